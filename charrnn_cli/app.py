@@ -1,0 +1,105 @@
+"""The Typer app: how options are declared from settings, and how every error becomes one line."""
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from charrnn_cli import __version__
+from charrnn_cli.config import SETTINGS
+from charrnn_cli.console import say
+from charrnn_cli.errors import CharRNNError, ExitCode
+
+
+class OneLineErrors(TyperGroup):
+    """Reports a mistyped command line in one line, as every other error."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; the parameters are Typer's own."""
+        try:
+            code = super().main(*args, **(kwargs | {"standalone_mode": False}))
+        except Exception as error:
+            # Typer's own copies of Click's errors have no public name: known by what they offer
+            if not hasattr(error, "format_message"):
+                raise
+            print(f"Error: {error.format_message()}", file=sys.stderr)
+            code = ExitCode.USAGE
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+class OptionalResume(TyperCommand):
+    """Lets --resume stand alone, for the newest run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a --resume without a value the empty one; the parameters are Typer's own."""
+        given = []
+        for word, after in zip(args, [*args[1:], "-"], strict=True):
+            given.append(word)
+            if word == "--resume" and after.startswith("-"):
+                given.append("")
+        return super().parse_args(ctx, given)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    help="Train a character-level recurrent network on any text, and write new text with it.",
+    epilog="Start with: charrnn train data/sonnets.txt, then: charrnn sample --seed H --top-k 5",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a command raises into one line on stderr and the exit code of `errors.py`."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except typer.Exit:
+            raise
+        except CharRNNError as error:
+            say(f"Error: {' '.join(str(error).split())}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            # the reader has had enough, as `head` has: nothing to report, now or at exit
+            sys.stdout = None
+            raise typer.Exit(ExitCode.DONE) from None
+        except MemoryError:
+            print("Error: out of memory. Use a shorter text.", file=sys.stderr)
+            raise typer.Exit(ExitCode.OUT_OF_MEMORY) from None
+        except Exception:
+            traceback.print_exc()
+            print("This is a bug in charrnn: please report it with these lines.", file=sys.stderr)
+            raise typer.Exit(ExitCode.BUG) from None
+
+    return guarded
+
+
+def option(name: str, *flags: str, default: str = "") -> Any:
+    """The Typer option of a setting: its meaning and limits as `config.py` states them."""
+    setting = SETTINGS[name]
+    words = [setting.help]
+    if setting.limits:
+        words.append(f"({setting.limits})")
+    if default:
+        words.append(f"[{default}]")
+    return typer.Option(
+        f"--{name.replace('_', '-')}", *flags, help=" ".join(words), show_default=not default
+    )
+
+
+def show_version(value: bool) -> None:
+    """Callback of --version."""
+    if value:
+        print(f"charrnn {__version__}")
+        raise typer.Exit

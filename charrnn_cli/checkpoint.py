@@ -1,0 +1,284 @@
+"""Checkpoints: one safetensors file each, that no crash spoils, read with distrust."""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as serialize_tensors
+
+from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.errors import CheckpointError, UsageError, WriteError
+from charrnn_cli.vocabulary import Vocabulary
+
+FORMAT = 1
+MAX_HEADER = 64 << 20  # bytes: a vocabulary of every code point takes 9 MB of it
+
+Array = npt.NDArray[Any]
+
+# what reading a file that is not as it should be can raise
+_DAMAGE = (
+    AttributeError, KeyError, OverflowError, SafetensorError, TypeError, UsageError, ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """What a checkpoint remembers of its text; `path` is kept only in `last`, for --resume."""
+
+    name: str
+    sha256: str
+    characters: int
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `loss_sum` adds up the steps' losses since the last evaluation.
+
+    `seconds` is kept for runs with a time limit only: without it equal runs give equal bytes.
+    """
+
+    step: int = 0
+    epoch: float = 0.0
+    loss_sum: float = 0.0
+    best_val_loss: float | None = None
+    best_step: int = 0
+    since_best: int = 0
+    seconds: float | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a checkpoint file holds. `training` has optimizer and hidden state, or is empty."""
+
+    model: ModelConfig
+    train: TrainConfig
+    vocabulary: Vocabulary
+    corpus: CorpusInfo
+    progress: Progress
+    weights: Mapping[str, Array]
+    training: Mapping[str, Array] = field(default_factory=dict)
+    history: tuple[Mapping[str, float], ...] = ()
+    torch_version: str = ""
+    threads: int = 0
+
+    @property
+    def val_loss(self) -> float | None:
+        """The held-out loss of these weights in nats per character, if it was measured."""
+        last = self.history[-1] if self.history else {}
+        return last.get("val_loss") if last.get("step") == self.progress.step else None
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The file's content; equal checkpoints give equal bytes."""
+    header = {
+        "format": FORMAT,
+        "model": checkpoint.model.to_dict(),
+        "train": checkpoint.train.to_dict(),
+        "vocabulary": checkpoint.vocabulary.code_points.tolist(),
+        "corpus": vars(checkpoint.corpus),
+        "progress": vars(checkpoint.progress),
+        "history": list(map(dict, checkpoint.history)),
+        "torch": checkpoint.torch_version,
+        "threads": checkpoint.threads,
+    }
+    # one key only: the library writes several in random order
+    metadata = {"charrnn": json.dumps(header, sort_keys=True, allow_nan=False)}
+    return serialize_tensors({**checkpoint.weights, **checkpoint.training}, metadata)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace a file so that at any moment, power cuts included, the old or the new one is whole.
+
+    Raises WriteError, the old file intact, if the target is no regular file or cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise WriteError(f"{path}: is not a regular file. Move it away first.")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WriteError(
+            f"{path}: cannot be written ({error.strerror}); "
+            f"{len(data) / 1e6:.1f} MB are needed. Make room or choose another --checkpoints."
+        ) from None
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def load(path: Path, *, training: bool = False) -> Checkpoint:
+    """Read and check a checkpoint; with `training`, one that a run can be resumed from.
+
+    Raises CheckpointError, naming the file, for anything that is not exactly what its own
+    configuration says must be there. Nothing in a file is ever executed.
+    """
+    size, header = _read_header(path)
+    try:
+        checkpoint = _from_header(header)
+        shapes = checkpoint.model.tensor_shapes()
+        if size == _bytes_of(shapes):
+            state_shapes: dict[str, tuple[int, ...]] = {}
+        else:
+            state_shapes = training_shapes(checkpoint)
+            if size != _bytes_of(shapes | state_shapes):
+                raise ValueError("its size does not fit its model")
+        tensors = parse_tensors(path.read_bytes())
+        weights = _take(tensors, shapes)
+        state = _take(tensors, state_shapes)
+        if tensors:
+            raise ValueError(f"unknown tensor {sorted(tensors)[0][:60]!r}")
+    except _DAMAGE as error:
+        raise CheckpointError(f"{path}: damaged or foreign checkpoint ({error!s:.200}).") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+    if training and not state:
+        raise CheckpointError(
+            f"{path}: holds no training state, so it cannot be resumed. Use --init-from instead."
+        )
+    return replace(checkpoint, weights=weights, training=state)
+
+
+def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the tensors of AdamW's state and of the carried hidden state."""
+    shapes = {
+        f"optimizer.{moment}.{name}": shape
+        for moment in ("exp_avg", "exp_avg_sq")
+        for name, shape in checkpoint.model.tensor_shapes().items()
+    }
+    for index in range(checkpoint.model.num_layers * checkpoint.model.cell.states):
+        shapes[f"hidden.{index}"] = (checkpoint.train.batch_size, checkpoint.model.hidden_size)
+    return shapes
+
+
+def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
+    """The bytes that a file's tensors take, and the project's own metadata."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{path}: is not a file. Give a checkpoint file or a run's name.")
+        with open(path, "rb") as file:
+            start = file.read(8)
+            _check_start(path, start, status.st_size)
+            table = file.read(int.from_bytes(start, "little"))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+    try:
+        metadata = json.loads(table, object_pairs_hook=_no_duplicates)["__metadata__"]["charrnn"]
+        header = json.loads(metadata, object_pairs_hook=_no_duplicates)
+        version = header["format"]
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{path}: is a safetensors file, but not charrnn's.") from None
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is damaged.") from None
+    if version != FORMAT:
+        raise CheckpointError(
+            f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
+            "Upgrade charrnn."
+        )
+    return status.st_size - len(start) - len(table), header
+
+
+def _from_header(header: dict[str, Any]) -> Checkpoint:
+    """The checkpoint without its tensors. Raises one of `_DAMAGE`."""
+    checkpoint = Checkpoint(
+        model=_from_json(ModelConfig, header["model"]),
+        train=_from_json(TrainConfig, header["train"]),
+        vocabulary=Vocabulary(header["vocabulary"]),
+        corpus=_from_json(CorpusInfo, header["corpus"]),
+        progress=_from_json(Progress, header["progress"]),
+        weights={},
+        history=tuple(_history_record(record) for record in header["history"]),
+        torch_version=_typed("torch", header["torch"], str),
+        threads=_typed("threads", header["threads"], int),
+    )
+    if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:
+        raise ValueError("vocabulary and model differ in size")
+    return checkpoint
+
+
+def _check_start(path: Path, start: bytes, size: int) -> None:
+    """Refuse other kinds of file by their first bytes, before the rest is read."""
+    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        raise CheckpointError(
+            f"{path}: is a pickled PyTorch file, which could run code when read. "
+            "charrnn reads only its own safetensors checkpoints; train one: charrnn train TEXT"
+        )
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
+        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is cut short.")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return mapping
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """The value, if its type is what the annotation `kind` says; JSON's 1 is a float as well."""
+    kinds = getattr(kind, "__args__", (kind,))
+    if type(value) is int and int not in kinds and float in kinds:
+        value = float(value)
+    if type(value) not in kinds or (isinstance(value, float) and not np.isfinite(value)):
+        raise ValueError(f"{name} is {str(value)[:60]!r}")
+    return value
+
+
+def _from_json(cls: type, values: Any) -> Any:
+    """Build a configuration whose fields are exactly `values`, each of the right type."""
+    kinds = {f.name: f.type for f in fields(cls)}
+    if set(values) != set(kinds):
+        raise ValueError(f"{cls.__name__} needs exactly the fields {', '.join(kinds)}")
+    return cls(**{name: _typed(name, values[name], kind) for name, kind in kinds.items()})
+
+
+def _history_record(record: Any) -> dict[str, float]:
+    return {str(name): _typed(str(name), value, int | float) for name, value in record.items()}
+
+
+def _bytes_of(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(4 * math.prod(shape) for shape in shapes.values())
+
+
+def _take(tensors: dict[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Take out the tensors of these names, checking shape, type and that all is finite."""
+    taken = {}
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise ValueError(f"tensor {name} is missing")
+        tensor = tensors.pop(name)
+        if tensor.shape != shape or tensor.dtype != np.float32:
+            raise ValueError(f"{name} is {tensor.dtype} {tensor.shape}, not float32 {shape}")
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds values that are not finite")
+        taken[name] = tensor
+    return taken

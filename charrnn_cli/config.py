@@ -1,0 +1,223 @@
+"""Every setting: its meaning, its limits, its default; and the configurations built of them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from charrnn_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The meaning and the limits of one setting; `help` is also the option's help text."""
+
+    help: str
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+
+    @property
+    def limits(self) -> str:
+        """The limits in words, such as `at least 1 and at most 64`."""
+        words = [
+            f"{name} {limit:,.10g}"
+            for name, limit in (
+                ("above", self.above),
+                ("at least", self.at_least),
+                ("below", self.below),
+                ("at most", self.at_most),
+            )
+            if math.isfinite(limit)
+        ]
+        return " and ".join(words)
+
+    def allows(self, value: float) -> bool:
+        """Whether `value` lies within the limits; NaN and infinities never do."""
+        return (
+            math.isfinite(value)
+            and self.at_least <= value <= self.at_most
+            and self.above < value < self.below
+        )
+
+
+MAX_VOCABULARY = 0x110000  # every code point there is
+
+SETTINGS: Mapping[str, Setting] = {
+    # model
+    "vocabulary_size": Setting("Distinct characters.", at_least=2, at_most=MAX_VOCABULARY),
+    "hidden_size": Setting("Units in each layer.", at_least=1, at_most=8192),
+    "num_layers": Setting("Layers, one above the other.", at_least=1, at_most=16),
+    "dropout": Setting(
+        "Share of each layer's output dropped at random while training.", at_least=0, below=1
+    ),
+    # training
+    "epochs": Setting("Passes over the text, in all.", above=0, at_most=1_000_000),
+    "minutes": Setting("Time allowed, start-up included.", above=0, at_most=1_000_000),
+    "batch_size": Setting("Lanes of text read side by side.", at_least=1, at_most=65_536),
+    "seq_length": Setting(
+        "Characters of each lane read per step, the truncated-BPTT window.",
+        at_least=1,
+        at_most=65_536,
+    ),
+    "learning_rate": Setting("Highest learning rate of the schedule.", above=0, at_most=10),
+    "warmup": Setting("Share of the run in which the learning rate rises.", at_least=0, at_most=1),
+    "weight_decay": Setting("Decoupled weight decay of AdamW.", at_least=0, at_most=10),
+    "grad_clip": Setting("Largest norm of the gradient; a larger one is scaled down.", above=0),
+    "val_fraction": Setting(
+        "Share of the text, at its end, held out to measure the loss.", above=0, at_most=0.9
+    ),
+    "patience": Setting(
+        "Stop after this many evaluations in a row without a new best held-out loss.", at_least=1
+    ),
+    "eval_every": Setting("Steps between measurements of the held-out loss.", at_least=1),
+    "random_seed": Setting("Seed of the random generator.", at_least=0, at_most=2**32 - 1),
+    "threads": Setting("CPU threads.", at_least=1, at_most=1024),
+    # sampling
+    "length": Setting("Characters to write after the seed; 0: until stopped.", at_least=0),
+    "temperature": Setting(
+        "Below 1 plays safe, above 1 takes risks; 0: always the most likely character.",
+        at_least=0,
+        at_most=1000,
+    ),
+    "top_k": Setting("Draw only from the K most likely characters.", at_least=1),
+    "top_p": Setting(
+        "Draw only from the most likely characters that together reach probability P.",
+        above=0,
+        at_most=1,
+    ),
+    "min_p": Setting(
+        "Draw only from characters at least P times as likely as the most likely one.",
+        at_least=0,
+        at_most=1,
+    ),
+    "num_samples": Setting("Samples to write.", at_least=1, at_most=100_000),
+}
+
+
+def check(name: str, value: float) -> None:
+    """Raise UsageError, naming the option, if `value` is outside the limits of setting `name`."""
+    setting = SETTINGS[name]
+    if not setting.allows(value):
+        option = "--" + name.replace("_", "-")
+        raise UsageError(f"{option} {value}: must be {setting.limits or 'a finite number'}.")
+
+
+def check_all(values: Mapping[str, Any]) -> None:
+    """Raise UsageError for the first value that its setting does not allow."""
+    for name, value in values.items():
+        if name == "model":
+            if value not in CELLS:
+                raise UsageError(f"--model {value}: must be one of {', '.join(CELLS)}.")
+        elif name in SETTINGS and value is not None:
+            check(name, value)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The layout of one recurrent cell's parameters and state."""
+
+    gates: int
+    states: int
+    biases: tuple[str, ...]
+
+
+# GRU keeps two biases, since its reset gate acts between them; one bias does for the others.
+CELLS: Mapping[str, Cell] = {
+    "gru": Cell(gates=3, states=1, biases=("bias_ih", "bias_hh")),
+    "lstm": Cell(gates=4, states=2, biases=("bias_ih",)),
+    "rnn": Cell(gates=1, states=1, biases=("bias_ih",)),
+}
+
+
+class _Checked:
+    """Checks each field that is a setting; None means off."""
+
+    def __post_init__(self) -> None:
+        check_all(vars(self))
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Checked):
+    """A model's kind and sizes: with the vocabulary, all that is needed to build it.
+
+    Raises UsageError for an unknown kind or a value outside its limits.
+    """
+
+    model: str
+    vocabulary_size: int
+    hidden_size: int
+    num_layers: int
+    dropout: float
+
+    @property
+    def cell(self) -> Cell:
+        """The layout of this model's recurrent cell."""
+        return CELLS[self.model]
+
+    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter, with V, H and G gates: (G*H, V), (G*H, H), (V, H)."""
+        rows = self.cell.gates * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.num_layers):
+            width = self.hidden_size if layer else self.vocabulary_size
+            shapes[f"layers.{layer}.weight_ih"] = (rows, width)
+            shapes[f"layers.{layer}.weight_hh"] = (rows, self.hidden_size)
+            for bias in self.cell.biases:
+                shapes[f"layers.{layer}.{bias}"] = (rows,)
+        shapes["head.weight"] = (self.vocabulary_size, self.hidden_size)
+        shapes["head.bias"] = (self.vocabulary_size,)
+        return shapes
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(math.prod(shape) for shape in self.tensor_shapes().values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Checked):
+    """How a model is trained. The run ends at `epochs` or `minutes`, whichever comes first.
+
+    Raises UsageError for a value outside its limits, or if neither end is given.
+    """
+
+    epochs: float | None
+    minutes: float | None
+    batch_size: int
+    seq_length: int
+    learning_rate: float
+    grad_clip: float
+    val_fraction: float
+    patience: int | None
+    random_seed: int
+    eval_every: int
+    warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable at 8e-3
+    weight_decay: float = 0.01  # PyTorch's own default for AdamW
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs is None and self.minutes is None:
+            raise UsageError("a run needs an end: give --epochs or --minutes.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON can hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SamplingConfig(_Checked):
+    """How the next character is chosen; None means off.
+
+    Raises UsageError for a value outside its limits.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None

@@ -1,0 +1,96 @@
+"""What a checkpoint file says of its model and training: for `info`, as a table or as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+from charrnn_cli.checkpoint import load
+from charrnn_cli.measures import bits_per_char
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """The facts in a checkpoint, as JSON can hold them. Raises CheckpointError.
+
+    `val_loss` and `bits_per_char` are of the weights in this file, None if they were not measured;
+    `best_val_loss` is the run's best so far.
+    """
+    checkpoint = load(path)
+    model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
+    val_loss = checkpoint.val_loss
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "model": model.model,
+        "hidden_size": model.hidden_size,
+        "num_layers": model.num_layers,
+        "dropout": model.dropout,
+        "parameters": model.parameters,
+        "vocabulary_size": len(checkpoint.vocabulary),
+        "vocabulary": checkpoint.vocabulary.characters,
+        "corpus": {
+            "name": checkpoint.corpus.name,
+            "characters": checkpoint.corpus.characters,
+            "sha256": checkpoint.corpus.sha256,
+        },
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "finished": progress.finished,
+        "val_loss": val_loss,
+        "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
+        "best_val_loss": progress.best_val_loss,
+        "best_step": None if progress.best_val_loss is None else progress.best_step,
+        "training": train.to_dict(),
+        "history": [dict(record) for record in checkpoint.history],
+        "torch": checkpoint.torch_version,
+        "threads": checkpoint.threads,
+    }
+
+
+def table_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The facts in words, for a table."""
+    training, corpus = facts["training"], facts["corpus"]
+    layers = facts["num_layers"]
+    rows = [
+        ("file", f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB)"),
+        (
+            "model",
+            f"{facts['model']}, {layers} layer{'s' if layers > 1 else ''} of "
+            f"{facts['hidden_size']} units, dropout {facts['dropout']:g}",
+        ),
+        ("parameters", f"{facts['parameters']:,}"),
+        ("vocabulary", f"{facts['vocabulary_size']:,} characters: {_shown(facts['vocabulary'])}"),
+        ("text", f"{corpus['name']}, {corpus['characters']:,} characters"),
+        ("text's SHA-256", corpus["sha256"]),
+        (
+            "trained",
+            f"{facts['step']:,} steps, {facts['epoch']:.2f} epochs"
+            f"{'' if facts['finished'] else ', goes on with --resume'}",
+        ),
+        (
+            "settings",
+            f"batch {training['batch_size']} x {training['seq_length']}, "
+            f"learning rate {training['learning_rate']:g}, clip {training['grad_clip']:g}, "
+            f"random seed {training['random_seed']}",
+        ),
+        ("held-out loss", _loss(facts["val_loss"])),
+    ]
+    if facts["best_val_loss"] != facts["val_loss"]:
+        rows.append(("best of the run", _loss(facts["best_val_loss"], facts["best_step"])))
+    rows.append(("made with", f"PyTorch {facts['torch']}, {facts['threads']} CPU threads"))
+    return rows
+
+
+def _shown(characters: str, most: int = 120) -> str:
+    """A vocabulary on one line, white space made visible."""
+    more = len(characters) - most
+    shown = "".join(
+        {"\n": "\\n", "\t": "\\t", "\r": "\\r", " ": "␠"}.get(character, character)
+        for character in characters[:most]
+    )
+    return shown + (f" … and {more:,} more" if more > 0 else "")
+
+
+def _loss(loss: float | None, step: int | None = None) -> str:
+    if loss is None:
+        return "not measured yet"
+    at = "" if step is None else f", at step {step:,}"
+    return f"{loss:.4f} nats, {bits_per_char(loss):.3f} bits/char{at}"

@@ -1,0 +1,127 @@
+"""A plan that learns much in little time, from the size of the text alone.
+
+Each row below won at its size among the neighbours tried (`benchmarks/RESULTS.md`). In between,
+the nearest row in order of magnitude is taken. What the user sets overrides its part of a row.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.corpus import fit_batch, steps_per_epoch
+from charrnn_cli.evaluation import MAX_CHARACTERS
+
+VAL_FRACTION = 0.1
+GRAD_CLIP = 1.0
+EVALUATIONS = 50  # at most about so many a run
+
+
+@dataclass(frozen=True)
+class Row:
+    """Settings for a text of about `characters` training characters."""
+
+    characters: float
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    batch_size: int
+    seq_length: int
+    learning_rate: float
+    epochs: float
+
+
+ROWS = (
+    Row(1e3, 64, 1, 0.3, 4, 32, 5e-3, 40),
+    Row(1e4, 128, 1, 0.5, 8, 64, 5e-3, 30),
+    Row(1e5, 256, 1, 0.5, 16, 64, 4e-3, 16),
+    Row(1e6, 256, 2, 0.1, 64, 32, 8e-3, 10),
+    Row(1e7, 384, 2, 0.0, 64, 64, 4e-3, 2),
+    Row(1e8, 512, 2, 0.0, 64, 64, 3e-3, 0.5),
+)
+
+# the best learning rate of a GRU, times this, suits the other cells
+RATE_FACTOR = {"gru": 1.0, "lstm": 1.0, "rnn": 0.25}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be trained and how; `notes` says in words what had to be changed."""
+
+    model: ModelConfig
+    train: TrainConfig
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    train_characters: int,
+    held_out_characters: int,
+    vocabulary_size: int,
+    given: Mapping[str, Any],
+    chars_per_second: float | None = None,
+) -> Plan:
+    """A plan for a text of that size. `given` holds what the user set, by setting name.
+
+    `chars_per_second`, where measured, spaces the evaluations of a run that ends by the clock.
+    Raises UsageError for a value outside its limits.
+    """
+    row = nearest_row(train_characters)
+    model = str(given.get("model", "gru"))
+    epochs = given.get("epochs", None if "minutes" in given else row.epochs)
+    minutes = given.get("minutes")
+    rate = row.learning_rate * RATE_FACTOR.get(model, 1.0)
+    settings = {
+        "batch_size": given.get("batch_size", row.batch_size),
+        "seq_length": given.get("seq_length", row.seq_length),
+        "learning_rate": given.get("learning_rate", rate),
+        "grad_clip": given.get("grad_clip", GRAD_CLIP),
+        "val_fraction": given.get("val_fraction", VAL_FRACTION),
+        "random_seed": given.get("random_seed", 0),
+        "epochs": epochs,
+        "minutes": minutes,
+        "patience": given.get("patience"),
+        "eval_every": 1,
+    }
+    model_config = ModelConfig(
+        model=model,
+        vocabulary_size=vocabulary_size,
+        hidden_size=given.get("hidden_size", row.hidden_size),
+        num_layers=given.get("num_layers", row.num_layers),
+        dropout=given.get("dropout", row.dropout),
+    )
+    TrainConfig(**settings)  # checks what the user set before anything is computed from it
+
+    notes = []
+    asked = settings["batch_size"], settings["seq_length"]
+    fitted = fit_batch(train_characters, *asked)
+    if fitted != asked:
+        settings["batch_size"], settings["seq_length"] = fitted
+        notes.append(
+            f"the text is small for batches of {asked[0]} x {asked[1]} characters: "
+            f"taking {fitted[0]} x {fitted[1]}"
+        )
+    epoch_steps = steps_per_epoch(train_characters, *fitted)
+    steps = math.inf if epochs is None else planned_steps(epochs, epoch_steps)
+    if minutes is not None:
+        steps = min(steps, (chars_per_second or 30_000) * 60 * minutes / math.prod(fitted))
+    # an evaluation costs about a fourth of a step a character: this keeps it to a twentieth of all
+    measured = min(held_out_characters, MAX_CHARACTERS)
+    eval_every = max(
+        1, 5 * measured // math.prod(fitted), epoch_steps // 10, int(steps / EVALUATIONS)
+    )
+    settings["eval_every"] = eval_every
+    if settings["patience"] is None:
+        # late enough not to cut the slow end of the schedule, where most is learned
+        settings["patience"] = max(5, round(0.4 * steps / eval_every))
+    return Plan(model_config, TrainConfig(**settings), tuple(notes))
+
+
+def nearest_row(characters: int) -> Row:
+    """The row nearest to a size on the logarithmic scale."""
+    return min(ROWS, key=lambda row: abs(math.log(row.characters / characters)))
+
+
+def planned_steps(epochs: float, epoch_steps: int) -> int:
+    """Optimizer steps that so many passes take; at least one."""
+    return max(1, round(epochs * epoch_steps))

@@ -1,0 +1,181 @@
+"""Run folders: their names, finding them, locking them, and the record of a run's evaluations."""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn_cli.checkpoint import Checkpoint, sync_folder, to_bytes, write_file
+from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there nothing guards against two trainings in one run
+    fcntl = None  # type: ignore[assignment]
+
+HOW_TO_TRAIN = "Make one: charrnn train TEXT"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that holds one training: `best`, `last` and the metrics."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.name
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the lowest held-out loss."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON record a line, an evaluation each."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def newest(self) -> float:
+        """When a checkpoint was last written here, in seconds; 0 if there is none."""
+        return max((p.stat().st_mtime for p in (self.best, self.last) if p.is_file()), default=0.0)
+
+    @property
+    def checkpoint(self) -> Path:
+        """`best`, or `last` while there is no best yet."""
+        return self.best if self.best.is_file() or not self.last.is_file() else self.last
+
+    def save(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Write `best` or `last`."""
+        write_file(path, to_bytes(checkpoint))
+
+    def append_metrics(self, record: Mapping[str, float | None]) -> None:
+        """Add one evaluation. Raises WriteError."""
+        try:
+            with open(self.metrics, "a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise WriteError(
+                f"{self.metrics}: cannot be written ({error.strerror}). Make room there."
+            ) from None
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Forget evaluations past `step`, and a line that a crash left torn."""
+        kept = []
+        lines = self.metrics.read_text("utf-8").splitlines() if self.metrics.is_file() else []
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+        write_file(self.metrics, "".join(kept).encode())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for one training. Raises RunInUseError, naming the holder."""
+        path = self.folder / ".lock"
+        try:
+            file = open(path, "a+", encoding="utf-8")  # held beyond this block
+        except OSError as error:
+            raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
+        with file:
+            try:
+                if fcntl:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read(20).strip()
+                raise RunInUseError(
+                    f"run {self.name} is being trained by process {holder or 'unknown'}. "
+                    "Wait for it, or choose another --name."
+                ) from None
+            for stale in self.folder.glob(".*.tmp"):  # left by a process that was killed
+                stale.unlink(missing_ok=True)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield  # the file stays: removing it would let two later ones hold different locks
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a training that ended before its first checkpoint."""
+        if not self.newest:
+            (self.folder / ".lock").unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
+
+def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
+    """Make a new run folder, named after the text unless `name` is given.
+
+    A text's own name, if taken, gets a number. Raises UsageError for a bad or taken `name`,
+    WriteError if the folder cannot be made.
+    """
+    if name is not None and (name != Path(name).name or name in ("", ".", "..")):
+        raise UsageError(f"--name {name}: must be a plain name, without a slash.")
+    stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem if source != "-" else "stdin")
+    stem = stem.lstrip(".-") or "text" if name is None else stem
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100_000):
+            run = Run(checkpoints / (stem if number == 1 else f"{stem}-{number}"))
+            try:
+                run.folder.mkdir()
+            except FileExistsError:
+                if name is None:
+                    continue
+                raise UsageError(
+                    f"--name {name}: {run.folder} exists. Choose another name, "
+                    f"or go on with that run: --resume {name}"
+                ) from None
+            sync_folder(checkpoints)
+            return run
+    except OSError as error:
+        raise WriteError(
+            f"{checkpoints}: cannot be written ({error.strerror}). Choose another --checkpoints."
+        ) from None
+    raise UsageError(f"{checkpoints / stem}: too many runs of that name. Give a --name.")
+
+
+def list_runs(checkpoints: Path) -> list[Run]:
+    """The runs in a folder that hold a checkpoint, the newest first."""
+    folders = checkpoints.iterdir() if checkpoints.is_dir() else ()
+    runs = [Run(folder) for folder in folders if folder.is_dir()]
+    # names settle a tie, so that the same one is always the newest
+    return sorted(
+        (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True
+    )
+
+
+def find_run(which: str | None, checkpoints: Path) -> Run:
+    """A run by its name or folder; the newest if `which` is None. Raises CheckpointError."""
+    runs = list_runs(checkpoints)
+    if which is None:
+        if not runs:
+            raise CheckpointError(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
+        return runs[0]
+    for folder in (checkpoints / which, Path(which)):
+        if Run(folder).newest:
+            return Run(folder)
+    if Path(which).is_dir():
+        raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
+    known = f"Runs there: {', '.join(run.name for run in runs[:10])}" if runs else HOW_TO_TRAIN
+    raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {known}")
+
+
+def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
+    """The file that `which` means: a file, a run's folder or name, or None for the newest run.
+
+    Raises CheckpointError if there is none.
+    """
+    if which is not None and Path(which).exists() and not Path(which).is_dir():
+        return Path(which)
+    return find_run(which, checkpoints).checkpoint

@@ -1,0 +1,110 @@
+"""Writing text: which characters may follow, drawing one, and the loop around it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn_cli.config import SamplingConfig
+
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Ids = npt.NDArray[np.integer[Any]]
+
+BLOCK = 256  # random numbers drawn at a time and stream
+
+
+class Engine(Protocol):
+    """What steps a model: NumPy's or PyTorch's."""
+
+    def step(self, ids: Any) -> Floats:
+        """Read one character of each stream; return the logits (V,) or (B, V) for the next."""
+
+
+def probabilities(logits: Floats, config: SamplingConfig) -> Floats:
+    """The distribution (…, V) that the next character is drawn from; float64, sums to 1.
+
+    In this order: temperature, top-k, top-p (nucleus; Holtzman et al. 2020), min-p (Nguyen et al.
+    2024); each filter acts on what the one before it left, as a distribution. Where characters tie,
+    those of lower code point are kept. Temperature 0 gives the first most likely character all.
+    """
+    logits = logits.astype(np.float64)
+    if config.temperature == 0:
+        best = logits.argmax(-1)[..., None]
+        certain: Floats = (np.arange(logits.shape[-1]) == best).astype(np.float64)
+        return certain
+    scaled = (logits - logits.max(-1, keepdims=True)) / config.temperature
+    weights = np.exp(scaled)
+    if config.top_k is not None and config.top_k < logits.shape[-1]:
+        weights = _keep_top_k(weights, config.top_k)
+    if config.top_p is not None and config.top_p < 1:
+        weights = _keep_top_p(weights, config.top_p)
+    if config.min_p is not None:
+        weights = np.where(weights >= config.min_p * weights.max(-1, keepdims=True), weights, 0.0)
+    chances: Floats = weights / weights.sum(-1, keepdims=True)
+    return chances
+
+
+def _keep_top_k(weights: Floats, k: int) -> Floats:
+    least = np.partition(weights, -k, axis=-1)[..., -k, None]
+    above = weights > least
+    level = weights == least
+    room = k - above.sum(-1, keepdims=True)  # for those that tie: the first ones
+    return np.where(above | (level & (level.cumsum(-1) <= room)), weights, 0.0)
+
+
+def _keep_top_p(weights: Floats, p: float) -> Floats:
+    order = np.argsort(-weights, axis=-1, kind="stable")
+    ranked = np.take_along_axis(weights, order, -1)
+    before = ranked.cumsum(-1) - ranked  # what the more likely ones reach without this one
+    ranked = np.where(before < p * weights.sum(-1, keepdims=True), ranked, 0.0)
+    kept = np.empty_like(weights)
+    np.put_along_axis(kept, order, ranked, -1)
+    return kept
+
+
+def draw(chances: Floats, uniform: Any) -> Any:
+    """The id that a uniform number in [0, 1) picks from probabilities: (V,) and a number give an
+    int, (B, V) and (B,) give ids (B,)."""
+    reached = chances.cumsum(-1)
+    if chances.ndim == 1:
+        return int(reached.searchsorted(uniform * reached[-1], side="right"))
+    return (reached <= (uniform * reached[:, -1])[:, None]).sum(-1)
+
+
+def generate(
+    engine: Engine,
+    prompt: Sequence[int] | Ids,
+    config: SamplingConfig,
+    random_seed: int,
+    streams: int | None = None,
+) -> Iterator[Any]:
+    """Read the prompt, then draw characters for ever: yields an int, or ids (B,) for B streams.
+
+    Stream i draws its random numbers from (random_seed, i) alone: it does not depend on how many
+    streams there are. Raises ValueError for an empty prompt.
+    """
+    if not len(prompt):
+        raise ValueError("the prompt is empty")
+    for index in prompt:
+        logits = engine.step(int(index) if streams is None else np.full(streams, index))
+    rngs = [np.random.default_rng((random_seed, i)) for i in range(streams or 1)]
+    while True:
+        block = np.stack([rng.random(BLOCK) for rng in rngs], axis=1)  # (BLOCK, B)
+        for uniform in block[:, 0].tolist() if streams is None else block:
+            chosen = draw(probabilities(logits, config), uniform)
+            yield chosen
+            logits = engine.step(chosen)
+
+
+def surprise(engine: Engine, prompt: Sequence[int] | Ids, ids: Ids) -> Floats:
+    """Bits (T,) that each of ids (T,), written after the prompt, costs under the model itself:
+    at temperature 1 and without filters. `engine` is a new one, of one stream."""
+    for index in prompt:
+        logits = engine.step(int(index))
+    bits = np.empty(len(ids))
+    plain = SamplingConfig()
+    for place, index in enumerate(ids.tolist()):
+        bits[place] = -np.log2(probabilities(logits, plain)[index])
+        logits = engine.step(index)
+    return bits

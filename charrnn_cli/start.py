@@ -1,0 +1,205 @@
+"""The three ways a training begins: anew, from another model's weights, or where a run left off."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn_cli.checkpoint import Checkpoint, load
+from charrnn_cli.config import ModelConfig, check
+from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
+from charrnn_cli.device import choose_device, memory_limit
+from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.model import CharRNN, load_known_weights, load_weights
+from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan, planned_steps
+from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
+from charrnn_cli.speed import measure_speed
+from charrnn_cli.training import Trainer
+
+RESUME_MAY_CHANGE = frozenset({"epochs", "minutes", "patience"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. `given` has only the settings that were set, by name.
+
+    `resume` and `init_from` name a run or a checkpoint; an empty `resume` means the newest run.
+    `started` is the `time.monotonic()` of the command's start, from which a time limit counts.
+    """
+
+    source: str | None
+    given: Mapping[str, Any]
+    checkpoints: Path
+    started: float
+    name: str | None = None
+    resume: str | None = None
+    init_from: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training ready to go; `notes` says in words what was changed on the way."""
+
+    trainer: Trainer
+    chars_per_second: float
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def seconds(self) -> float:
+        """An estimate of the time that the rest of the run takes, evaluations left out."""
+        trainer, config = self.trainer, self.trainer.config
+        steps = trainer.total_steps - trainer.progress.step
+        seconds = steps * config.batch_size * config.seq_length / self.chars_per_second
+        if config.minutes is not None:
+            seconds = min(seconds, 60 * config.minutes - trainer.seconds())
+        return max(0.0, seconds)
+
+
+@contextmanager
+def open_training(request: Request) -> Iterator[Training]:
+    """Prepare what `request` asks for and hold its run folder while the body trains.
+
+    All that can be refused is refused before anything is written. Raises CharRNNError.
+    """
+    if request.resume is not None and request.init_from is not None:
+        raise UsageError("--resume and --init-from exclude each other: use one of them.")
+    if request.threads is not None:
+        check("threads", request.threads)
+        torch.set_num_threads(request.threads)
+    torch.set_flush_denormal(True)  # tiny numbers would cost a hundred times as much
+    device = choose_device(request.device)
+    if request.resume is not None:
+        run = find_run(request.resume or None, request.checkpoints)
+        with run.locked():
+            yield _resume(request, run, device)
+        return
+    model, corpus, plan, speed = _begin(request, device)
+    run = create_run(request.checkpoints, request.name, corpus.path or "-")
+    try:
+        with run.locked():
+            trainer = Trainer(model, corpus, plan.train, run, started=request.started)
+            yield Training(trainer, speed, corpus.notes + plan.notes)
+    finally:
+        run.remove_if_empty()
+
+
+def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Plan, float]:
+    """A new model for a text, the plan for it, and the speed measured."""
+    if request.source is None:
+        raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
+    given = dict(request.given)
+    source = None
+    if request.init_from is not None:
+        source = load(find_checkpoint(request.init_from, request.checkpoints))
+        _take_sizes(given, source.model)
+    corpus = read_corpus(request.source)
+    plan = _plan(corpus, given)
+    torch.manual_seed(plan.train.random_seed)
+    with memory_limit(plan.train):
+        model = CharRNN(plan.model).to(device)
+    notes = plan.notes
+    if source is not None:
+        known, new = load_known_weights(model, corpus.vocabulary, source)
+        notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
+    train_ids, _ = corpus.split(plan.train.val_fraction)
+    speed = measure_speed(model, plan.train, train_ids)
+    if plan.train.minutes is not None:
+        plan = _plan(corpus, given, speed)
+    return model, corpus, dataclasses.replace(plan, notes=notes), speed
+
+
+def _plan(corpus: Corpus, given: Mapping[str, Any], speed: float | None = None) -> Plan:
+    if "val_fraction" in given:
+        check("val_fraction", given["val_fraction"])
+    train_ids, held_out = corpus.split(given.get("val_fraction", VAL_FRACTION))
+    return make_plan(len(train_ids), len(held_out), len(corpus.vocabulary), given, speed)
+
+
+def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
+    """Give a new model the kind and size of the one it starts from. Raises UsageError."""
+    for name in ("model", "hidden_size", "num_layers"):
+        value = getattr(source, name)
+        if given.setdefault(name, value) != value:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{option} {given[name]}: the model of --init-from has {value}. Leave {option} out."
+            )
+
+
+def _resume(request: Request, run: Run, device: torch.device) -> Training:
+    """The run as its `last` checkpoint left it, with more epochs or minutes if given."""
+    fixed = sorted(set(request.given) - RESUME_MAY_CHANGE)
+    if fixed or request.name is not None:
+        option = "--" + (fixed[0] if fixed else "name").replace("_", "-")
+        raise UsageError(
+            f"{option}: a resumed run keeps its settings; only --epochs, --minutes and --patience "
+            f"can change. Leave {option} out."
+        )
+    checkpoint = load(run.last, training=True)
+    config = checkpoint.train
+    epochs, minutes = request.given.get("epochs"), request.given.get("minutes")
+    if epochs is not None or minutes is not None:
+        # a new end replaces the old one, of whichever kind that was
+        config = dataclasses.replace(config, epochs=epochs, minutes=minutes)
+    if "patience" in request.given:
+        config = dataclasses.replace(config, patience=request.given["patience"])
+
+    corpus = _same_text(request, run, checkpoint)
+    train_ids, _ = corpus.split(config.val_fraction)
+    _refuse_if_complete(run, checkpoint, config.epochs, config.minutes, len(train_ids))
+    if request.threads is None and checkpoint.threads:
+        torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
+    with memory_limit(config):
+        model = CharRNN(checkpoint.model)
+        load_weights(model, checkpoint.weights)
+        model.to(device)
+    speed = measure_speed(model, config, train_ids)
+    trainer = Trainer(model, corpus, config, run, started=request.started, resumed=checkpoint)
+    run.drop_metrics_after(checkpoint.progress.step)
+    note = f"run {run.name} goes on at step {checkpoint.progress.step:,}"
+    return Training(trainer, speed, (*corpus.notes, note))
+
+
+def _same_text(request: Request, run: Run, checkpoint: Checkpoint) -> Corpus:
+    """The text that the run was trained on. A path from a checkpoint is only ever read, and what
+    it holds must have the checksum that the checkpoint states."""
+    source = request.source or checkpoint.corpus.path
+    if source is None:
+        raise UsageError(
+            f"run {run.name} read its text from stdin; give it again: "
+            f"charrnn train TEXT --resume {run.name}"
+        )
+    corpus = read_corpus(source)
+    if corpus.sha256 != checkpoint.corpus.sha256:
+        raise TextError(
+            f"{source}: not the text of run {run.name} (SHA-256 {corpus.sha256[:12]}…, was "
+            f"{checkpoint.corpus.sha256[:12]}…). Give that text, or train a new run on this one: "
+            f"--init-from {run.name}"
+        )
+    return corpus
+
+
+def _refuse_if_complete(
+    run: Run, checkpoint: Checkpoint, epochs: float | None, minutes: float | None, characters: int
+) -> None:
+    """Raise UsageError if nothing is left to train."""
+    progress, config = checkpoint.progress, checkpoint.train
+    epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
+    done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
+    spent = minutes is not None and (progress.seconds or 0.0) >= 60 * minutes
+    same_end = (epochs, minutes) == (config.epochs, config.minutes)
+    if done or spent or (progress.finished and same_end):
+        more = (
+            f"--minutes {2 * minutes:g}"
+            if minutes is not None
+            else f"--epochs {2 * max(epochs or 0, progress.epoch):g}"
+        )
+        raise UsageError(
+            f"run {run.name} is complete at {progress.epoch:.1f} epochs. Give it more: {more}"
+        )

@@ -1,0 +1,328 @@
+"""The training loop, as a generator of events: it learns, measures, saves, and never prints."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
+from charrnn_cli.device import memory_limit
+from charrnn_cli.errors import DivergedError
+from charrnn_cli.evaluation import held_out_loss
+from charrnn_cli.model import CharRNN, detach
+from charrnn_cli.recipe import planned_steps
+from charrnn_cli.runs import Run
+
+_SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
+SAVE_EVERY = 120.0  # seconds between saves for a resume, at most: what a power cut can cost
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One optimizer update: its loss in nats per character, and the share of the run done."""
+
+    step: int
+    loss: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses in nats a character;
+    `seconds` since the run began, over all its sessions."""
+
+    step: int
+    epoch: float
+    train_loss: float
+    val_loss: float
+    learning_rate: float
+    grad_norm: float
+    chars_per_second: float
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run: planned, or early for want of a new best, or asked for from outside."""
+
+    reason: Literal["complete", "patience", "stopped"]
+    progress: Progress
+
+
+Event = Stepped | Evaluated | Finished
+
+
+class Trainer:
+    """One run's training: a model, its optimizer, its place in the text.
+
+    `started` is the `time.monotonic()` from which a time limit counts. `resumed` is the checkpoint
+    whose training state goes on; without it the model is trained as it is.
+    """
+
+    def __init__(
+        self,
+        model: CharRNN,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run,
+        *,
+        started: float,
+        resumed: Checkpoint | None = None,
+    ) -> None:
+        self.model, self.corpus, self.config, self.run = model, corpus, config, run
+        self.device = next(model.parameters()).device
+        self.train_ids, self.held_out_ids = corpus.split(config.val_fraction)
+        self.epoch_steps = steps_per_epoch(
+            len(self.train_ids), config.batch_size, config.seq_length
+        )
+        self.total_steps: float = (
+            math.inf if config.epochs is None else planned_steps(config.epochs, self.epoch_steps)
+        )
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,  # the default loops over tensors in Python
+        )
+        self.hidden = model.initial_hidden(config.batch_size)
+        self.progress = Progress()
+        self.history: tuple[dict[str, float], ...] = ()
+        self.started = started
+        # what the last evaluation and save will take, kept free of a time limit; measured later
+        self.reserve = 1.5
+        if resumed is not None:
+            self._restore(resumed)
+
+    def steps(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train to the end, yielding every step and evaluation; the last event is Finished.
+
+        Saves `last` when `should_stop` says so after a step, and then ends. Raises DivergedError
+        when a loss or gradient is not finite and MemoryLimitError when memory runs out; the weights
+        in the files are sound in either case.
+        """
+        with memory_limit(self.config):
+            yield from self._steps(should_stop)
+
+    def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        self.model.train()
+        grad_norm = 0.0
+        evaluated_at, evaluated_step = time.monotonic(), self.progress.step
+        saved_at = evaluated_at
+        lanes_of = None
+        reason: Literal["complete", "patience", "stopped"] = "complete"
+        ended = self.share_done() >= 1
+        while not ended:
+            epoch, index = divmod(self.progress.step, self.epoch_steps)
+            if lanes_of != epoch:
+                inputs, targets = cut_lanes(
+                    self.train_ids,
+                    self.config.batch_size,
+                    self.config.seq_length,
+                    self.config.random_seed,
+                    epoch,
+                )
+                lanes_of = epoch
+            if index == 0:
+                self.hidden = self.model.initial_hidden(self.config.batch_size)
+            rate = learning_rate(self.share_done(), self.config)
+            loss, grad_norm = self._update(
+                window(inputs, index, self.config.seq_length),
+                window(targets, index, self.config.seq_length),
+                rate,
+            )
+            step = self.progress.step + 1
+            self._advance(
+                step=step,
+                epoch=step / self.epoch_steps,
+                loss_sum=self.progress.loss_sum + loss,
+            )
+            ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
+            yield Stepped(step, loss, min(1.0, self.share_done()))
+
+            if step % self.config.eval_every == 0 or ended:
+                now = time.monotonic()
+                steps = step - evaluated_step
+                speed = (
+                    steps * self.config.batch_size * self.config.seq_length / (now - evaluated_at)
+                )
+                yield self._evaluate(rate, grad_norm, speed)
+                evaluated_at = saved_at = time.monotonic()
+                evaluated_step = step
+                self.reserve = 0.1 + 1.2 * (evaluated_at - now)
+                patience = self.config.patience
+                if patience is not None and self.progress.since_best >= patience and not ended:
+                    reason = "patience"
+                    break
+            elif time.monotonic() - saved_at > SAVE_EVERY:
+                self._save_last()
+                saved_at = time.monotonic()
+            if should_stop() and not ended:
+                reason = "stopped"
+                break
+        if reason != "stopped":
+            self._advance(finished=True)
+        self._save_last()
+        yield Finished(reason, self.progress)
+
+    def share_done(self) -> float:
+        """The part of the run that is done: of its steps or of its time, whichever is more."""
+        share = self.progress.step / self.total_steps
+        if self.config.minutes is not None:
+            share = max(share, self.seconds() / max(1e-9, 60 * self.config.minutes - self.reserve))
+        return share
+
+    def seconds(self) -> float:
+        """Seconds spent on the run, earlier sessions included where the run has a time limit."""
+        return (self.progress.seconds or 0.0) + time.monotonic() - self.started
+
+    def checkpoint(self, *, training: bool) -> Checkpoint:
+        """The run as it is now, with or without what only a resume needs."""
+        progress = self.progress
+        if self.config.minutes is not None:
+            progress = dataclasses.replace(progress, seconds=self.seconds())
+        # only for --resume here: the file that people share tells nobody's folders
+        path = self.corpus.path if training else None
+        return Checkpoint(
+            model=self.model.config,
+            train=self.config,
+            vocabulary=self.corpus.vocabulary,
+            corpus=CorpusInfo(
+                Path(self.corpus.name).name,
+                self.corpus.sha256,
+                len(self.corpus.ids),
+                path,
+            ),
+            progress=progress,
+            weights={name: _array(p) for name, p in self.model.named_parameters()},
+            training=self._training_state() if training else {},
+            history=self.history,
+            torch_version=torch.__version__,
+            threads=torch.get_num_threads(),
+        )
+
+    def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
+        """One optimizer update on inputs and targets (T, B): its loss and gradient norm."""
+        # seeded by the step: no state of the generator has to be carried over a resume
+        torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
+        loss = nn.functional.cross_entropy(
+            logits.flatten(0, 1), torch.from_numpy(targets).to(self.device).flatten()
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
+        if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
+            self._save_last()
+            raise DivergedError(
+                f"training diverged at step {self.progress.step + 1:,}: loss {loss_value}, "
+                f"gradient norm {norm_value}, learning rate {rate:.2g}. The last good state is "
+                "saved. Train anew with a lower --learning-rate, such as "
+                f"{self.config.learning_rate / 4:.1g}."
+            )
+        self.optimizer.step()
+        self.hidden = detach(hidden)  # carried over: the next window continues these lanes
+        return loss_value, norm_value
+
+    def _evaluate(self, rate: float, grad_norm: float, speed: float) -> Evaluated:
+        """Measure the held-out loss; save `best` if it is, and `last`; record it."""
+        progress = self.progress
+        since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
+        val_loss = held_out_loss(self.model, self.held_out_ids)
+        best = progress.best_val_loss is None or val_loss < progress.best_val_loss
+        event = Evaluated(
+            step=progress.step,
+            epoch=progress.epoch,
+            train_loss=progress.loss_sum / max(1, since),
+            val_loss=val_loss,
+            learning_rate=rate,
+            grad_norm=grad_norm,
+            chars_per_second=speed,
+            seconds=self.seconds(),
+            best=best,
+        )
+        self.history += (
+            {
+                name: getattr(event, name)
+                for name in (
+                    "step",
+                    "epoch",
+                    "train_loss",
+                    "val_loss",
+                    "learning_rate",
+                    "grad_norm",
+                )
+            },
+        )
+        self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
+        if best:
+            self._advance(best_val_loss=val_loss, best_step=progress.step)
+            self.run.save(self.run.best, self.checkpoint(training=False))
+        self._save_last()
+        record = dataclasses.asdict(event)
+        del record["best"]
+        self.run.append_metrics(record)
+        return event
+
+    def _advance(self, **changes: float | None) -> None:
+        self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
+
+    def _save_last(self) -> None:
+        self.run.save(self.run.last, self.checkpoint(training=True))
+
+    def _training_state(self) -> dict[str, Array]:
+        """AdamW's two moments of each parameter, and the carried hidden state."""
+        tensors = {}
+        for name, parameter in self.model.named_parameters():
+            state = self.optimizer.state.get(parameter, {})
+            for moment in ("exp_avg", "exp_avg_sq"):
+                tensors[f"optimizer.{moment}.{name}"] = _array(
+                    state.get(moment, torch.zeros_like(parameter))
+                )
+        return tensors | {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Go on exactly where `checkpoint` was saved."""
+        self.progress = dataclasses.replace(checkpoint.progress, finished=False)
+        if checkpoint.progress.finished:  # given more time: it may look for a new best afresh
+            self._advance(since_best=0)
+        self.history = tuple(map(dict, checkpoint.history))
+
+        def tensor(name: str) -> Tensor:
+            return torch.tensor(checkpoint.training[name], device=self.device)
+
+        count = range(len(self.hidden))
+        self.hidden = tuple(tensor(f"hidden.{index}") for index in count)
+        for name, parameter in self.model.named_parameters():
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(self.progress.step), device=self.device),
+                "exp_avg": tensor(f"optimizer.exp_avg.{name}"),
+                "exp_avg_sq": tensor(f"optimizer.exp_avg_sq.{name}"),
+            }
+
+
+def learning_rate(share: float, config: TrainConfig) -> float:
+    """The rate at a share of the run: a linear warm-up, then half a cosine to zero
+    (Loshchilov and Hutter 2017)."""
+    if share < config.warmup:
+        # never quite zero: the first steps of a run are as good as any
+        return config.learning_rate * max(0.01, share / config.warmup)
+    rest = (share - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
+
+
+def _array(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().float().cpu().numpy()
+    return array.copy()

@@ -1,6 +1,7 @@
 """The Typer app: how options are declared from settings, and how every error becomes one line."""
 
 import functools
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,15 +32,17 @@ class OneLineErrors(TyperGroup):
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
 
-class OptionalResume(TyperCommand):
-    """Lets --resume stand alone, for the newest run."""
+class OptionalValues(TyperCommand):
+    """Lets some options stand alone, without a value: --resume, for the newest run."""
+
+    may_stand_alone = ("--resume", "--originality")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a --resume without a value the empty one; the parameters are Typer's own."""
+        """Give such an option without a value the empty one; the parameters are Typer's own."""
         given = []
-        for word, after in zip(args, [*args[1:], "-"], strict=True):
+        for word, after in zip(args, [*args[1:], "-"], strict=False):
             given.append(word)
-            if word == "--resume" and after.startswith("-"):
+            if word in self.may_stand_alone and after.startswith("-"):
                 given.append("")
         return super().parse_args(ctx, given)
 
@@ -72,7 +75,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             # the reader has had enough, as `head` has: nothing to report, now or at exit
-            sys.stdout = None
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.DONE) from None
         except MemoryError:
             print("Error: out of memory. Use a shorter text.", file=sys.stderr)

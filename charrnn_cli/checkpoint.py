@@ -1,5 +1,6 @@
 """Checkpoints: one safetensors file each, that no crash spoils, read with distrust."""
 
+import contextlib
 import json
 import math
 import os
@@ -114,14 +115,19 @@ def write_file(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise WriteError(
             f"{path}: cannot be written ({error.strerror}); "
             f"{len(data) / 1e6:.1f} MB are needed. Make room or choose another --checkpoints."
         ) from None
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _discard(temporary)
         raise
+
+
+def _discard(path: Path) -> None:
+    with contextlib.suppress(OSError):  # where it could not be made, it cannot be removed either
+        path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

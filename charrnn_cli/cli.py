@@ -1,12 +1,13 @@
 """The commands: each parses its options, calls the core, and prints what came back."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from charrnn_cli.app import OptionalResume, app, option, reports_errors, show_version
+from charrnn_cli.app import OptionalValues, app, option, reports_errors, show_version
 from charrnn_cli.config import CELLS, SamplingConfig, check_all
 from charrnn_cli.console import TextOut, print_json, print_table, say
 
@@ -30,7 +31,7 @@ def main(
     """Train a character-level recurrent network on any text, and write new text with it."""
 
 
-@app.command(cls=OptionalResume, epilog="Example: charrnn train poems.txt --minutes 3 --model lstm")
+@app.command(cls=OptionalValues, epilog="Example: charrnn train poems.txt --minutes 3 --model lstm")
 @reports_errors
 def train(
     text: Annotated[str | None, typer.Argument(help="A UTF-8 text file, or - for stdin.")] = None,
@@ -112,7 +113,10 @@ def train(
     raise typer.Exit(run_training(request, quiet))
 
 
-@app.command(epilog="Example: charrnn sample sonnets --seed Shall --length 300 --temperature 0.8")
+@app.command(
+    cls=OptionalValues,
+    epilog="Example: charrnn sample sonnets --seed Shall --length 300 --temperature 0.8",
+)
 @reports_errors
 def sample(
     checkpoint: CheckpointArgument = None,
@@ -140,9 +144,18 @@ def sample(
         str,
         typer.Option("--unknown", help="Unknown characters of the seed: refuse or skip."),
     ] = "refuse",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per sample on stdout.")
-    ] = False,
+    originality: Annotated[
+        str | None,
+        typer.Option(
+            "--originality",
+            metavar="[TEXT]",
+            help="Tell how much is copied from the text learned [the run's own], on stderr.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per sample.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this file, not to stdout.")
+    ] = None,
     checkpoints: CheckpointsFolder = CHECKPOINTS,
     device: Annotated[
         str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")
@@ -152,6 +165,9 @@ def sample(
 
     The filters apply in this order: temperature, top-k, top-p, min-p.
     """
+    if num_samples == 1:  # then the products are too small for threads to share
+        for library in ("OPENBLAS", "MKL", "VECLIB"):  # which read it when first imported
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from charrnn_cli.writing import SampleRequest, open_samples
 
     request = SampleRequest(
@@ -166,24 +182,17 @@ def sample(
         num_samples=num_samples,
         random_seed=random_seed,
         device=device,
+        whole=as_json or originality is not None,
     )
     samples = open_samples(request)
+    learned = None if originality is None else samples.learned_text(originality or None)
     for note in samples.notes:
         say(note)
-    if as_json:
-        for record in samples.records():
-            print_json(record)
-        return
-    out = TextOut()
-    current = 0
-    try:
-        for index, piece in samples.pieces():
-            if index != current:
-                out.write(f"\n{separator}\n")
-                current = index
+    with TextOut(output) as out:
+        for piece in samples.json_lines() if as_json else samples.text(separator):
             out.write(piece)
-    finally:
-        out.close()
+    if learned is not None:
+        say(samples.originality(learned))
 
 
 @app.command(epilog="Example: charrnn info sonnets --json")

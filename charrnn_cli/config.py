@@ -1,6 +1,7 @@
 """Every setting: its meaning, its limits, its default; and the configurations built of them."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Setting:
     def allows(self, value: float) -> bool:
         """Whether `value` lies within the limits; NaN and infinities never do."""
         return (
-            math.isfinite(value)
+            abs(value) <= sys.float_info.max  # an integer can be too large for math.isfinite
             and self.at_least <= value <= self.at_most
             and self.above < value < self.below
         )

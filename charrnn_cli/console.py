@@ -4,7 +4,12 @@ import json
 import sys
 import time
 import unicodedata
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from charrnn_cli.errors import WriteError
 
 FLUSH_EVERY = 0.05  # seconds: text appears as it is made, and is not slowed down by it
 
@@ -29,33 +34,61 @@ def _escape(character: str) -> str:
 
 
 class TextOut:
-    """Generated text on stdout: exact UTF-8 into a pipe or file, escaped on a terminal."""
+    """Generated text, used as a context: exact UTF-8 into a pipe or file, escaped on a terminal.
 
-    def __init__(self) -> None:
-        self.terminal = sys.stdout.isatty()
-        self._flushed = time.monotonic()
-        self._at_line_start = True
+    Writes to stdout, or to the file `output`. Raises WriteError if that cannot be written.
+    """
+
+    def __init__(self, output: Path | None) -> None:
+        self.output = output
+        try:
+            # bytes, whatever encoding the locale asks for
+            self.stream: BinaryIO = sys.stdout.buffer if output is None else output.open("wb")
+        except OSError as error:
+            raise self._cannot_write(error) from None
+        self.terminal = output is None and sys.stdout.isatty()
+        self.flush_due = 0.0
+        self.at_line_start = True
 
     def write(self, text: str) -> None:
-        """Write text; what is written appears within a moment, at the latest with `close`."""
-        if not text:
+        """Write text; it appears within a moment, at the latest at the end of the context."""
+        if text:
+            self.at_line_start = text[-1] == "\n"
+            self._try(self.stream.write, (visible(text) if self.terminal else text).encode())
+            if time.monotonic() >= self.flush_due:
+                self._try(self.stream.flush)
+                self.flush_due = time.monotonic() + FLUSH_EVERY
+
+    def __enter__(self) -> "TextOut":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if kind is not None and issubclass(kind, BrokenPipeError):
             return
-        self._at_line_start = text.endswith("\n")
-        # bytes, whatever encoding the locale asks for
-        sys.stdout.buffer.write((visible(text) if self.terminal else text).encode("utf-8"))
-        if time.monotonic() - self._flushed > FLUSH_EVERY:
-            self.flush()
+        if self.terminal and not self.at_line_start:
+            self.stream.write(b"\n")  # the prompt needs a line of its own
+        self._try(self.stream.flush)
+        if self.output is not None:
+            self._try(self.stream.close)
 
-    def flush(self) -> None:
-        """Make all that was written appear."""
-        sys.stdout.buffer.flush()
-        self._flushed = time.monotonic()
+    def _try(self, action: Callable[..., object], *arguments: bytes) -> None:
+        try:
+            action(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._cannot_write(error) from None
 
-    def close(self) -> None:
-        """End the text: a terminal gets the line end that its prompt needs."""
-        if self.terminal and not self._at_line_start:
-            sys.stdout.buffer.write(b"\n")
-        self.flush()
+    def _cannot_write(self, error: OSError) -> WriteError:
+        name = "stdout" if self.output is None else str(self.output)
+        return WriteError(
+            f"{name}: cannot be written ({error.strerror}). Make room, or write elsewhere."
+        )
 
 
 def print_json(value: Any) -> None:
@@ -74,4 +107,7 @@ def print_table(rows: list[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(Text(name), Text(visible(value)))
-    Console(soft_wrap=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    with console.capture() as shown:  # rich itself ends the process at a closed pipe
+        console.print(table)
+    print("\n".join(line.rstrip() for line in shown.get().splitlines()))

@@ -16,6 +16,7 @@ from charrnn_cli.vocabulary import Ids, Vocabulary
 CHUNK = 1 << 22  # bytes decoded at a time: bounds memory beyond the file and its ids
 MIN_TRAIN = 17  # characters: one lane of one window of 16
 MIN_HELD_OUT = 2  # characters: one prediction
+MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
 
 _MAGIC = {
     b"\x1f\x8b": ("a gzip file", "Unpack it first: gunzip"),
@@ -131,6 +132,9 @@ def plain_utf8(data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
     for magic, (kind, remedy) in _MAGIC.items():
         if data.startswith(magic):
             raise TextError(f"{name}: is {kind}, not UTF-8 text. {remedy}")
+    if data.startswith(codecs.BOM_UTF8) or b"\r\n" in data:
+        for _ in _decoded(data, name):  # complains now, while offsets are still those of the file
+            pass
     notes = []
     if data.startswith(codecs.BOM_UTF8):
         data = data[len(codecs.BOM_UTF8) :]

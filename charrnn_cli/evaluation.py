@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from charrnn_cli.corpus import MAX_MEASURED
 from charrnn_cli.model import CharRNN
 from charrnn_cli.vocabulary import Ids
 
 LANES = 64  # read side by side for speed
 WARM_UP = 256  # characters that each lane after the first reads before those it is measured on
 WINDOW = 128  # characters per forward pass: bounds memory; divides WARM_UP
-MAX_CHARACTERS = 250_000  # of a held-out part: more would stall training for little precision
 
 
 @torch.no_grad()
@@ -21,12 +21,12 @@ def held_out_loss(model: CharRNN, ids: Ids) -> float:
 
     For speed the text is cut into lanes, and each lane first reads the `WARM_UP` characters before
     its own, so that its state is all but the one a single pass would carry. At most the first
-    `MAX_CHARACTERS` are measured. The model is left in the mode it was in.
+    `MAX_MEASURED` are measured. The model is left in the mode it was in.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    ids = ids[: MAX_CHARACTERS + 1].astype(np.int64)
+    ids = ids[: MAX_MEASURED + 1].astype(np.int64)
     predictions = len(ids) - 1
     lanes = max(1, min(LANES, predictions // WARM_UP))
     span = math.ceil(predictions / lanes)  # characters that each lane is measured on

@@ -9,39 +9,37 @@ import numpy.typing as npt
 from charrnn_cli.config import ModelConfig
 
 Floats = npt.NDArray[np.float32]
-Step = Callable[["NumpyLayer", Floats | None, Floats, list[Floats]], Floats]
 
 
 class NumpyEngine:
     """Steps a saved model one character at a time, for one stream or for several side by side.
 
-    `streams` is None for one stream, whose arrays then have no batch axis (a matrix-vector product
-    is what the time goes to), or the number B of streams. Weights are by the names of
-    `ModelConfig.tensor_shapes()`.
+    `streams` is None for one stream, whose arrays then have no batch axis (matrix-vector products
+    are what the time goes to), or the number B of streams. Inside, the batch is the last axis:
+    (H, B) lets the products read the weights as they are stored, and a gate is a whole block of
+    memory. Weights are by the names of `ModelConfig.tensor_shapes()`.
     """
 
     def __init__(
         self, config: ModelConfig, weights: Mapping[str, npt.NDArray[Any]], streams: int | None
     ) -> None:
-        lead = () if streams is None else (streams,)
         self.layers = [
-            NumpyLayer(config, _layer_weights(weights, index), lead, first=index == 0)
+            NumpyLayer(config, _layer_weights(weights, index), streams, first=index == 0)
             for index in range(config.num_layers)
         ]
-        self.head = np.asarray(weights["head.weight"], np.float32).T  # (H, V)
-        self.head_bias = np.asarray(weights["head.bias"], np.float32)
-        self.logits = np.empty((*lead, config.vocabulary_size), np.float32)
+        self.head = np.asarray(weights["head.weight"], np.float32)  # (V, H)
+        self.head_bias = _column(np.asarray(weights["head.bias"], np.float32), streams)
+        self.logits = _room(config.vocabulary_size, streams)
 
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
-        layers = self.layers
-        outputs = layers[0].first_step(ids)
-        for layer in layers[1:]:
+        outputs = self.layers[0].read(ids)
+        for layer in self.layers[1:]:
             outputs = layer.step(outputs)
-        np.dot(outputs, self.head, out=self.logits)
+        np.dot(self.head, outputs, out=self.logits)
         np.add(self.logits, self.head_bias, out=self.logits)
-        return self.logits
+        return self.logits.T
 
 
 class NumpyLayer:
@@ -52,39 +50,45 @@ class NumpyLayer:
     """
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, Floats], lead: tuple[int, ...], first: bool
+        self, config: ModelConfig, weights: Mapping[str, Floats], streams: int | None, first: bool
     ) -> None:
         size, cell = config.hidden_size, config.cell
+        rows = cell.gates * size
         self.size = size
         self.advance = _STEPS[config.model]
-        halves = np.ones((cell.gates * size, 1), np.float32)
+        halves = np.ones((rows, 1), np.float32)
         halves[_LOGISTIC[config.model](size)] = 0.5
-        self.recurrent = (weights["weight_hh"] * halves).T  # (H, G*H)
+        self.recurrent = weights["weight_hh"] * halves  # (G*H, H)
         inputs = weights["weight_ih"] * halves  # (G*H, W)
-        self.bias = weights["bias_ih"] * halves[:, 0]
-        self.inner_bias = np.zeros(size, np.float32)  # a GRU's, inside its reset gate
+        bias = weights["bias_ih"] * halves[:, 0]
+        inner_bias = np.zeros(size, np.float32)  # a GRU's, inside its reset gate
         if "bias_hh" in weights:
-            self.bias[: 2 * size] += weights["bias_hh"][: 2 * size] * 0.5
-            self.inner_bias = weights["bias_hh"][2 * size :]
-        # layer 1 reads one-hot vectors: its product is a row of a table
-        self.table = np.ascontiguousarray(inputs.T) + self.bias if first else None
-        self.inputs = inputs.T  # (W, G*H)
-        self.state = [np.zeros((*lead, size), np.float32) for _ in range(cell.states)]
-        self.from_inputs = np.empty((*lead, cell.gates * size), np.float32)
-        self.gates = np.empty((*lead, cell.gates * size), np.float32)
-        self.spare = np.empty((*lead, size), np.float32)
+            bias[: 2 * size] += weights["bias_hh"][: 2 * size] * 0.5
+            inner_bias = weights["bias_hh"][2 * size :]
+        self.bias, self.inner_bias = _column(bias, streams), _column(inner_bias, streams)
+        if first:  # it reads one-hot vectors: their product is a row, or a column each, of a table
+            table = inputs + bias[:, None]
+            self.table = np.ascontiguousarray(table.T if streams is None else table)
+        else:
+            self.inputs = inputs
+        self.by_column = streams is not None
+        self.state = [_room(size, streams) for _ in range(cell.states)]
+        self.from_inputs, self.gates = _room(rows, streams), _room(rows, streams)
+        self.spare = _room(size, streams)
 
-    def first_step(self, ids: Any) -> Floats:
-        """Read ids as the first layer does; return the outputs (…, H)."""
-        assert self.table is not None
-        np.dot(self.state[0], self.recurrent, out=self.gates)
+    def read(self, ids: Any) -> Floats:
+        """Read an id or ids (B,), as the first layer does; return the outputs (H,) or (H, B)."""
+        np.dot(self.recurrent, self.state[0], out=self.gates)
+        if self.by_column:
+            np.take(self.table, ids, axis=1, out=self.from_inputs, mode="clip")
+            return self.advance(self, self.from_inputs)
         return self.advance(self, self.table[ids])
 
     def step(self, inputs: Floats) -> Floats:
-        """Read the outputs (…, W) of the layer below; return this layer's (…, H)."""
-        np.dot(inputs, self.inputs, out=self.from_inputs)
+        """Read the outputs (W,) or (W, B) of the layer below; return this layer's."""
+        np.dot(self.inputs, inputs, out=self.from_inputs)
         np.add(self.from_inputs, self.bias, out=self.from_inputs)
-        np.dot(self.state[0], self.recurrent, out=self.gates)
+        np.dot(self.recurrent, self.state[0], out=self.gates)
         return self.advance(self, self.from_inputs)
 
 
@@ -95,33 +99,38 @@ def _rnn(layer: NumpyLayer, inputs: Floats) -> Floats:
 
 def _gru(layer: NumpyLayer, inputs: Floats) -> Floats:
     size, hidden = layer.size, layer.state[0]
-    logistic, new = layer.gates[..., : 2 * size], layer.gates[..., 2 * size :]
-    np.add(logistic, inputs[..., : 2 * size], out=logistic)
-    np.tanh(logistic, out=logistic)
-    np.multiply(logistic, 0.5, out=logistic)
-    np.add(logistic, 0.5, out=logistic)
+    logistic, new = layer.gates[: 2 * size], layer.gates[2 * size :]
+    np.add(logistic, inputs[: 2 * size], out=logistic)
+    _finish_logistic(logistic)
     np.add(new, layer.inner_bias, out=new)
-    np.multiply(new, logistic[..., :size], out=new)  # the reset gate
-    np.add(new, inputs[..., 2 * size :], out=new)
+    np.multiply(new, logistic[:size], out=new)  # the reset gate
+    np.add(new, inputs[2 * size :], out=new)
     np.tanh(new, out=new)
     np.subtract(hidden, new, out=hidden)  # h = new + update * (h - new)
-    np.multiply(hidden, logistic[..., size:], out=hidden)
+    np.multiply(hidden, logistic[size:], out=hidden)
     return np.add(hidden, new, out=hidden)
 
 
 def _lstm(layer: NumpyLayer, inputs: Floats) -> Floats:
     size, gates = layer.size, layer.gates  # input, forget, candidate, output
     hidden, memory = layer.state
+    candidate = gates[2 * size : 3 * size]
     np.add(gates, inputs, out=gates)
-    np.tanh(gates, out=gates)
-    for logistic in (gates[..., : 2 * size], gates[..., 3 * size :]):
-        np.multiply(logistic, 0.5, out=logistic)
-        np.add(logistic, 0.5, out=logistic)
-    np.multiply(memory, gates[..., size : 2 * size], out=memory)
-    np.multiply(gates[..., :size], gates[..., 2 * size : 3 * size], out=layer.spare)
+    np.tanh(candidate, out=candidate)
+    _finish_logistic(gates[: 2 * size])
+    _finish_logistic(gates[3 * size :])
+    np.multiply(memory, gates[size : 2 * size], out=memory)
+    np.multiply(gates[:size], candidate, out=layer.spare)
     np.add(memory, layer.spare, out=memory)
     np.tanh(memory, out=hidden)
-    return np.multiply(hidden, gates[..., 3 * size :], out=hidden)
+    return np.multiply(hidden, gates[3 * size :], out=hidden)
+
+
+def _finish_logistic(halved: Floats) -> None:
+    """Turn halved gate inputs into gates in place."""
+    np.tanh(halved, out=halved)
+    np.multiply(halved, 0.5, out=halved)
+    np.add(halved, 0.5, out=halved)
 
 
 _STEPS: Mapping[str, Callable[[NumpyLayer, Floats], Floats]] = {
@@ -137,6 +146,16 @@ _LOGISTIC: Mapping[str, Callable[[int], Any]] = {
     "lstm": lambda size: np.r_[0 : 2 * size, 3 * size : 4 * size],
     "rnn": lambda size: slice(0, 0),
 }
+
+
+def _room(rows: int, streams: int | None) -> Floats:
+    """Zeros (rows,) for one stream, (rows, B) for several."""
+    return np.zeros(rows if streams is None else (rows, streams), np.float32)
+
+
+def _column(vector: Floats, streams: int | None) -> Floats:
+    """A vector as what can be added to a `_room`."""
+    return vector if streams is None else vector[:, None]
 
 
 def _layer_weights(weights: Mapping[str, npt.NDArray[Any]], index: int) -> dict[str, Floats]:

@@ -115,7 +115,7 @@ class TrainingDisplay:
         self.terminal = sys.stderr.isatty()
         self.first_step = trainer.progress.step
         self.chars_per_step = trainer.config.batch_size * trainer.config.seq_length
-        self.loss: float | None = None
+        self.loss = 0.0
         self.line_due = 0.0  # the first evaluation is shown at once
         self.bar = tqdm(
             total=1.0,
@@ -149,11 +149,9 @@ class TrainingDisplay:
                 self._line(event)
 
     def _move(self, event: Stepped) -> None:
-        if self.loss is None:
-            self.loss = event.loss
-        self.loss += SMOOTHING * (event.loss - self.loss)
-        characters = (event.step - self.first_step) * self.chars_per_step
-        speed = characters / max(self.bar.format_dict["elapsed"], 1e-9)
+        steps = event.step - self.first_step
+        self.loss += max(SMOOTHING, 1 / steps) * (event.loss - self.loss)  # a plain mean at first
+        speed = steps * self.chars_per_step / max(self.bar.format_dict["elapsed"], 1e-9)
         self.bar.set_description_str(
             f"step {event.step:,}, loss {self.loss:.3f}, {bits_per_char(self.loss):.3f} bits/char, "
             f"{speed:,.0f} chars/s",

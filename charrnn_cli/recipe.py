@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn_cli.config import ModelConfig, TrainConfig
-from charrnn_cli.corpus import fit_batch, steps_per_epoch
-from charrnn_cli.evaluation import MAX_CHARACTERS
+from charrnn_cli.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
 
 VAL_FRACTION = 0.1
 GRAD_CLIP = 1.0
@@ -33,9 +32,9 @@ class Row:
 
 
 ROWS = (
-    Row(1e3, 64, 1, 0.3, 4, 32, 5e-3, 40),
-    Row(1e4, 128, 1, 0.5, 8, 64, 5e-3, 30),
-    Row(1e5, 256, 1, 0.5, 16, 64, 4e-3, 16),
+    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16),
+    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16),
+    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16),
     Row(1e6, 256, 2, 0.1, 64, 32, 8e-3, 10),
     Row(1e7, 384, 2, 0.0, 64, 64, 4e-3, 2),
     Row(1e8, 512, 2, 0.0, 64, 64, 3e-3, 0.5),
@@ -106,9 +105,9 @@ def make_plan(
     if minutes is not None:
         steps = min(steps, (chars_per_second or 30_000) * 60 * minutes / math.prod(fitted))
     # an evaluation costs about a fourth of a step a character: this keeps it to a twentieth of all
-    measured = min(held_out_characters, MAX_CHARACTERS)
+    measured = min(held_out_characters, MAX_MEASURED)
     eval_every = max(
-        1, 5 * measured // math.prod(fitted), epoch_steps // 10, int(steps / EVALUATIONS)
+        1, 5 * measured // math.prod(fitted), epoch_steps // 10, math.ceil(steps / EVALUATIONS)
     )
     settings["eval_every"] = eval_every
     if settings["patience"] is None:

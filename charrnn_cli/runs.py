@@ -48,7 +48,9 @@ class Run:
     @property
     def newest(self) -> float:
         """When a checkpoint was last written here, in seconds; 0 if there is none."""
-        return max((p.stat().st_mtime for p in (self.best, self.last) if p.is_file()), default=0.0)
+        # os.path, as in what follows, says no to a name too long, where pathlib raises OSError
+        files = (path for path in (self.best, self.last) if os.path.isfile(path))
+        return max(map(os.path.getmtime, files), default=0.0)
 
     @property
     def checkpoint(self) -> Path:
@@ -72,8 +74,8 @@ class Run:
     def drop_metrics_after(self, step: int) -> None:
         """Forget evaluations past `step`, and a line that a crash left torn."""
         kept = []
-        lines = self.metrics.read_text("utf-8").splitlines() if self.metrics.is_file() else []
-        for line in lines:
+        text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        for line in text.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
@@ -165,7 +167,7 @@ def find_run(which: str | None, checkpoints: Path) -> Run:
     for folder in (checkpoints / which, Path(which)):
         if Run(folder).newest:
             return Run(folder)
-    if Path(which).is_dir():
+    if os.path.isdir(which):
         raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
     known = f"Runs there: {', '.join(run.name for run in runs[:10])}" if runs else HOW_TO_TRAIN
     raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {known}")
@@ -176,6 +178,6 @@ def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
 
     Raises CheckpointError if there is none.
     """
-    if which is not None and Path(which).exists() and not Path(which).is_dir():
+    if which is not None and os.path.exists(which) and not os.path.isdir(which):
         return Path(which)
     return find_run(which, checkpoints).checkpoint

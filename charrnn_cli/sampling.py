@@ -28,29 +28,38 @@ def probabilities(logits: Floats, config: SamplingConfig) -> Floats:
     2024); each filter acts on what the one before it left, as a distribution. Where characters tie,
     those of lower code point are kept. Temperature 0 gives the first most likely character all.
     """
-    logits = logits.astype(np.float64)
-    if config.temperature == 0:
-        best = logits.argmax(-1)[..., None]
-        certain: Floats = (np.arange(logits.shape[-1]) == best).astype(np.float64)
-        return certain
-    scaled = (logits - logits.max(-1, keepdims=True)) / config.temperature
-    weights = np.exp(scaled)
-    if config.top_k is not None and config.top_k < logits.shape[-1]:
-        weights = _keep_top_k(weights, config.top_k)
-    if config.top_p is not None and config.top_p < 1:
-        weights = _keep_top_p(weights, config.top_p)
-    if config.min_p is not None:
-        weights = np.where(weights >= config.min_p * weights.max(-1, keepdims=True), weights, 0.0)
-    chances: Floats = weights / weights.sum(-1, keepdims=True)
+    kept = weights(logits, config)
+    chances: Floats = kept / kept.sum(-1, keepdims=True)
     return chances
+
+
+def weights(logits: Floats, config: SamplingConfig) -> Floats:
+    """What `probabilities` gives but for a factor, which drawing needs not."""
+    shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+    if config.temperature == 0:
+        certain: Floats = np.zeros(logits.shape)
+        np.put_along_axis(certain, logits.argmax(-1)[..., None], 1.0, -1)
+        return certain
+    if config.temperature != 1:
+        shifted = shifted / max(config.temperature, 1e-30)  # float32 knows little below: 0 / 0
+    kept: Floats = np.exp(shifted, dtype=np.float64)
+    if config.top_k is not None and config.top_k < logits.shape[-1]:
+        kept = _keep_top_k(kept, config.top_k)
+    if config.top_p is not None and config.top_p < 1:
+        kept = _keep_top_p(kept, config.top_p)
+    if config.min_p is not None:
+        kept = np.where(kept >= config.min_p * kept.max(-1, keepdims=True), kept, 0.0)
+    return kept
 
 
 def _keep_top_k(weights: Floats, k: int) -> Floats:
     least = np.partition(weights, -k, axis=-1)[..., -k, None]
-    above = weights > least
-    level = weights == least
-    room = k - above.sum(-1, keepdims=True)  # for those that tie: the first ones
-    return np.where(above | (level & (level.cumsum(-1) <= room)), weights, 0.0)
+    kept = np.where(weights >= least, weights, 0.0)
+    if np.count_nonzero(kept) > k * (kept.size // kept.shape[-1]):  # some tie: keep the first ones
+        level = weights == least
+        room = k - (weights > least).sum(-1, keepdims=True)
+        kept = np.where(level & (level.cumsum(-1) > room), 0.0, kept)
+    return kept
 
 
 def _keep_top_p(weights: Floats, p: float) -> Floats:
@@ -63,11 +72,11 @@ def _keep_top_p(weights: Floats, p: float) -> Floats:
     return kept
 
 
-def draw(chances: Floats, uniform: Any) -> Any:
-    """The id that a uniform number in [0, 1) picks from probabilities: (V,) and a number give an
-    int, (B, V) and (B,) give ids (B,)."""
-    reached = chances.cumsum(-1)
-    if chances.ndim == 1:
+def draw(weights: Floats, uniform: Any) -> Any:
+    """The id that a uniform number in [0, 1) picks, each with a chance in proportion to its weight:
+    weights (V,) and a number give an int, (B, V) and (B,) give ids (B,)."""
+    reached = weights.cumsum(-1)
+    if reached.ndim == 1:
         return int(reached.searchsorted(uniform * reached[-1], side="right"))
     return (reached <= (uniform * reached[:, -1])[:, None]).sum(-1)
 
@@ -92,7 +101,7 @@ def generate(
     while True:
         block = np.stack([rng.random(BLOCK) for rng in rngs], axis=1)  # (BLOCK, B)
         for uniform in block[:, 0].tolist() if streams is None else block:
-            chosen = draw(probabilities(logits, config), uniform)
+            chosen = draw(weights(logits, config), uniform)
             yield chosen
             logits = engine.step(chosen)
 

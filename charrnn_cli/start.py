@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from charrnn_cli.checkpoint import Checkpoint, load
-from charrnn_cli.config import ModelConfig, check
+from charrnn_cli.config import ModelConfig, TrainConfig, check
 from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
 from charrnn_cli.device import choose_device, memory_limit
 from charrnn_cli.errors import TextError, UsageError
@@ -71,9 +71,25 @@ def open_training(request: Request) -> Iterator[Training]:
         raise UsageError("--resume and --init-from exclude each other: use one of them.")
     if request.threads is not None:
         check("threads", request.threads)
-        torch.set_num_threads(request.threads)
-    torch.set_flush_denormal(True)  # tiny numbers would cost a hundred times as much
     device = choose_device(request.device)
+    with _processor(request.threads):
+        yield from _open(request, device)
+
+
+@contextmanager
+def _processor(threads: int | None) -> Iterator[None]:
+    """Compute with so many threads and without the slow tiny numbers; afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
+
+
+def _open(request: Request, device: torch.device) -> Iterator[Training]:
     if request.resume is not None:
         run = find_run(request.resume or None, request.checkpoints)
         with run.locked():
@@ -152,7 +168,7 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
 
     corpus = _same_text(request, run, checkpoint)
     train_ids, _ = corpus.split(config.val_fraction)
-    _refuse_if_complete(run, checkpoint, config.epochs, config.minutes, len(train_ids))
+    _refuse_if_complete(run, checkpoint, config, len(train_ids))
     if request.threads is None and checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
@@ -186,15 +202,14 @@ def _same_text(request: Request, run: Run, checkpoint: Checkpoint) -> Corpus:
 
 
 def _refuse_if_complete(
-    run: Run, checkpoint: Checkpoint, epochs: float | None, minutes: float | None, characters: int
+    run: Run, checkpoint: Checkpoint, config: TrainConfig, characters: int
 ) -> None:
-    """Raise UsageError if nothing is left to train."""
-    progress, config = checkpoint.progress, checkpoint.train
+    """Raise UsageError if `config` leaves nothing to train."""
+    progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
     epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
     done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
     spent = minutes is not None and (progress.seconds or 0.0) >= 60 * minutes
-    same_end = (epochs, minutes) == (config.epochs, config.minutes)
-    if done or spent or (progress.finished and same_end):
+    if done or spent or (progress.finished and config == checkpoint.train):
         more = (
             f"--minutes {2 * minutes:g}"
             if minutes is not None

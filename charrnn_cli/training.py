@@ -38,7 +38,7 @@ class Stepped:
 @dataclass(frozen=True)
 class Evaluated:
     """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses in nats a character;
-    `seconds` since the run began, over all its sessions."""
+    `seconds` since this session began, earlier ones included where the run has a time limit."""
 
     step: int
     epoch: float
@@ -120,7 +120,8 @@ class Trainer:
         saved_at = evaluated_at
         lanes_of = None
         reason: Literal["complete", "patience", "stopped"] = "complete"
-        ended = self.share_done() >= 1
+        # not by the clock yet: however short the time, a step is made and measured
+        ended = self.progress.step >= self.total_steps
         while not ended:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if lanes_of != epoch:
@@ -226,12 +227,7 @@ class Trainer:
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             self._save_last()
-            raise DivergedError(
-                f"training diverged at step {self.progress.step + 1:,}: loss {loss_value}, "
-                f"gradient norm {norm_value}, learning rate {rate:.2g}. The last good state is "
-                "saved. Train anew with a lower --learning-rate, such as "
-                f"{self.config.learning_rate / 4:.1g}."
-            )
+            raise self._diverged(f"loss {loss_value}, gradient norm {norm_value}", rate)
         self.optimizer.step()
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
@@ -241,6 +237,8 @@ class Trainer:
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         val_loss = held_out_loss(self.model, self.held_out_ids)
+        if not math.isfinite(val_loss):
+            raise self._diverged(f"held-out loss {val_loss}", rate)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
         event = Evaluated(
             step=progress.step,
@@ -275,6 +273,13 @@ class Trainer:
         del record["best"]
         self.run.append_metrics(record)
         return event
+
+    def _diverged(self, what: str, rate: float) -> DivergedError:
+        return DivergedError(
+            f"training diverged at step {self.progress.step + 1:,}: {what}, learning rate "
+            f"{rate:.2g}. The last good state is saved. Train anew with a lower --learning-rate, "
+            f"such as {self.config.learning_rate / 4:.1g}."
+        )
 
     def _advance(self, **changes: float | None) -> None:
         self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]

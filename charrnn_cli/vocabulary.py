@@ -1,7 +1,7 @@
 """The vocabulary: which characters a model knows, and the integer of each."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,10 @@ class Vocabulary:
     """
 
     def __init__(self, code_points: Sequence[int] | npt.NDArray[np.integer]) -> None:
-        points = np.asarray(code_points, dtype=np.int64)
+        points = np.asarray(code_points)
+        if points.dtype.kind not in "iu":  # a cast would make code points of "97" and 97.5 as well
+            raise ValueError("a vocabulary's code points must be integers")
+        points = points.astype(np.int64)
         if points.ndim != 1 or not len(points) or (np.diff(points) <= 0).any():
             raise ValueError("a vocabulary's code points must be strictly rising")
         if points[0] < 0 or points[-1] > 0x10FFFF:
@@ -61,7 +64,7 @@ class Vocabulary:
         encoded: Ids = ids.astype(self.dtype)
         return encoded
 
-    def decode(self, ids: Iterable[int] | npt.NDArray[np.integer]) -> str:
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
         """The text of ids (T,); the inverse of `encode`."""
         points = self.code_points[np.asarray(ids, dtype=np.int64)].astype("<u4")
         return points.tobytes().decode("utf-32-le")

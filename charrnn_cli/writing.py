@@ -1,17 +1,20 @@
 """From a request for samples to text: the seed, the engine, and when to stop."""
 
+import itertools
+import json
 import secrets
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from charrnn_cli.checkpoint import Checkpoint, load
 from charrnn_cli.config import SamplingConfig, check_all
-from charrnn_cli.corpus import read_text
-from charrnn_cli.errors import UsageError
+from charrnn_cli.corpus import Corpus, read_corpus, read_text
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.numpy_engine import NumpyEngine
-from charrnn_cli.runs import find_checkpoint
+from charrnn_cli.originality import GRAM, compare
+from charrnn_cli.runs import Run, find_checkpoint
 from charrnn_cli.sampling import Engine, generate, surprise
 from charrnn_cli.vocabulary import Vocabulary, describe
 
@@ -20,7 +23,10 @@ MAX_NAMED = 5  # unknown characters named in one message
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """What the user asked for; None means that it was not given. Length 0: until stopped."""
+    """What the user asked for; None means that it was not given. Length 0: until stopped.
+
+    `whole` means that the text is of use only when it has ended.
+    """
 
     checkpoint: str | None
     checkpoints: Path
@@ -33,6 +39,7 @@ class SampleRequest:
     num_samples: int = 1
     random_seed: int | None = None
     device: str = "auto"
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,61 +47,102 @@ class Samples:
     """Samples about to be drawn. `notes` is what the user should know of them."""
 
     request: SampleRequest
+    file: Path
     checkpoint: Checkpoint
     seed: str
     random_seed: int
     notes: tuple[str, ...]
+    written: list[str] = field(default_factory=list)
+
+    def text(self, separator: str) -> Iterator[str]:
+        """All samples as one text, piece by piece, a separator line between two."""
+        current = 0
+        for index, piece in self.pieces():
+            if index != current:
+                yield f"\n{separator}\n"
+                current = index
+            yield piece
 
     def pieces(self) -> Iterator[tuple[int, str]]:
         """The text piece by piece, each with the number of its sample; one sample after another.
 
         All samples are drawn side by side: the first appears as it is made, the others when done.
+        What was written, without the seed, is then in `written`; of one endless sample, its end.
         """
-        request, vocabulary = self.request, self.checkpoint.vocabulary
-        streams = None if request.num_samples == 1 else request.num_samples
-        engine = self._engine(streams)
+        request, characters = self.request, self.checkpoint.vocabulary.characters
+        several = request.num_samples > 1
+        streams = request.num_samples if several else None
         steps = generate(
-            engine, self._prompt(), request.sampling, self.random_seed, streams=streams
+            self._engine(streams), self._prompt(), request.sampling, self.random_seed, streams
         )
+        going = set(range(request.num_samples))
+        until = request.until or ""
+        endless = not request.length and not until  # then there is always just one sample
+        written = [deque[str](maxlen=1000 if endless else None) for _ in going]
         yield 0, self.seed
-        others = [self.seed] * (request.num_samples - 1)
-        tails = [""] * request.num_samples
-        done = [False] * request.num_samples
-        written = 0
-        while not all(done) and not 0 < request.length <= written:
-            ids = next(steps)
-            characters = vocabulary.characters
-            for index, chosen in enumerate([ids] if streams is None else ids.tolist()):
-                if done[index]:
-                    continue
-                character = characters[chosen]
-                if index:
-                    others[index - 1] += character
-                else:
+        for ids in itertools.islice(steps, request.length or None):
+            for index in list(going):
+                character = characters[ids[index] if several else ids]
+                written[index].append(character)
+                if index == 0:
                     yield 0, character
-                if request.until:
-                    tails[index] = (tails[index] + character)[-len(request.until) :]
-                    done[index] = tails[index] == request.until
-            written += 1
-        yield from enumerate(others, start=1)
+                if until and character == until[-1] and _ends_with(written[index], until):
+                    going.discard(index)
+            if not going:
+                break
+        self.written[:] = map("".join, written)
+        for index, text in enumerate(self.written[1:], start=1):
+            yield index, self.seed + text
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """One object per sample: `seed`, `text` after it, `random_seed`, `sample` (its number), and
-        `bits_per_char`, how surprising the model itself finds that text, filters aside."""
-        texts = [""] * self.request.num_samples
-        for index, piece in self.pieces():
-            texts[index] += piece
-        for index, text in enumerate(texts):
-            written = text[len(self.seed) :]
-            ids = self.checkpoint.vocabulary.encode(written)
+    def json_lines(self) -> Iterator[str]:
+        """One JSON object a line per sample: `sample` (its number), `seed`, `text` after it,
+        `random_seed`, and `bits_per_char`, how surprising the model itself finds that text."""
+        for _ in self.pieces():
+            pass
+        for index, text in enumerate(self.written):
+            ids = self.checkpoint.vocabulary.encode(text)
             bits = surprise(self._engine(None), self._prompt(), ids)
-            yield {
+            record = {
                 "sample": index,
                 "seed": self.seed,
-                "text": written,
+                "text": text,
                 "random_seed": self.random_seed,
                 "bits_per_char": float(bits.mean()) if len(bits) else None,
             }
+            yield json.dumps(record) + "\n"
+
+    def learned_text(self, source: str | None) -> Corpus:
+        """The text that the model learned, from `source` or from where its run says.
+
+        Raises UsageError if the run does not say, TextError if it is another text by now.
+        """
+        if source is not None:
+            return read_corpus(source)
+        last = Run(self.file.parent).last
+        info = load(last).corpus if last.is_file() else None
+        if info is None or info.path is None or info.sha256 != self.checkpoint.corpus.sha256:
+            raise UsageError(
+                f"--originality: {self.file} does not say where its text is "
+                f"({self.checkpoint.corpus.name}). Give it: --originality TEXT"
+            )
+        corpus = read_corpus(info.path)
+        if corpus.sha256 != info.sha256:
+            raise TextError(
+                f"{info.path}: not the text that the model learned, or changed since. "
+                "Give it: --originality TEXT"
+            )
+        return corpus
+
+    def originality(self, learned: Corpus) -> str:
+        """How much of what was written is new, in words."""
+        found = compare(self.written, learned)
+        if found.new is None:
+            return f"originality: fewer than {GRAM} characters were written: too few to tell"
+        longest = f"{len(found.longest)} characters: {found.longest!r}" if found.longest else "none"
+        return (
+            f"originality: {found.new:.0%} of the {GRAM}-character sequences are not in "
+            f"{learned.name}; longest verbatim run (from {GRAM} up): {longest}"
+        )
 
     def _prompt(self) -> list[int]:
         vocabulary = self.checkpoint.vocabulary
@@ -126,9 +174,13 @@ def open_samples(request: SampleRequest) -> Samples:
         raise UsageError("--seed and --seed-file exclude each other: use one of them.")
     if request.until == "":
         raise UsageError("--until: the text to stop at is empty. Leave --until out.")
-    if not request.length and not request.until and request.num_samples > 1:
-        raise UsageError("--length 0: several samples need an end. Give --length or --until.")
-    checkpoint = load(find_checkpoint(request.checkpoint, request.checkpoints))
+    if not (request.length or request.until) and (request.num_samples > 1 or request.whole):
+        raise UsageError(
+            "--length 0: several samples, --json and --originality need an end. "
+            "Give --length or --until."
+        )
+    file = find_checkpoint(request.checkpoint, request.checkpoints)
+    checkpoint = load(file)
     notes = []
     seed = request.seed or ""
     if request.seed_file is not None:
@@ -151,7 +203,13 @@ def open_samples(request: SampleRequest) -> Samples:
         random_seed = secrets.randbits(32)
         if request.sampling.temperature > 0:
             notes.append(f"random seed {random_seed}")
-    return Samples(request, checkpoint, seed, random_seed, tuple(notes))
+    return Samples(request, file, checkpoint, seed, random_seed, tuple(notes))
+
+
+def _ends_with(characters: deque[str], end: str) -> bool:
+    return len(characters) >= len(end) and all(
+        a == b for a, b in zip(reversed(characters), reversed(end), strict=False)
+    )
 
 
 def _named(characters: list[str], vocabulary: Vocabulary) -> str:

@@ -1,0 +1,110 @@
+"""How fast text is written: charrnn's NumPy engine beside a PyTorch loop over the same weights.
+
+    python benchmarks/sampling.py
+
+The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial.
+"""
+
+import os
+
+for library in ("OPENBLAS", "MKL", "VECLIB"):  # as `charrnn sample` does
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import itertools
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from side_by_side import medians
+
+from charrnn_cli.config import ModelConfig, SamplingConfig
+from charrnn_cli.model import CharRNN
+from charrnn_cli.numpy_engine import NumpyEngine
+from charrnn_cli.sampling import generate
+
+ROUNDS = 9
+CHARACTERS = 4000  # of one stream, a round
+STREAMS = 64
+MODELS = (("rnn", 512, 1), ("gru", 256, 1), ("gru", 256, 2), ("lstm", 256, 2))
+
+
+def numpy_speed(model: CharRNN, streams: int | None, sampling: SamplingConfig) -> float:
+    """Characters a second, all streams together."""
+    weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
+    steps = generate(NumpyEngine(model.config, weights, streams), [0], sampling, 0, streams)
+    next(steps)
+    count = CHARACTERS if streams is None else 4 * CHARACTERS // streams
+    begun = time.perf_counter()
+    for _ in itertools.islice(steps, count):
+        pass
+    return count * (streams or 1) / (time.perf_counter() - begun)
+
+
+@torch.no_grad()
+def torch_speed(model: CharRNN) -> float:
+    """Characters a second of a loop as the tutorial writes it."""
+    model.eval()
+    hidden = model.initial_hidden(1)
+    ids = torch.zeros(1, 1, dtype=torch.long)
+    count = CHARACTERS // 4
+    begun = time.perf_counter()
+    for _ in range(count):
+        logits, hidden = model(ids, hidden)
+        ids = torch.multinomial(torch.softmax(logits[0], dim=-1), num_samples=1)
+    return count / (time.perf_counter() - begun)
+
+
+def memory_of_a_sample() -> float:
+    """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
+    from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
+    from charrnn_cli.config import TrainConfig
+    from charrnn_cli.vocabulary import Vocabulary
+
+    model = CharRNN(ModelConfig("gru", 61, 256, 2, 0.0))
+    checkpoint = Checkpoint(
+        model.config,
+        TrainConfig(1, None, 1, 1, 0.1, 1, 0.1, 1, 0, 1),
+        Vocabulary(np.arange(61) + 60),
+        CorpusInfo("none", "", 0),
+        Progress(),
+        {name: p.detach().numpy() for name, p in model.named_parameters()},
+    )
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        file.write(to_bytes(checkpoint))
+        file.flush()
+        command = [sys.executable, "-m", "charrnn_cli", "sample", file.name, "--length", "20000"]
+        subprocess.run(command, check=True, capture_output=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    plain, top_k = SamplingConfig(), SamplingConfig(top_k=5)
+    memory = memory_of_a_sample()
+    print(f"{ROUNDS} rounds, medians, characters a second")
+    print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
+    for kind, size, layers in MODELS:
+        torch.manual_seed(0)
+        model = CharRNN(ModelConfig(kind, 61, size, layers, 0.0))
+        measures: dict[str, Callable[[], float]] = {
+            "torch": lambda model=model: torch_speed(model),
+            "one": lambda model=model: numpy_speed(model, None, plain),
+            "top_k": lambda model=model: numpy_speed(model, None, top_k),
+            "many": lambda model=model: numpy_speed(model, STREAMS, plain),
+        }
+        speed = medians(measures, ROUNDS)
+        print(
+            f"{kind:4} {layers} x {size:4} {speed['torch']:11,.0f} {speed['one']:9,.0f} "
+            f"{speed['one'] / speed['torch']:6.1f} {speed['top_k']:11,.0f} {speed['many']:13,.0f} "
+            f"{speed['many'] / speed['one']:6.1f}"
+        )
+    print(f"peak memory of `charrnn sample --length 20000`, gru 2 x 256: {memory:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

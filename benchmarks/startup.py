@@ -1,0 +1,47 @@
+"""How long a whole command takes, beside importing PyTorch alone.
+
+    python benchmarks/startup.py [CHECKPOINT]
+
+CHECKPOINT is the shipped model of the sonnets unless given.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from side_by_side import medians
+
+ROUNDS = 11
+SHIPPED = Path(__file__).parent.parent / "checkpoints" / "sonnets" / "best.safetensors"
+
+
+def seconds_of(*command: str) -> float:
+    """Seconds from start to end of a process."""
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    checkpoint = sys.argv[1] if len(sys.argv) > 1 else str(SHIPPED)
+    commands = {
+        "import torch": ["-c", "import torch"],
+        "charrnn sample --seed H --top-k 5": [
+            *("-m", "charrnn_cli", "sample", checkpoint, "--seed", "H", "--top-k", "5"),
+        ],
+        "charrnn info": ["-m", "charrnn_cli", "info", checkpoint],
+        "charrnn --help": ["-m", "charrnn_cli", "--help"],
+    }
+    measures: dict[str, Callable[[], float]] = {
+        name: lambda words=words: seconds_of(*words) for name, words in commands.items()
+    }
+    seconds = medians(measures, ROUNDS)
+    print(f"{ROUNDS} rounds in turn, medians")
+    for name, value in seconds.items():
+        print(f"{name:35} {value:6.3f} s   {value / seconds['import torch']:5.2f} of import torch")
+
+
+if __name__ == "__main__":
+    main()

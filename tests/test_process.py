@@ -1,0 +1,191 @@
+"""The program as a process: signals, pipes, terminals, locales, what it imports."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from charrnn_cli.checkpoint import load
+
+CHARRNN = [sys.executable, "-m", "charrnn_cli"]
+
+
+def modules_after(*words, cwd):
+    """The names of the modules that a command imports."""
+    code = (
+        "import sys, atexit, json\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
+        f"sys.argv = ['charrnn', *{list(map(str, words))!r}]\n"
+        "from charrnn_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["train", "--help"], ["info"], ["info", "--json"], ["sample"]],
+)
+def test_no_light_command_imports_torch(trained, words):
+    last = ["--checkpoints", trained] if words[0] in ("info", "sample") else []
+    assert "torch" not in modules_after(*words, *last, cwd=trained)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_help_does_not_even_import_numpy(trained, words):
+    assert "numpy" not in modules_after(*words, cwd=trained)
+
+
+def test_a_reader_that_has_had_enough_ends_the_sample_silently(trained):
+    shell = f"{' '.join(CHARRNN)} sample --length 0 --random-seed 1 --checkpoints '{trained}'"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{shell} | head -c 100"],
+        capture_output=True, env=environment, timeout=60,
+    )  # fmt: skip
+    assert len(done.stdout) == 100
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_closed_pipe_after_little_output_is_silent(trained):
+    shell = f"{' '.join(CHARRNN)} info --checkpoints '{trained}' | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_full_disk_is_one_line(trained, charrnn):
+    with open("/dev/full", "w") as full:
+        done = charrnn(
+            "sample", "--random-seed", 1, "--checkpoints", trained,
+            stdout=full, stderr=subprocess.PIPE, capture_output=False,
+        )  # fmt: skip
+    assert done.returncode == 5
+    assert done.stderr.startswith("Error: stdout: cannot be written (No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
+def test_a_pipe_gets_exact_utf8_in_any_locale(tmp_path, charrnn, locale):
+    (tmp_path / "t.txt").write_text("žluťoučký kůň — 馬馬馬 🐎\n" * 30, "utf-8")
+    assert charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8").returncode == 0
+    environment = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = charrnn(
+        "sample", "--random-seed", "1", "--num-samples", "2", env=environment, text=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.decode("utf-8")) & set("žťčýůň馬🐎")
+
+
+def start_training(folder, *words):
+    """A training of half a minute, in a process of its own; returns once it has taken steps."""
+    process = subprocess.Popen(
+        [*CHARRNN, "train", "poems.txt", "--minutes", "0.5", "--hidden-size", "32", *words],
+        cwd=folder, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while "step" not in (line := process.stderr.readline()) or "characters" in line:
+        assert line, "the training ended early"
+    return process
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_saves_everything_and_says_how_to_go_on(text, tmp_path, name, code):
+    process = start_training(tmp_path)
+    process.send_signal(getattr(signal, name))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "charrnn train --resume poems" in said
+    last = load(tmp_path / "checkpoints/poems/last.safetensors", training=True)
+    assert last.progress.step > 0
+
+
+def test_a_run_in_use_is_refused_naming_its_process(text, tmp_path, charrnn):
+    process = start_training(tmp_path)
+    try:
+        done = charrnn("train", "--resume", "poems")
+        assert done.returncode == 6
+        assert str(process.pid) in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, charrnn):
+    process = start_training(tmp_path)
+    process.kill()
+    process.communicate()
+    saved = load(tmp_path / "checkpoints/poems/last.safetensors", training=True).progress
+    done = charrnn("train", "--resume", "--epochs", saved.epoch + 1)
+    assert done.returncode == 0, done.stderr
+    assert f"goes on at step {saved.step:,}" in done.stderr
+
+
+def on_terminal(*words, cwd, seconds=60):
+    """What a command shows on a terminal of 100 columns: all of its output, and its exit code."""
+    pid, screen = pty.fork()
+    if pid == 0:  # the child
+        os.chdir(cwd)
+        os.environ.update({"COLUMNS": "100", "TERM": "xterm"})
+        os.execv(sys.executable, [*CHARRNN, *map(str, words)])
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+    shown, end = b"", time.monotonic() + seconds
+    while time.monotonic() < end:
+        if select.select([screen], [], [], 0.1)[0]:
+            try:
+                piece = os.read(screen, 65536)
+            except OSError:  # Linux's end of file on a terminal
+                break
+            if not piece:
+                break
+            shown += piece
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(text, tmp_path):
+    shown, code = on_terminal("train", "poems.txt", "--epochs", 20, cwd=tmp_path)
+    assert code == 0
+    bar = next(part for part in reversed(shown.split("\r")) if "chars/s [" in part)
+    for part in ("step ", "loss ", "bits/char", "chars/s", "left]", "%|"):
+        assert part in bar
+
+
+def test_off_a_terminal_there_is_no_bar(text, charrnn):
+    done = charrnn("train", "poems.txt", "--epochs", "2")
+    assert "\r" not in done.stderr
+    assert "%|" not in done.stderr
+    assert "held-out" in done.stderr
+
+
+def test_a_terminal_gets_control_and_bidi_characters_escaped(tmp_path, charrnn):
+    (tmp_path / "odd.txt").write_text("\x1b\u202e\x9b" * 400)
+    charrnn("train", "odd.txt", "--epochs", "1", "--hidden-size", "8")
+    shown, code = on_terminal("sample", "--random-seed", 1, "--length", 50, cwd=tmp_path)
+    assert code == 0
+    assert "\\x1b" in shown
+    assert "\\u202e" in shown
+    assert not set(shown) & set("\x1b\u202e\x9b")
+    piped = charrnn("sample", "--random-seed", "1", "--length", "50", text=False).stdout
+    assert set(piped.decode()) == set("\x1b\u202e\x9b")
+
+
+def test_ctrl_c_ends_an_endless_sample_with_130(trained):
+    process = subprocess.Popen(
+        [*CHARRNN, "sample", "--length", "0", "--checkpoints", str(trained)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout.read(50)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said

@@ -4,7 +4,7 @@
 
 charrnn runs as a user runs it, in a process of its own: start-up, evaluations and checkpoints are
 inside its time. The tutorial's loop (tanh RNN of 512, dropout 0.5, batch 128, window 100, Adam at
-1e-3 throughout, one step after the other over one-hot input; with the hidden state detached, without
+1e-3 throughout, step by step over one-hot input; with the hidden state detached, without
 which it crashes) then trains for the same time, evaluations left out of it, and keeps its best
 held-out loss. Both are measured on the last tenth of the text, the state carried through it.
 """

@@ -1,5 +1,6 @@
 """The Typer app: how options are declared from settings, and how every error becomes one line."""
 
+import contextlib
 import functools
 import os
 import sys
@@ -13,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from charrnn_cli import __version__
 from charrnn_cli.config import SETTINGS
 from charrnn_cli.console import say
-from charrnn_cli.errors import CharRNNError, ExitCode
+from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
 
 
 class OneLineErrors(TyperGroup):
@@ -23,11 +24,21 @@ class OneLineErrors(TyperGroup):
         """Run the command line; the parameters are Typer's own."""
         try:
             code = super().main(*args, **(kwargs | {"standalone_mode": False}))
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            code = forget_stdout(ExitCode.DONE)
+        except OSError as error:  # --help and --version, which are Typer's own
+            reason = error.strerror
+            say(f"Error: stdout: cannot be written ({reason}). Make room, or write elsewhere.")
+            code = forget_stdout(ExitCode.WRITE)
         except Exception as error:
             # Typer's own copies of Click's errors have no public name: known by what they offer
             if not hasattr(error, "format_message"):
                 raise
-            print(f"Error: {error.format_message()}", file=sys.stderr)
+            message = error.format_message()
+            # `charrnn` alone is answered with the whole help
+            say(message if "\n" in message else f"Error: {message}")
             code = ExitCode.USAGE
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
@@ -65,27 +76,37 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-            sys.stdout.flush()
         except typer.Exit:
             raise
+        except Stopped as stopped:
+            raise typer.Exit(stopped.code) from None
         except CharRNNError as error:
             say(f"Error: {' '.join(str(error).split())}")
-            raise typer.Exit(error.exit_code) from None
+            raise typer.Exit(forget_stdout(error.exit_code)) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
-            # the reader has had enough, as `head` has: nothing to report, now or at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(ExitCode.DONE) from None
+            # the reader has had enough, as `head` has: nothing to report
+            raise typer.Exit(forget_stdout(ExitCode.DONE)) from None
         except MemoryError:
-            print("Error: out of memory. Use a shorter text.", file=sys.stderr)
+            say("Error: out of memory. Ask for less: a shorter text, or fewer samples.")
             raise typer.Exit(ExitCode.OUT_OF_MEMORY) from None
         except Exception:
-            traceback.print_exc()
-            print("This is a bug in charrnn: please report it with these lines.", file=sys.stderr)
+            say(traceback.format_exc())
+            say("This is a bug in charrnn: please report it with these lines.")
             raise typer.Exit(ExitCode.BUG) from None
 
     return guarded
+
+
+def forget_stdout(code: ExitCode) -> ExitCode:
+    """Keep Python's own flush at exit from complaining of a stdout that failed; pass on `code`."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def option(name: str, *flags: str, default: str = "") -> Any:

@@ -1,6 +1,5 @@
 """Checkpoints: one safetensors file each, that no crash spoils, read with distrust."""
 
-import contextlib
 import json
 import math
 import os
@@ -8,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialize_tensors
 
-from charrnn_cli.config import ModelConfig, TrainConfig
-from charrnn_cli.errors import CheckpointError, UsageError, WriteError
+from charrnn_cli.config import ModelConfig, TrainConfig, check_all
+from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -98,65 +97,26 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     return serialize_tensors({**checkpoint.weights, **checkpoint.training}, metadata)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Replace a file so that at any moment, power cuts included, the old or the new one is whole.
-
-    Raises WriteError, the old file intact, if the target is no regular file or cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise WriteError(f"{path}: is not a regular file. Move it away first.")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        _discard(temporary)
-        raise WriteError(
-            f"{path}: cannot be written ({error.strerror}); "
-            f"{len(data) / 1e6:.1f} MB are needed. Make room or choose another --checkpoints."
-        ) from None
-    except BaseException:
-        _discard(temporary)
-        raise
-
-
-def _discard(path: Path) -> None:
-    with contextlib.suppress(OSError):  # where it could not be made, it cannot be removed either
-        path.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def load(path: Path, *, training: bool = False) -> Checkpoint:
     """Read and check a checkpoint; with `training`, one that a run can be resumed from.
 
     Raises CheckpointError, naming the file, for anything that is not exactly what its own
     configuration says must be there. Nothing in a file is ever executed.
     """
-    size, header = _read_header(path)
     try:
-        checkpoint = _from_header(header)
-        shapes = checkpoint.model.tensor_shapes()
-        if size == _bytes_of(shapes):
-            state_shapes: dict[str, tuple[int, ...]] = {}
-        else:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, for one, would wait to be opened
+            raise CheckpointError(f"{path}: is not a file. Give a checkpoint file or a run's name.")
+        with open(path, "rb") as file:  # once: a training may replace it meanwhile
+            start, header = _read_header(path, file)
+            checkpoint = _from_header(header)
+            shapes = checkpoint.model.tensor_shapes()
             state_shapes = training_shapes(checkpoint)
-            if size != _bytes_of(shapes | state_shapes):
+            size = os.fstat(file.fileno()).st_size - len(start)
+            if size == _bytes_of(shapes):
+                state_shapes = {}
+            elif size != _bytes_of(shapes | state_shapes):
                 raise ValueError("its size does not fit its model")
-        tensors = parse_tensors(path.read_bytes())
+            tensors = parse_tensors(start + file.read())
         weights = _take(tensors, shapes)
         state = _take(tensors, state_shapes)
         if tensors:
@@ -172,6 +132,19 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
     return replace(checkpoint, weights=weights, training=state)
 
 
+def peek(path: Path) -> Checkpoint:
+    """A checkpoint without its tensors, which are not even read. Raises CheckpointError."""
+    try:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: is not a file.")
+        with open(path, "rb") as file:
+            return _from_header(_read_header(path, file)[1])
+    except _DAMAGE as error:
+        raise CheckpointError(f"{path}: damaged or foreign checkpoint ({error!s:.200}).") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     """Name and shape of the tensors of AdamW's state and of the carried hidden state."""
     shapes = {
@@ -184,18 +157,11 @@ def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
-    """The bytes that a file's tensors take, and the project's own metadata."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{path}: is not a file. Give a checkpoint file or a run's name.")
-        with open(path, "rb") as file:
-            start = file.read(8)
-            _check_start(path, start, status.st_size)
-            table = file.read(int.from_bytes(start, "little"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+def _read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
+    """The bytes up to the tensors, and in them the project's own metadata."""
+    start = file.read(8)
+    _check_start(path, start, os.fstat(file.fileno()).st_size)
+    table = file.read(int.from_bytes(start, "little"))
     try:
         metadata = json.loads(table, object_pairs_hook=_no_duplicates)["__metadata__"]["charrnn"]
         header = json.loads(metadata, object_pairs_hook=_no_duplicates)
@@ -209,7 +175,7 @@ def _read_header(path: Path) -> tuple[int, dict[str, Any]]:
             f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
             "Upgrade charrnn."
         )
-    return status.st_size - len(start) - len(table), header
+    return start + table, header
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:
@@ -225,6 +191,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         torch_version=_typed("torch", header["torch"], str),
         threads=_typed("threads", header["threads"], int),
     )
+    check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:
         raise ValueError("vocabulary and model differ in size")
     return checkpoint
@@ -268,6 +235,8 @@ def _from_json(cls: type, values: Any) -> Any:
 
 
 def _history_record(record: Any) -> dict[str, float]:
+    if not record.keys() >= {"step", "train_loss", "val_loss"}:
+        raise ValueError("a record of the history lacks its step or losses")
     return {str(name): _typed(str(name), value, int | float) for name, value in record.items()}
 
 

@@ -71,7 +71,9 @@ def train(
         str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")
     ] = "auto",
     threads: Annotated[int | None, option("threads", default="all cores")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no plan, progress or result.")
+    ] = False,
 ) -> None:
     """Train a model on a text. No option is needed.
 

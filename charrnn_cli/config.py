@@ -76,7 +76,9 @@ SETTINGS: Mapping[str, Setting] = {
     "random_seed": Setting("Seed of the random generator.", at_least=0, at_most=2**32 - 1),
     "threads": Setting("CPU threads.", at_least=1, at_most=1024),
     # sampling
-    "length": Setting("Characters to write after the seed; 0: until stopped.", at_least=0),
+    "length": Setting(
+        "Characters to write after the seed; 0: until stopped.", at_least=0, at_most=10**12
+    ),
     "temperature": Setting(
         "Below 1 plays safe, above 1 takes risks; 0: always the most likely character.",
         at_least=0,

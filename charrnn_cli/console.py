@@ -1,6 +1,10 @@
 """All that meets a terminal: streams, safe text, tables."""
 
+import contextlib
+import errno
+import io
 import json
+import shutil
 import sys
 import time
 import unicodedata
@@ -15,8 +19,10 @@ FLUSH_EVERY = 0.05  # seconds: text appears as it is made, and is not slowed dow
 
 
 def say(message: str) -> None:
-    """One line on stderr, made safe for a terminal."""
-    print(visible(message), file=sys.stderr, flush=True)
+    """One line on stderr, made safe for a terminal; lost if stderr is closed or broken."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:  # print would take stdout for it
+            print(visible(message), file=sys.stderr, flush=True)
 
 
 def visible(text: str) -> str:
@@ -26,6 +32,8 @@ def visible(text: str) -> str:
 
 
 def _harmless(character: str) -> bool:
+    if character in "\u200c\u200d":  # joiners: Persian and family emoji are spelt with them
+        return True
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
@@ -42,6 +50,8 @@ class TextOut:
     def __init__(self, output: Path | None) -> None:
         self.output = output
         try:
+            if output is None and sys.stdout is None:
+                raise OSError(errno.EBADF, "it is closed")
             # bytes, whatever encoding the locale asks for
             self.stream: BinaryIO = sys.stdout.buffer if output is None else output.open("wb")
         except OSError as error:
@@ -54,7 +64,10 @@ class TextOut:
         """Write text; it appears within a moment, at the latest at the end of the context."""
         if text:
             self.at_line_start = text[-1] == "\n"
-            self._try(self.stream.write, (visible(text) if self.terminal else text).encode())
+            self._try(
+                self.stream.write,
+                (visible(text) if self.terminal else text).encode("utf-8", "surrogateescape"),
+            )
             if time.monotonic() >= self.flush_due:
                 self._try(self.stream.flush)
                 self.flush_due = time.monotonic() + FLUSH_EVERY
@@ -71,7 +84,7 @@ class TextOut:
         if kind is not None and issubclass(kind, BrokenPipeError):
             return
         if self.terminal and not self.at_line_start:
-            self.stream.write(b"\n")  # the prompt needs a line of its own
+            self._try(self.stream.write, b"\n")  # the prompt needs a line of its own
         self._try(self.stream.flush)
         if self.output is not None:
             self._try(self.stream.close)
@@ -85,15 +98,21 @@ class TextOut:
             raise self._cannot_write(error) from None
 
     def _cannot_write(self, error: OSError) -> WriteError:
+        room = "Make room, or w" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "W"
         name = "stdout" if self.output is None else str(self.output)
-        return WriteError(
-            f"{name}: cannot be written ({error.strerror}). Make room, or write elsewhere."
-        )
+        return WriteError(f"{name}: cannot be written ({error.strerror}). {room}rite elsewhere.")
 
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout, on one line, in ASCII."""
-    print(json.dumps(value))
+    print_out(json.dumps(value))
+
+
+def print_out(text: str) -> None:
+    """Lines on stdout; what its encoding lacks is escaped. Raises WriteError."""
+    encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
+    with TextOut(None) as out:
+        out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def print_table(rows: list[tuple[str, str]]) -> None:
@@ -107,7 +126,8 @@ def print_table(rows: list[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(Text(name), Text(visible(value)))
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    with console.capture() as shown:  # rich itself ends the process at a closed pipe
-        console.print(table)
-    print("\n".join(line.rstrip() for line in shown.get().splitlines()))
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else 1000
+    shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
+    Console(file=shown, force_terminal=terminal, width=width).print(table)
+    print_out("\n".join(line.rstrip() for line in shown.getvalue().splitlines()))

@@ -2,6 +2,7 @@
 
 import codecs
 import hashlib
+import os
 import stat
 import sys
 from collections.abc import Iterator
@@ -19,11 +20,11 @@ MIN_HELD_OUT = 2  # characters: one prediction
 MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
 
 _MAGIC = {
-    b"\x1f\x8b": ("a gzip file", "Unpack it first: gunzip"),
-    b"PK\x03\x04": ("a zip file", "Unpack it first: unzip"),
-    b"%PDF": ("a PDF", "Extract its text first: pdftotext"),
-    b"\xff\xfe": ("UTF-16 text", "Convert it first: iconv -f UTF-16 -t UTF-8"),
-    b"\xfe\xff": ("UTF-16 text", "Convert it first: iconv -f UTF-16 -t UTF-8"),
+    b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE | charrnn train -"),
+    b"PK\x03\x04": ("a zip file", "Unpack it: unzip -p FILE | charrnn train -"),
+    b"%PDF": ("a PDF", "Extract its text: pdftotext FILE - | charrnn train -"),
+    b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE | charrnn train -"),
+    b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE | charrnn train -"),
 }
 
 
@@ -31,8 +32,8 @@ _MAGIC = {
 class Corpus:
     """A text read for training: its ids (N,), vocabulary, and what identifies it.
 
-    `path` is None for stdin; `sha256` is of the bytes as read; `notes` says in words what was
-    changed in reading.
+    `path` is None for stdin or a pipe; `sha256` is of the bytes as read; `notes` says in words
+    what was changed in reading.
     """
 
     name: str
@@ -98,7 +99,12 @@ def read_corpus(source: str) -> Corpus:
     for chunk in _decoded(data, name):
         ids[start : start + len(chunk)] = vocabulary.encode(chunk)
         start += len(chunk)
-    return Corpus(name, ids, vocabulary, sha256, None if source == "-" else source, notes)
+    return Corpus(name, ids, vocabulary, sha256, _lasting_path(source), notes)
+
+
+def _lasting_path(source: str) -> str | None:
+    """Where a text can be found again from any folder; None for what passes once, as stdin does."""
+    return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None
 
 
 def read_text(source: str) -> str:
@@ -111,12 +117,17 @@ def read_text(source: str) -> str:
 def read_bytes(source: str) -> bytes:
     """The bytes of a file, or of stdin if `source` is `-`. Raises TextError."""
     if source == "-":
+        if sys.stdin is None:
+            raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
         return sys.stdin.buffer.read()
     path = Path(source)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise TextError(f"{source}: is a folder. Give a text file, or join several: cat *.txt")
+            raise TextError(
+                f"{source}: is a folder. Give a text file, or join its files: "
+                f"cat {source}/*.txt | charrnn train -"
+            )
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
         return path.read_bytes()
@@ -158,7 +169,8 @@ def _decoded(data: bytes, name: str) -> Iterator[str]:
             offset = start - pending + error.start
             raise TextError(
                 f"{name}: not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset:,}. "
-                "If it is in another encoding, convert it: iconv -f LATIN1 -t UTF-8"
+                "If it is in another encoding, convert it: "
+                "iconv -f LATIN1 -t UTF-8 FILE | charrnn train -"
             ) from None
 
 

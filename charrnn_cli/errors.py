@@ -66,3 +66,11 @@ class MemoryLimitError(CharRNNError):
     """A model or batch that does not fit into memory."""
 
     exit_code = ExitCode.OUT_OF_MEMORY
+
+
+class Stopped(BaseException):
+    """A signal came before there was anything to save; not an Exception, as KeyboardInterrupt."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__(code)
+        self.code = code

@@ -3,17 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoint import load
+from charrnn_cli.checkpoint import load, peek
 from charrnn_cli.measures import bits_per_char
+from charrnn_cli.runs import Run
 
 
 def inspect(path: Path) -> dict[str, Any]:
     """The facts in a checkpoint, as JSON can hold them. Raises CheckpointError.
 
     `val_loss` and `bits_per_char` are of the weights in this file, None if they were not measured;
-    `best_val_loss` is the run's best so far.
+    `best_val_loss` is the run's best so far. `finished` and `run_step` are of the run that the file
+    lies in, None where there is no `last.safetensors` to go on from.
     """
     checkpoint = load(path)
+    last = Run(path.parent).last
+    run = peek(last).progress if last.is_file() else None
     model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
     val_loss = checkpoint.val_loss
     return {
@@ -33,7 +37,8 @@ def inspect(path: Path) -> dict[str, Any]:
         },
         "step": progress.step,
         "epoch": progress.epoch,
-        "finished": progress.finished,
+        "finished": None if run is None else run.finished,
+        "run_step": None if run is None else run.step,
         "val_loss": val_loss,
         "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
         "best_val_loss": progress.best_val_loss,
@@ -62,9 +67,9 @@ def table_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("text's SHA-256", corpus["sha256"]),
         (
             "trained",
-            f"{facts['step']:,} steps, {facts['epoch']:.2f} epochs"
-            f"{'' if facts['finished'] else ', goes on with --resume'}",
+            f"{facts['step']:,} steps, {facts['epoch']:.2f} epochs",
         ),
+        ("run", _run(facts)),
         (
             "settings",
             f"batch {training['batch_size']} x {training['seq_length']}, "
@@ -77,6 +82,14 @@ def table_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("best of the run", _loss(facts["best_val_loss"], facts["best_step"])))
     rows.append(("made with", f"PyTorch {facts['torch']}, {facts['threads']} CPU threads"))
     return rows
+
+
+def _run(facts: dict[str, Any]) -> str:
+    """Whether the run that a file lies in can go on, in words."""
+    if facts["run_step"] is None:
+        return "the model alone; a new run starts from it with --init-from"
+    state = "complete" if facts["finished"] else "goes on with --resume"
+    return f"{state}, at step {facts['run_step']:,}"
 
 
 def _shown(characters: str, most: int = 120) -> str:

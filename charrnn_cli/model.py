@@ -23,20 +23,22 @@ class Kernel(Protocol):
         state, each of its tensors (1, B, H)."""
 
 
-# has_biases, num_layers, dropout, train, bidirectional, batch_first: one plain time-major layer
-_ONE_LAYER = (True, 1, 0.0, False, False, False)
+def _one_layer() -> tuple[bool, int, float, bool, bool, bool]:
+    """The kernels' has_biases, num_layers, dropout, train, bidirectional, batch_first: one plain
+    time-major layer. cuDNN keeps what a backward pass needs only if told that one will come."""
+    return True, 1, 0.0, torch.is_grad_enabled(), False, False
 
 
 def _rnn(inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor, ...]:
-    return torch.rnn_tanh(inputs, state[0][None], weights, *_ONE_LAYER)
+    return torch.rnn_tanh(inputs, state[0][None], weights, *_one_layer())
 
 
 def _gru(inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor, ...]:
-    return torch.gru(inputs, state[0][None], weights, *_ONE_LAYER)
+    return torch.gru(inputs, state[0][None], weights, *_one_layer())
 
 
 def _lstm(inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor, ...]:
-    return torch.lstm(inputs, tuple(s[None] for s in state), weights, *_ONE_LAYER)
+    return torch.lstm(inputs, tuple(s[None] for s in state), weights, *_one_layer())
 
 
 KERNELS: Mapping[str, Kernel] = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}

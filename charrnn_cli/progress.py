@@ -1,5 +1,6 @@
 """A training as it is seen: a bar on a terminal, plain lines elsewhere, all on stderr."""
 
+import contextlib
 import shlex
 import sys
 import time
@@ -12,10 +13,11 @@ from charrnn_cli.config import SamplingConfig
 from charrnn_cli.console import say
 from charrnn_cli.device import describe_device
 from charrnn_cli.errors import ExitCode
+from charrnn_cli.events import Evaluated, Event, Finished, Stepped
 from charrnn_cli.measures import bits_per_char, duration
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import Request, Training, open_training
-from charrnn_cli.training import Evaluated, Event, Finished, Stepped, Trainer
+from charrnn_cli.training import Trainer
 from charrnn_cli.writing import SampleRequest, open_samples
 
 LINE_EVERY = 5.0  # seconds between plain lines, at least
@@ -25,21 +27,23 @@ SAMPLE_LENGTH = 300
 
 def run_training(request: Request, quiet: bool) -> ExitCode:
     """Train as `request` asks and show it. Raises CharRNNError."""
-    with open_training(request) as training:
+    with StopOnSignal() as stop, open_training(request) as training:
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):
                 say(line)
-        with StopOnSignal() as stop, TrainingDisplay(trainer, quiet) as display:
+        stop.finish_step = True
+        with TrainingDisplay(trainer, quiet) as display:
             for event in trainer.steps(stop):
                 display.show(event)
     assert isinstance(event, Finished)  # the last one always is
     if stop.code is not None and event.reason == "stopped":
-        command = resume_command(request, trainer)
+        text = () if trainer.corpus.path else ("TEXT",)
+        command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
         return stop.code
     if not quiet:
-        for line in end_lines(event, trainer):
+        for line in end_lines(event, request, trainer):
             say(line)
     return ExitCode.DONE
 
@@ -65,18 +69,20 @@ def plan_lines(training: Training) -> list[str]:
     return [f"Note: {note}." for note in training.notes] + [plan]
 
 
-def resume_command(request: Request, trainer: Trainer) -> str:
-    """The command that goes on with this run."""
-    words = ["charrnn", "train"]
-    if trainer.corpus.path is None:
-        words.append("TEXT")
-    words += ["--resume", trainer.run.name]
-    if str(request.checkpoints) != "checkpoints":
-        words += ["--checkpoints", str(request.checkpoints)]
+def command_for(request: Request, trainer: Trainer, *words: str) -> str:
+    """A `charrnn` command on this run, to be typed where this one was; it ends with the run."""
+    run = trainer.run
+    words = ("charrnn", *words)
+    if run.folder != request.checkpoints / run.name:
+        words += (str(run.folder),)
+    elif str(request.checkpoints) == "checkpoints":
+        words += (run.name,)
+    else:
+        words += (run.name, "--checkpoints", str(request.checkpoints))
     return shlex.join(words)
 
 
-def end_lines(event: Finished, trainer: Trainer) -> list[str]:
+def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
     """The result in words, where it is, and a short sample of it."""
     progress = event.progress
     lines = []
@@ -91,7 +97,8 @@ def end_lines(event: Finished, trainer: Trainer) -> list[str]:
             f"{progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
             f"{trainer.run.best}"
         )
-        lines += ["A sample:", sample_text(trainer), f"More: charrnn sample {trainer.run.name}"]
+        more = f"More: {command_for(request, trainer, 'sample')}"
+        lines += ["A sample:", sample_text(trainer), more]
     return lines
 
 
@@ -104,7 +111,12 @@ def sample_text(trainer: Trainer) -> str:
         length=SAMPLE_LENGTH,
         random_seed=trainer.config.random_seed,
     )
-    return "".join(piece for _, piece in open_samples(request).pieces())
+    return "".join(piece for _, piece in open_samples(request).pieces(keep=False))
+
+
+def _unseen() -> contextlib.suppress:
+    """What cannot be shown, the terminal being gone, must not end the training."""
+    return contextlib.suppress(OSError, ValueError)
 
 
 class TrainingDisplay:
@@ -136,10 +148,15 @@ class TrainingDisplay:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.bar.close()
+        with _unseen():
+            self.bar.close()
 
     def show(self, event: Event) -> None:
         """Show one event."""
+        with _unseen():
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, Stepped) and not self.bar.disable:
             self._move(event)
         elif isinstance(event, Evaluated) and not self.quiet:

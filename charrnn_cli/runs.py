@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn_cli.checkpoint import Checkpoint, sync_folder, to_bytes, write_file
+from charrnn_cli.checkpoint import Checkpoint, to_bytes
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
+from charrnn_cli.files import sync_folder, write_file
 
 try:
     import fcntl
@@ -71,47 +72,57 @@ class Run:
                 f"{self.metrics}: cannot be written ({error.strerror}). Make room there."
             ) from None
 
-    def drop_metrics_after(self, step: int) -> None:
-        """Forget evaluations past `step`, and a line that a crash left torn."""
-        kept = []
+    def drop_metrics_after(self, step: int) -> float:
+        """Forget evaluations past `step`, and a line that a crash left torn; return the `seconds`
+        of the last one kept, or 0."""
+        kept, seconds = [], 0.0
         text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
         for line in text.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
-                if json.loads(line)["step"] <= step:
+                record = json.loads(line)
+                if record["step"] <= step:
+                    seconds = float(record.get("seconds", seconds))
                     kept.append(line + "\n")
         write_file(self.metrics, "".join(kept).encode())
+        return seconds
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for one training. Raises RunInUseError, naming the holder."""
+        """Hold the run for one training. Raises RunInUseError, naming the holder, or WriteError."""
         path = self.folder / ".lock"
         try:
-            file = open(path, "a+", encoding="utf-8")  # held beyond this block
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
-        with file:
-            try:
-                if fcntl:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read(20).strip()
-                raise RunInUseError(
-                    f"run {self.name} is being trained by process {holder or 'unknown'}. "
-                    "Wait for it, or choose another --name."
-                ) from None
+        try:
+            self._take_lock(path, descriptor)
             for stale in self.folder.glob(".*.tmp"):  # left by a process that was killed
                 stale.unlink(missing_ok=True)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
             yield  # the file stays: removing it would let two later ones hold different locks
+        finally:
+            os.close(descriptor)
+
+    def _take_lock(self, path: Path, descriptor: int) -> None:
+        """Lock an open file and leave this process's number in it."""
+        try:
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise RunInUseError(
+                f"run {self.name} is being trained by process {holder or 'unknown'}. "
+                "Wait for it, or choose another --name."
+            ) from None
+        except OSError as error:
+            raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a training that ended before its first checkpoint."""
         if not self.newest:
-            (self.folder / ".lock").unlink(missing_ok=True)
-            if not any(self.folder.iterdir()):
+            with contextlib.suppress(OSError):  # it may be gone, or hold what is not ours
+                (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
 
 
@@ -121,8 +132,8 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
     A text's own name, if taken, gets a number. Raises UsageError for a bad or taken `name`,
     WriteError if the folder cannot be made.
     """
-    if name is not None and (name != Path(name).name or name in ("", ".", "..")):
-        raise UsageError(f"--name {name}: must be a plain name, without a slash.")
+    if name is not None and (name != Path(name).name or name in ("", "..") or name[0] in ".-"):
+        raise UsageError(f"--name {name}: must be a plain name: no slash, no dot or - in front.")
     stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem if source != "-" else "stdin")
     stem = stem.lstrip(".-") or "text" if name is None else stem
     try:
@@ -142,14 +153,15 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
             return run
     except OSError as error:
         raise WriteError(
-            f"{checkpoints}: cannot be written ({error.strerror}). Choose another --checkpoints."
+            f"{checkpoints}: cannot be written ({error.strerror}). "
+            "Choose another --checkpoints or --name."
         ) from None
     raise UsageError(f"{checkpoints / stem}: too many runs of that name. Give a --name.")
 
 
 def list_runs(checkpoints: Path) -> list[Run]:
     """The runs in a folder that hold a checkpoint, the newest first."""
-    folders = checkpoints.iterdir() if checkpoints.is_dir() else ()
+    folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
     runs = [Run(folder) for folder in folders if folder.is_dir()]
     # names settle a tie, so that the same one is always the newest
     return sorted(
@@ -179,5 +191,6 @@ def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
     Raises CheckpointError if there is none.
     """
     if which is not None and os.path.exists(which) and not os.path.isdir(which):
-        return Path(which)
+        named = Run(checkpoints / which)  # a text may have the name of its own run
+        return named.checkpoint if named.newest else Path(which)
     return find_run(which, checkpoints).checkpoint

@@ -112,8 +112,8 @@ def surprise(engine: Engine, prompt: Sequence[int] | Ids, ids: Ids) -> Floats:
     for index in prompt:
         logits = engine.step(int(index))
     bits = np.empty(len(ids))
-    plain = SamplingConfig()
     for place, index in enumerate(ids.tolist()):
-        bits[place] = -np.log2(probabilities(logits, plain)[index])
+        shifted = logits.astype(np.float64) - logits.max()
+        bits[place] = (np.log(np.exp(shifted).sum()) - shifted[index]) / np.log(2)
         logits = engine.step(index)
     return bits

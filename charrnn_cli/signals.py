@@ -1,28 +1,27 @@
 """Stopping a training from outside, without losing any of it."""
 
+import contextlib
+import os
 import signal
-import sys
 from types import FrameType, TracebackType
 
-from charrnn_cli.errors import ExitCode
+from charrnn_cli.errors import ExitCode, Stopped
 
-STOPPING = {
-    name: code
-    for name, code in (
-        ("SIGINT", ExitCode.INTERRUPTED),
-        ("SIGTERM", ExitCode.TERMINATED),
-        ("SIGHUP", ExitCode.HANGUP),
-    )
-    if hasattr(signal, name)  # Windows has no SIGHUP
+CODES = {
+    "SIGINT": ExitCode.INTERRUPTED,
+    "SIGTERM": ExitCode.TERMINATED,
+    "SIGHUP": ExitCode.HANGUP,  # Windows has none
 }
 
 
 class StopOnSignal:
-    """While used as a context, the first Ctrl-C, SIGTERM or SIGHUP only sets `code`; a second one
-    ends the process at once, as it would have without this."""
+    """While used as a context: Ctrl-C, SIGTERM and SIGHUP raise Stopped until `finish_step` is set;
+    then the first one only sets `code`, and a second one ends the process as it would have without
+    this. A signal that is ignored, as SIGHUP is under nohup, stays ignored."""
 
     def __init__(self) -> None:
         self.code: ExitCode | None = None
+        self.finish_step = False
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:
@@ -30,9 +29,10 @@ class StopOnSignal:
         return self.code is not None
 
     def __enter__(self) -> "StopOnSignal":
-        for name in STOPPING:
-            number = getattr(signal, name)
-            self._before[number] = signal.signal(number, self._receive)
+        for name in CODES:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(
@@ -44,10 +44,13 @@ class StopOnSignal:
         self._restore()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self.code = STOPPING[signal.Signals(number).name]
+        self.code = CODES[signal.Signals(number).name]
         self._restore()
-        # not print: its buffer may be in use at this very moment
-        sys.stderr.write("\nStopping: the step ends and all is saved. Again to quit at once.\n")
+        if not self.finish_step:
+            raise Stopped(self.code)
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            # not print: its buffer may be in use at this very moment
+            os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

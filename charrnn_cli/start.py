@@ -1,6 +1,7 @@
 """The three ways a training begins: anew, from another model's weights, or where a run left off."""
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +14,16 @@ from charrnn_cli.checkpoint import Checkpoint, load
 from charrnn_cli.config import ModelConfig, TrainConfig, check
 from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
 from charrnn_cli.device import choose_device, memory_limit
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan, planned_steps
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
 from charrnn_cli.speed import measure_speed
 from charrnn_cli.training import Trainer
+from charrnn_cli.vocabulary import Ids
 
+MUCH = 1.5  # times: what is worth a word
+BUSY = "other programs keep the processor busy, which slows threads down: --threads 1 is faster now"
 RESUME_MAY_CHANGE = frozenset({"epochs", "minutes", "patience"})
 
 
@@ -92,11 +96,16 @@ def _processor(threads: int | None) -> Iterator[None]:
 def _open(request: Request, device: torch.device) -> Iterator[Training]:
     if request.resume is not None:
         run = find_run(request.resume or None, request.checkpoints)
+        if not run.last.is_file():
+            raise CheckpointError(
+                f"run {run.name} holds a model but no training to go on with. Start a new run from "
+                f"its weights: charrnn train TEXT --init-from {run.name}"
+            )
         with run.locked():
             yield _resume(request, run, device)
         return
     model, corpus, plan, speed = _begin(request, device)
-    run = create_run(request.checkpoints, request.name, corpus.path or "-")
+    run = create_run(request.checkpoints, request.name, corpus.name)
     try:
         with run.locked():
             trainer = Trainer(model, corpus, plan.train, run, started=request.started)
@@ -125,9 +134,28 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
     train_ids, _ = corpus.split(plan.train.val_fraction)
     speed = measure_speed(model, plan.train, train_ids)
+    if (
+        request.threads is None
+        and device.type == "cpu"
+        and speed < _speed_alone(model, plan.train, train_ids) / MUCH
+    ):
+        notes += (BUSY,)
     if plan.train.minutes is not None:
         plan = _plan(corpus, given, speed)
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
+
+
+def _speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:
+    """Characters a second with a single thread. On an idle machine that is less than with all; on
+    a busy one threads wait for each other, and it can be ten times as much."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        return 0.0
+    torch.set_num_threads(1)
+    try:
+        return measure_speed(model, config, train_ids)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _plan(corpus: Corpus, given: Mapping[str, Any], speed: float | None = None) -> Plan:
@@ -177,7 +205,9 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
         model.to(device)
     speed = measure_speed(model, config, train_ids)
     trainer = Trainer(model, corpus, config, run, started=request.started, resumed=checkpoint)
-    run.drop_metrics_after(checkpoint.progress.step)
+    trainer.seconds_before = max(
+        run.drop_metrics_after(checkpoint.progress.step), trainer.seconds_before
+    )
     note = f"run {run.name} goes on at step {checkpoint.progress.step:,}"
     return Training(trainer, speed, (*corpus.notes, note))
 
@@ -185,11 +215,12 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
 def _same_text(request: Request, run: Run, checkpoint: Checkpoint) -> Corpus:
     """The text that the run was trained on. A path from a checkpoint is only ever read, and what
     it holds must have the checksum that the checkpoint states."""
-    source = request.source or checkpoint.corpus.path
+    path = checkpoint.corpus.path
+    source = request.source or (path if path and os.path.isfile(path) else None)
     if source is None:
         raise UsageError(
-            f"run {run.name} read its text from stdin; give it again: "
-            f"charrnn train TEXT --resume {run.name}"
+            f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
+            f"give it again: charrnn train TEXT --resume {run.name}"
         )
     corpus = read_corpus(source)
     if corpus.sha256 != checkpoint.corpus.sha256:

@@ -4,7 +4,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,48 +17,13 @@ from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
 from charrnn_cli.device import memory_limit
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
+from charrnn_cli.events import Evaluated, Event, Finished, Stepped
 from charrnn_cli.model import CharRNN, detach
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
 
 _SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
 SAVE_EVERY = 120.0  # seconds between saves for a resume, at most: what a power cut can cost
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """One optimizer update: its loss in nats per character, and the share of the run done."""
-
-    step: int
-    loss: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses in nats a character;
-    `seconds` since this session began, earlier ones included where the run has a time limit."""
-
-    step: int
-    epoch: float
-    train_loss: float
-    val_loss: float
-    learning_rate: float
-    grad_norm: float
-    chars_per_second: float
-    seconds: float
-    best: bool
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The end of a run: planned, or early for want of a new best, or asked for from outside."""
-
-    reason: Literal["complete", "patience", "stopped"]
-    progress: Progress
-
-
-Event = Stepped | Evaluated | Finished
 
 
 class Trainer:
@@ -100,6 +64,8 @@ class Trainer:
         self.started = started
         # what the last evaluation and save will take, kept free of a time limit; measured later
         self.reserve = 1.5
+        self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
+        self.seconds_before = 0.0  # spent on the run in earlier sessions
         if resumed is not None:
             self._restore(resumed)
 
@@ -119,6 +85,8 @@ class Trainer:
         evaluated_at, evaluated_step = time.monotonic(), self.progress.step
         saved_at = evaluated_at
         lanes_of = None
+        if not self.progress.step:
+            self.start_up = self.seconds()
         reason: Literal["complete", "patience", "stopped"] = "complete"
         # not by the clock yet: however short the time, a step is made and measured
         ended = self.progress.step >= self.total_steps
@@ -179,12 +147,13 @@ class Trainer:
         """The part of the run that is done: of its steps or of its time, whichever is more."""
         share = self.progress.step / self.total_steps
         if self.config.minutes is not None:
-            share = max(share, self.seconds() / max(1e-9, 60 * self.config.minutes - self.reserve))
+            allowed = 60 * self.config.minutes - self.reserve - self.start_up
+            share = max(share, (self.seconds() - self.start_up) / max(1e-9, allowed))
         return share
 
     def seconds(self) -> float:
-        """Seconds spent on the run, earlier sessions included where the run has a time limit."""
-        return (self.progress.seconds or 0.0) + time.monotonic() - self.started
+        """Seconds spent on the run, earlier sessions included."""
+        return self.seconds_before + time.monotonic() - self.started
 
     def checkpoint(self, *, training: bool) -> Checkpoint:
         """The run as it is now, with or without what only a resume needs."""
@@ -227,7 +196,8 @@ class Trainer:
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             self._save_last()
-            raise self._diverged(f"loss {loss_value}, gradient norm {norm_value}", rate)
+            what = f"loss {loss_value}, gradient norm {norm_value}"
+            raise self._diverged(what, self.progress.step + 1, rate)
         self.optimizer.step()
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
@@ -238,7 +208,7 @@ class Trainer:
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         val_loss = held_out_loss(self.model, self.held_out_ids)
         if not math.isfinite(val_loss):
-            raise self._diverged(f"held-out loss {val_loss}", rate)
+            raise self._diverged(f"held-out loss {val_loss}", progress.step, rate)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
         event = Evaluated(
             step=progress.step,
@@ -274,11 +244,11 @@ class Trainer:
         self.run.append_metrics(record)
         return event
 
-    def _diverged(self, what: str, rate: float) -> DivergedError:
+    def _diverged(self, what: str, step: int, rate: float) -> DivergedError:
         return DivergedError(
-            f"training diverged at step {self.progress.step + 1:,}: {what}, learning rate "
-            f"{rate:.2g}. The last good state is saved. Train anew with a lower --learning-rate, "
-            f"such as {self.config.learning_rate / 4:.1g}."
+            f"training diverged at step {step:,}: {what}, learning rate {rate:.2g}. What is saved "
+            "is from before. Train anew with a lower --learning-rate, such as "
+            f"{self.config.learning_rate / 4:.1g}."
         )
 
     def _advance(self, **changes: float | None) -> None:
@@ -304,6 +274,7 @@ class Trainer:
         if checkpoint.progress.finished:  # given more time: it may look for a new best afresh
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
+        self.seconds_before = self.progress.seconds or 0.0
 
         def tensor(name: str) -> Tensor:
             return torch.tensor(checkpoint.training[name], device=self.device)

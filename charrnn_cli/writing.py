@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from charrnn_cli.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoint import Checkpoint, load, peek
 from charrnn_cli.config import SamplingConfig, check_all
 from charrnn_cli.corpus import Corpus, read_corpus, read_text
 from charrnn_cli.errors import TextError, UsageError
@@ -57,17 +57,18 @@ class Samples:
     def text(self, separator: str) -> Iterator[str]:
         """All samples as one text, piece by piece, a separator line between two."""
         current = 0
-        for index, piece in self.pieces():
+        for index, piece in self.pieces(keep=self.request.whole):
             if index != current:
                 yield f"\n{separator}\n"
                 current = index
             yield piece
 
-    def pieces(self) -> Iterator[tuple[int, str]]:
+    def pieces(self, keep: bool) -> Iterator[tuple[int, str]]:
         """The text piece by piece, each with the number of its sample; one sample after another.
 
         All samples are drawn side by side: the first appears as it is made, the others when done.
-        What was written, without the seed, is then in `written`; of one endless sample, its end.
+        With `keep`, or of several, what was written, without the seeds, is then in `written`.
+        Ctrl-C ends all samples where they are.
         """
         request, characters = self.request, self.checkpoint.vocabulary.characters
         several = request.num_samples > 1
@@ -77,32 +78,43 @@ class Samples:
         )
         going = set(range(request.num_samples))
         until = request.until or ""
-        endless = not request.length and not until  # then there is always just one sample
-        written = [deque[str](maxlen=1000 if endless else None) for _ in going]
+        # of one sample that is only passed on, no more is kept than what `until` needs
+        most = None if several or keep else len(until) or 1
+        written = [deque[str](maxlen=most) for _ in going]
         yield 0, self.seed
-        for ids in itertools.islice(steps, request.length or None):
-            for index in list(going):
-                character = characters[ids[index] if several else ids]
-                written[index].append(character)
-                if index == 0:
-                    yield 0, character
-                if until and character == until[-1] and _ends_with(written[index], until):
-                    going.discard(index)
-            if not going:
-                break
+        interrupted = False
+        try:
+            for ids in itertools.islice(steps, request.length or None):
+                for index in list(going):
+                    character = characters[ids[index] if several else ids]
+                    written[index].append(character)
+                    if index == 0:
+                        yield 0, character
+                    if until and character == until[-1] and _ends_with(written[index], until):
+                        going.discard(index)
+                if not going:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
         self.written[:] = map("".join, written)
         for index, text in enumerate(self.written[1:], start=1):
             yield index, self.seed + text
+        if interrupted:
+            raise KeyboardInterrupt
 
     def json_lines(self) -> Iterator[str]:
         """One JSON object a line per sample: `sample` (its number), `seed`, `text` after it,
         `random_seed`, and `bits_per_char`, how surprising the model itself finds that text."""
-        for _ in self.pieces():
-            pass
+        interrupted = False
+        try:
+            for _ in self.pieces(keep=True):
+                pass
+        except KeyboardInterrupt:
+            interrupted = True
         for index, text in enumerate(self.written):
             ids = self.checkpoint.vocabulary.encode(text)
             bits = surprise(self._engine(None), self._prompt(), ids)
-            record = {
+            record: dict[str, object] = {
                 "sample": index,
                 "seed": self.seed,
                 "text": text,
@@ -110,6 +122,8 @@ class Samples:
                 "bits_per_char": float(bits.mean()) if len(bits) else None,
             }
             yield json.dumps(record) + "\n"
+        if interrupted:
+            raise KeyboardInterrupt
 
     def learned_text(self, source: str | None) -> Corpus:
         """The text that the model learned, from `source` or from where its run says.
@@ -119,7 +133,7 @@ class Samples:
         if source is not None:
             return read_corpus(source)
         last = Run(self.file.parent).last
-        info = load(last).corpus if last.is_file() else None
+        info = peek(last).corpus if last.is_file() else None
         if info is None or info.path is None or info.sha256 != self.checkpoint.corpus.sha256:
             raise UsageError(
                 f"--originality: {self.file} does not say where its text is "
@@ -172,6 +186,10 @@ def open_samples(request: SampleRequest) -> Samples:
         raise UsageError(f"--unknown {request.unknown}: must be refuse or skip.")
     if request.seed is not None and request.seed_file is not None:
         raise UsageError("--seed and --seed-file exclude each other: use one of them.")
+    if request.device not in ("auto", "cpu"):
+        from charrnn_cli.device import choose_device
+
+        choose_device(request.device)  # complains now, while nothing is written
     if request.until == "":
         raise UsageError("--until: the text to stop at is empty. Leave --until out.")
     if not (request.length or request.until) and (request.num_samples > 1 or request.whole):
@@ -202,7 +220,8 @@ def open_samples(request: SampleRequest) -> Samples:
     if random_seed is None:
         random_seed = secrets.randbits(32)
         if request.sampling.temperature > 0:
-            notes.append(f"random seed {random_seed}")
+            model = "" if request.checkpoint else f", model {file}"
+            notes.append(f"random seed {random_seed}{model}")
     return Samples(request, file, checkpoint, seed, random_seed, tuple(notes))
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, words
+from typer.testing import CliRunner
 
-ROOT = Path(__file__).parent.parent
-SONNETS = ROOT / "data" / "sonnets.txt"
+from charrnn_cli.__main__ import app
+from charrnn_cli.checkpoint import load
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.errors import CheckpointError
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,23 @@ def text(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def rain(tmp_path: Path) -> Path:
+    """A text that is easy to learn something of, about 1,400 characters."""
+    path = tmp_path / "rain.txt"
+    path.write_text(words(250))
+    return path
+
+
+@pytest.fixture
+def train_config(rain: Path, tmp_path: Path) -> TrainConfig:
+    """The configuration that a small training of `rain` begins with."""
+    from charrnn_cli.start import open_training
+
+    with open_training(ask_to_train(rain, tmp_path, learning_rate=0.01)) as training:
+        return training.trainer.config
+
+
+@pytest.fixture
 def charrnn(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the program in a process of its own, in `tmp_path`."""
 
@@ -39,13 +60,44 @@ def charrnn(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs a command inside this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, **options):
+        return CliRunner().invoke(app, [str(word) for word in words], **options)
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[..., str]:
+    """Tells with what message, the path left out, a file of these bytes is refused."""
+
+    def message(data: bytes, **how) -> str:
+        path = tmp_path / "bad.safetensors"
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError) as caught:
+            load(path, **how)
+        text = str(caught.value)
+        assert text.startswith(f"{path}: ")
+        assert "\n" not in text
+        return text.removeprefix(f"{path}: ")
+
+    return message
+
+
+@pytest.fixture
+def abc_runs(tmp_path: Path) -> Path:
+    """A folder of checkpoints whose one run, `abc`, holds a tiny random model."""
+    save_checkpoint(tmp_path / "abc" / "best.safetensors", make_checkpoint(vocabulary="abcé\n"))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with one small trained model in it, named `poems`. Not to be changed."""
-    from typer.testing import CliRunner
-
-    from charrnn_cli.__main__ import app
-
     folder = tmp_path_factory.mktemp("trained")
     (folder / "poems.txt").write_text(SONNETS.read_text()[:6000])
     words = ["train", str(folder / "poems.txt"), "--epochs", "4", "--hidden-size", "32"]

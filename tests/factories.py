@@ -1,10 +1,19 @@
-"""Small things that several tests build: checkpoints and run folders, made with NumPy alone."""
+"""Small things that several tests build: texts, checkpoints, run folders, trainings, samples.
 
+PyTorch is imported only where a training begins: the rest is made with NumPy alone.
+"""
+
+import dataclasses
+import json
+import math
 import os
+import random
+import time
 from pathlib import Path
 
 import numpy as np
 from hypothesis import settings
+from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoint import (
     Checkpoint,
@@ -13,11 +22,35 @@ from charrnn_cli.checkpoint import (
     to_bytes,
     training_shapes,
 )
-from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.config import ModelConfig, SamplingConfig, TrainConfig
+from charrnn_cli.corpus import Corpus
 from charrnn_cli.runs import Run
 from charrnn_cli.vocabulary import Vocabulary
+from charrnn_cli.writing import SampleRequest, Samples, open_samples
+
+SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
+NOISE = "".join(random.Random(1).choices("abcdefgh", k=600))  # nothing in it to learn
+SMALL = ["--epochs", "2", "--hidden-size", "16", "--device", "cpu"]  # a training of a second
 
 fuzz = settings(max_examples=50, deadline=None, derandomize=True)
+
+
+# texts
+
+
+def words(count: int, seed: int = 0) -> str:
+    """A text that is easy to learn something of: words of one line in random order."""
+    some = ["the", "rain", "in", "spain", "falls", "mainly"]
+    return " ".join(random.Random(seed).choices(some, k=count))
+
+
+def corpus_of(text: str) -> Corpus:
+    """A text as if it had been read from a file."""
+    vocabulary = Vocabulary.of(text)
+    return Corpus("a.txt", vocabulary.encode(text), vocabulary, "")
+
+
+# checkpoints
 
 
 def make_train_config(**changes) -> TrainConfig:
@@ -89,6 +122,51 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint | None = None) -> Path:
     return path
 
 
+def save_cycle(folder: Path, cycle: str, **changes) -> None:
+    """A run whose model writes the next character of `cycle` after each, for ever.
+
+    Each unit of its layer stands for one character read last: input and output are a permutation.
+    """
+    size = len(cycle)
+    checkpoint = make_checkpoint("rnn", hidden_size=size, num_layers=1, vocabulary=cycle)
+    weights = {name: np.zeros_like(values) for name, values in checkpoint.weights.items()}
+    ids = checkpoint.vocabulary.encode(cycle)
+    weights["layers.0.weight_ih"][np.arange(size), ids] = 10
+    weights["head.weight"][np.roll(ids, -1), np.arange(size)] = 50
+    checkpoint = dataclasses.replace(checkpoint, weights=weights, **changes)
+    save_checkpoint(folder / "cycle" / "best.safetensors", checkpoint)
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.normal(0, 0.5, shape).astype(np.float32)
+
+
+TINY = make_checkpoint("rnn", hidden_size=2, num_layers=1)
+
+
+# the bytes of checkpoints
+
+
+def table_and_body(data: bytes) -> tuple[dict, bytes]:
+    """The two parts of a safetensors file."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
+
+
+def header_of(checkpoint: Checkpoint) -> dict:
+    """What a checkpoint's file says of it beside the tensors."""
+    table, _ = table_and_body(to_bytes(checkpoint))
+    return json.loads(table["__metadata__"]["charrnn"])
+
+
+def with_header(header, tensors=None) -> bytes:
+    """A file whose own metadata is `header`, the tensors being those of TINY unless given."""
+    return serialize(dict(tensors or TINY.weights), {"charrnn": json.dumps(header)})
+
+
+# runs and trainings
+
+
 def make_run(checkpoints: Path, name: str, written: float = 1_000_000_000.0) -> Run:
     """A run folder that holds a tiny `best` and `last`, last written at second `written`."""
     run = Run(checkpoints / name)
@@ -99,5 +177,71 @@ def make_run(checkpoints: Path, name: str, written: float = 1_000_000_000.0) -> 
     return run
 
 
-def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    return rng.normal(0, 0.5, shape).astype(np.float32)
+def files(run: Run) -> dict[str, bytes]:
+    """The bytes of a run's two checkpoints."""
+    return {path.name: path.read_bytes() for path in (run.best, run.last)}
+
+
+def metrics_of(run: Run) -> list[dict]:
+    """The records in a run's `metrics.jsonl`."""
+    return [json.loads(line) for line in run.metrics.read_text().splitlines()]
+
+
+def ask_to_train(text: Path | None, folder: Path, **wishes):
+    """A request for a small run into `folder`; settings and the request's fields by name."""
+    from charrnn_cli.start import Request
+
+    fields = set(Request.__dataclass_fields__)
+    given = {name: value for name, value in wishes.items() if name not in fields}
+    if "resume" not in wishes:
+        sizes = {"hidden_size": 12, "num_layers": 2, "batch_size": 4, "seq_length": 16}
+        given = sizes | {"epochs": 1.5} | given
+    return Request(
+        source=None if text is None else str(text),
+        given={name: value for name, value in given.items() if value is not None},
+        checkpoints=folder,
+        started=time.monotonic(),
+        **({"device": "cpu"} | {name: wishes[name] for name in wishes if name in fields}),
+    )
+
+
+def train(text: Path | None, folder: Path, stop_at: float = math.inf, **wishes):
+    """Train to the end, or to step `stop_at`; return the events and the trainer."""
+    from charrnn_cli.start import open_training
+
+    with open_training(ask_to_train(text, folder, **wishes)) as training:
+        trainer = training.trainer
+        events = list(trainer.steps(lambda: trainer.progress.step >= stop_at))
+    return events, trainer
+
+
+# samples and commands
+
+
+def logits_of(*chances: float) -> np.ndarray:
+    """Logits of a model that gives the characters these chances."""
+    return np.log(np.array(chances)).astype(np.float32)
+
+
+def ask_to_write(folder: Path, **wishes) -> Samples:
+    """The samples of a run in `folder`; the request's fields by name."""
+    request = SampleRequest(None, folder, SamplingConfig(), random_seed=0, length=20)
+    return open_samples(dataclasses.replace(request, **wishes))
+
+
+def texts(samples: Samples) -> list[str]:
+    """The samples whole, in their order."""
+    whole = [""] * samples.request.num_samples
+    for index, piece in samples.pieces(keep=True):
+        whole[index] += piece
+    return whole
+
+
+def one_line_error(result, code: int) -> str:
+    """Check that a command failed as DESIGN says: one line on stderr, nothing on stdout."""
+    assert result.exit_code == code, result.stderr
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("random seed")]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("Error: ")
+    return lines[0]

@@ -1,55 +1,23 @@
+"""Texts: read whatever their bytes, refused with a remedy, split for measuring."""
+
 import gzip
 import hashlib
 import io
 import os
-import random
 import re
 import sys
 import threading
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import fuzz
+from factories import SONNETS, corpus_of, fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn_cli import corpus as corpus_module
-from charrnn_cli.corpus import (
-    MIN_HELD_OUT,
-    MIN_TRAIN,
-    Corpus,
-    characters_needed,
-    cut_lanes,
-    fit_batch,
-    read_corpus,
-    read_text,
-    steps_per_epoch,
-    window,
-)
+from charrnn_cli.corpus import MIN_HELD_OUT, MIN_TRAIN, characters_needed, read_corpus, read_text
 from charrnn_cli.errors import TextError
-from charrnn_cli.vocabulary import Vocabulary
-
-SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
-
-
-@pytest.fixture
-def file(tmp_path):
-    """Writes bytes to a file and gives its path as a string."""
-
-    def write(data: bytes) -> str:
-        path = tmp_path / "text.txt"
-        path.write_bytes(data)
-        return str(path)
-
-    return write
-
-
-def corpus_of(text: str) -> Corpus:
-    vocabulary = Vocabulary.of(text)
-    return Corpus("a.txt", vocabulary.encode(text), vocabulary, "")
-
 
 # the sonnets that come with the project
 
@@ -86,6 +54,18 @@ def test_the_sonnets_are_read_unchanged(sonnets):
 
 
 # reading
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes bytes to a file and gives its path as a string."""
+
+    def write(data: bytes) -> str:
+        path = tmp_path / "text.txt"
+        path.write_bytes(data)
+        return str(path)
+
+    return write
 
 
 @pytest.mark.parametrize("chunk", range(1, 12))
@@ -237,6 +217,7 @@ def test_a_file_in_place_of_a_folder_is_refused(file):
 
 # splitting
 
+
 fractions = st.floats(0.0001, 0.9)
 
 
@@ -271,114 +252,3 @@ def test_a_smaller_val_fraction_is_advised_only_where_it_would_help():
         short.split(0.5)
     with pytest.raises(TextError, match=r"longer text\.$"):
         short.split(0.1)
-
-
-# batches, lanes, windows
-
-lengths = st.integers(MIN_TRAIN, 3000)
-sizes = st.integers(1, 100)
-
-
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_fitted_batch_always_holds_a_step(characters, batch_size, seq_length):
-    batch, seq = fit_batch(characters, batch_size, seq_length)
-    assert 1 <= batch <= batch_size
-    assert 1 <= seq <= seq_length
-    assert steps_per_epoch(characters, batch, seq) >= 1
-
-
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_batch_that_fits_is_left_alone(extra, batch_size, seq_length):
-    characters = batch_size * seq_length + extra
-    assert fit_batch(characters, batch_size, seq_length) == (batch_size, seq_length)
-
-
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_fitted_batch_could_not_be_larger(characters, batch_size, seq_length):
-    batch, seq = fit_batch(characters, batch_size, seq_length)
-    assert batch == batch_size or (batch + 1) * seq >= characters
-    assert seq == seq_length or seq == characters - 1
-
-
-def test_lanes_are_given_up_before_the_window():
-    assert fit_batch(97, 64, 32) == (3, 32)
-    assert fit_batch(96, 64, 32) == (2, 32)  # the last character has no target
-    assert fit_batch(20, 64, 32) == (1, 19)
-
-
-@st.composite
-def cuts(draw):
-    """Arguments of `cut_lanes`, the ids being their own positions."""
-    characters = draw(lengths)
-    batch, seq = fit_batch(characters, draw(sizes), draw(sizes))
-    seed, epoch = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 1000))
-    return np.arange(characters, dtype=np.uint16), batch, seq, seed, epoch
-
-
-@fuzz
-@given(cuts())
-def test_targets_are_the_characters_after_the_inputs(cut):
-    inputs, targets = cut_lanes(*cut)
-    assert (targets == inputs + 1).all()
-
-
-@fuzz
-@given(cuts())
-def test_each_lane_is_contiguous_and_the_next_goes_on_where_it_ends(cut):
-    inputs, _ = cut_lanes(*cut)
-    assert (np.diff(inputs.ravel()) == 1).all()
-
-
-@fuzz
-@given(cuts())
-def test_lanes_hold_as_many_whole_windows_as_the_text_allows(cut):
-    ids, batch, seq, *_ = cut
-    inputs, _ = cut_lanes(*cut)
-    rows, columns = inputs.shape
-    assert rows == batch
-    assert columns % seq == 0
-    assert batch * columns < len(ids) <= batch * (columns + seq)
-
-
-@fuzz
-@given(cuts(), st.integers(0, 1000))
-def test_lanes_depend_on_the_arguments_only(cut, noise):
-    first = cut_lanes(*cut)
-    random.seed(noise)
-    np.random.seed(noise)
-    second = cut_lanes(*cut)
-    assert [part.tolist() for part in first] == [part.tolist() for part in second]
-
-
-def test_lanes_are_views_that_copy_nothing():
-    ids = np.zeros(1000, dtype=np.uint8)
-    inputs, targets = cut_lanes(ids, 4, 16, 0, 0)
-    assert np.shares_memory(inputs, ids)
-    assert np.shares_memory(targets, ids)
-
-
-def test_over_the_epochs_every_character_is_read_and_predicted():
-    ids = np.arange(60)
-    cut = [cut_lanes(ids, 2, 8, 0, epoch) for epoch in range(200)]
-    assert set(np.ravel([inputs for inputs, _ in cut])) == set(range(59))
-    assert set(np.ravel([targets for _, targets in cut])) == set(range(1, 60))
-
-
-def test_another_random_seed_cuts_elsewhere():
-    starts = {int(cut_lanes(np.arange(60), 2, 8, seed, 0)[0][0, 0]) for seed in range(50)}
-    assert len(starts) > 5
-
-
-@fuzz
-@given(cuts())
-def test_windows_are_time_major_and_make_up_the_lanes(cut):
-    inputs, _ = cut_lanes(*cut)
-    batch, seq = cut[1:3]
-    windows = [window(inputs, index, seq) for index in range(inputs.shape[1] // seq)]
-    assert {part.shape for part in windows} == {(seq, batch)}
-    assert {part.dtype for part in windows} == {np.dtype(np.int64)}
-    assert all(part.flags.c_contiguous for part in windows)
-    assert np.concatenate(windows).T.tolist() == inputs.tolist()

@@ -109,6 +109,68 @@ def test_a_signal_saves_everything_and_says_how_to_go_on(text, tmp_path, name, c
     assert last.progress.step > 0
 
 
+def test_a_training_under_nohup_survives_the_end_of_its_terminal(text, tmp_path):
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does; children inherit it
+    try:
+        process = start_training(tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=2)
+    process.kill()
+    process.communicate()
+
+
+def test_a_closed_terminal_saves_everything(text, tmp_path):
+    words = ["train", "poems.txt", "--minutes", "0.5", "--hidden-size", "32"]
+    pid, screen = open_terminal(*words, cwd=tmp_path)
+    shown = b""
+    while b"held-out" not in shown:
+        shown += os.read(screen, 65536)
+    os.close(screen)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
+    last = load(tmp_path / "checkpoints/poems/last.safetensors", training=True).progress
+    assert last.step > last.best_step
+
+
+def test_a_reader_of_the_messages_that_leaves_does_not_end_the_training(text, tmp_path):
+    command = f"{' '.join(CHARRNN)} train poems.txt --epochs 4 --hidden-size 16 2>&1 | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=tmp_path)
+    assert done.returncode == 0
+    assert load(tmp_path / "checkpoints/poems/last.safetensors").progress.finished
+
+
+def test_with_stderr_closed_nothing_of_it_gets_into_the_text(trained):
+    command = f"{' '.join(CHARRNN)} sample --length 10 --checkpoints '{trained}' 2>&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True)
+    assert len(done.stdout) == 10
+
+
+def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
+    (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
+    charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")
+    done = charrnn("info", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u99ac" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["info"], ["--help"], ["--version"], ["train", "--help"]])
+def test_what_cannot_be_shown_for_a_full_disk_is_one_line(trained, charrnn, words):
+    last = ["--checkpoints", trained] if words == ["info"] else []
+    with open("/dev/full", "w") as full:
+        done = charrnn(*words, *last, stdout=full, stderr=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 5
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, charrnn):
+    (tmp_path / "verse.txt").write_text("precious")
+    words = ["--device", "cuda:77", "--output", "verse.txt"]
+    assert charrnn("sample", "--checkpoints", trained, *words).returncode == 2
+    assert (tmp_path / "verse.txt").read_text() == "precious"
+
+
 def test_a_run_in_use_is_refused_naming_its_process(text, tmp_path, charrnn):
     process = start_training(tmp_path)
     try:
@@ -131,14 +193,20 @@ def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, charrnn):
     assert f"goes on at step {saved.step:,}" in done.stderr
 
 
-def on_terminal(*words, cwd, seconds=60):
-    """What a command shows on a terminal of 100 columns: all of its output, and its exit code."""
+def open_terminal(*words, cwd):
+    """A command on a new terminal of 100 columns: its process, and the terminal's other end."""
     pid, screen = pty.fork()
     if pid == 0:  # the child
         os.chdir(cwd)
         os.environ.update({"COLUMNS": "100", "TERM": "xterm"})
         os.execv(sys.executable, [*CHARRNN, *map(str, words)])
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
+    return pid, screen
+
+
+def on_terminal(*words, cwd, seconds=60):
+    """What a command shows on a terminal: all of its output, and its exit code."""
+    pid, screen = open_terminal(*words, cwd=cwd)
     shown, end = b"", time.monotonic() + seconds
     while time.monotonic() < end:
         if select.select([screen], [], [], 0.1)[0]:

@@ -1,40 +1,13 @@
-"""The commands as a user meets them: streams, exit codes, files."""
+"""`charrnn train` as a user meets it: streams, exit codes, files."""
 
 import json
 import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from factories import SMALL, one_line_error
 
-from charrnn_cli.__main__ import app
 from charrnn_cli.errors import ExitCode
-
-SMALL = ["--epochs", "2", "--hidden-size", "16", "--device", "cpu"]
-
-
-@pytest.fixture
-def invoke(tmp_path, monkeypatch):
-    """Runs a command inside this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words, **options):
-        return CliRunner().invoke(app, [str(word) for word in words], **options)
-
-    return run
-
-
-def one_line_error(result, code):
-    """Check that a command failed as DESIGN says: one line on stderr, nothing on stdout."""
-    assert result.exit_code == code, result.stderr
-    assert result.stdout == ""
-    lines = [line for line in result.stderr.splitlines() if not line.startswith("random seed")]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("Error: ")
-    return lines[0]
-
-
-# ---------------------------------------------------------------- train
 
 
 def test_train_writes_best_last_and_metrics(invoke, text, tmp_path):
@@ -233,165 +206,6 @@ def test_the_tutorials_own_model_has_325181_parameters(invoke, tmp_path):
     )
     assert invoke(*command.split()).exit_code == 0
     assert json.loads(invoke("info", "--json").stdout)["parameters"] == 325_181
-
-
-# ---------------------------------------------------------------- sample
-
-
-def test_sample_prints_the_seed_and_the_length_asked_for(invoke, trained):
-    result = invoke("sample", "--seed", "From", "--length", 40, "--checkpoints", trained)
-    assert result.stdout.startswith("From")
-    assert len(result.stdout) == 44
-
-
-def test_sample_tells_a_drawn_random_seed_that_gives_the_text_again(invoke, trained):
-    first = invoke("sample", "--checkpoints", trained)
-    drawn = re.search(r"random seed (\d+)", first.stderr).group(1)
-    again = invoke("sample", "--checkpoints", trained, "--random-seed", drawn)
-    assert again.stdout == first.stdout
-    assert again.stderr == ""
-
-
-def test_several_samples_are_separated_by_the_separator(invoke, trained):
-    words = ["--num-samples", 3, "--length", 5, "--separator", "@@@", "--seed", "T"]
-    result = invoke("sample", "--checkpoints", trained, *words)
-    samples = result.stdout.split("\n@@@\n")
-    assert [len(sample) for sample in samples] == [6, 6, 6]
-    assert all(sample.startswith("T") for sample in samples)
-
-
-def test_sample_json_has_one_object_a_line(invoke, trained):
-    words = ["--num-samples", 2, "--length", 30, "--json", "--seed", "A", "--random-seed", 5]
-    result = invoke("sample", "--checkpoints", trained, *words)
-    records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [set(record) for record in records] == [
-        {"sample", "seed", "text", "random_seed", "bits_per_char"}
-    ] * 2
-    assert records[0]["random_seed"] == 5
-    assert len(records[1]["text"]) == 30
-
-
-def test_sample_output_goes_to_the_file_alone(invoke, trained, tmp_path):
-    result = invoke("sample", "--checkpoints", trained, "--length", 9, "--output", "out.txt")
-    assert result.stdout == ""
-    assert len((tmp_path / "out.txt").read_text()) == 9
-
-
-def test_seed_file_dash_reads_stdin(invoke, trained):
-    words = ["--checkpoints", trained, "--seed-file", "-", "--length", 3]
-    assert invoke("sample", *words, input="Shall I").stdout.startswith("Shall I")
-
-
-def test_originality_of_the_runs_own_text(invoke, trained):
-    words = ["--checkpoints", trained, "--length", 50, "--temperature", 0, "--originality"]
-    result = invoke("sample", *words)
-    assert re.search(r"originality: \d+% of the 8-character sequences", result.stderr)
-
-
-def test_originality_of_the_text_itself_is_none(invoke, trained, tmp_path):
-    learned = tmp_path / "learned.txt"
-    written = invoke("sample", "--checkpoints", trained, "--random-seed", 1, "--length", 60).stdout
-    learned.write_text("x" + written + "y")
-    words = ["--random-seed", 1, "--length", 60, "--originality", learned]
-    result = invoke("sample", "--checkpoints", trained, *words)
-    assert "originality: 0% of" in result.stderr
-    assert "60 characters:" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        (["--seed", "\N{SNOWMAN}"], "U+2603"),
-        (["--seed", "é"], "it knows 'e'"),
-        (["--top-k", "0"], "--top-k"),
-        (["--top-p", "0"], "--top-p"),
-        (["--top-p", "1.5"], "--top-p"),
-        (["--min-p", "-1"], "--min-p"),
-        (["--temperature", "-1"], "--temperature"),
-        (["--temperature", "nan"], "--temperature"),
-        (["--length", "-1"], "--length"),
-        (["--num-samples", "0"], "--num-samples"),
-        (["--until", ""], "--until"),
-        (["--until", "\N{SNOWMAN}"], "U+2603"),
-        (["--unknown", "guess"], "--unknown"),
-        (["--length", "0", "--num-samples", "2"], "--length 0"),
-        (["--length", "0", "--json"], "--length 0"),
-        (["--length", "0", "--originality"], "--length 0"),
-        (["--seed", "a", "--seed-file", "b"], "--seed-file"),
-        (["--device", "abacus"], "--device"),
-    ],
-)
-def test_impossible_sample_request_is_one_line(invoke, trained, words, named):
-    result = invoke("sample", "--checkpoints", trained, *words)
-    assert named in one_line_error(result, ExitCode.USAGE)
-
-
-def test_sample_without_any_run_says_how_to_make_one(invoke):
-    line = one_line_error(invoke("sample"), ExitCode.CHECKPOINT)
-    assert "charrnn train" in line
-
-
-def test_sample_of_a_foreign_file_is_one_line(invoke, text):
-    one_line_error(invoke("sample", text), ExitCode.CHECKPOINT)
-
-
-def test_sample_of_an_unknown_run_names_those_there_are(invoke, trained):
-    line = one_line_error(
-        invoke("sample", "nothing", "--checkpoints", trained), ExitCode.CHECKPOINT
-    )
-    assert "poems" in line
-
-
-# ---------------------------------------------------------------- info, help
-
-
-def test_info_json_has_the_documented_fields(invoke, trained):
-    facts = json.loads(invoke("info", "--json", "--checkpoints", trained).stdout)
-    assert facts["model"] == "gru"
-    assert facts["hidden_size"] == 32
-    assert facts["vocabulary_size"] == len(facts["vocabulary"])
-    assert facts["bits_per_char"] == pytest.approx(facts["val_loss"] * 1.4426950)
-    assert facts["val_loss"] == min(record["val_loss"] for record in facts["history"])
-    assert facts["step"] > 0
-
-
-def test_info_shows_file_model_text_and_loss(invoke, trained):
-    shown = invoke("info", "poems", "--checkpoints", trained).stdout
-    for word in ("best.safetensors", "gru", "parameters", "poems.txt", "bits/char", "6,000"):
-        assert word in shown
-
-
-def test_info_cannot_be_made_to_write_markup_or_escapes(invoke, tmp_path):
-    (tmp_path / "odd.txt").write_text("[bold]x[/bold][/nothing] \x1b]0;title\x07 \u202e" * 30)
-    invoke("train", "odd.txt", *SMALL)
-    shown = invoke("info").stdout
-    assert "\x1b" not in shown
-    assert "\u202e" not in shown
-    assert "[" in shown
-
-
-@pytest.mark.parametrize("command", ["train", "sample", "info"])
-def test_every_command_has_help_with_an_example(invoke, command):
-    result = invoke(command, "--help")
-    assert result.exit_code == 0
-    assert f"Example: charrnn {command}" in result.stdout
-
-
-def test_no_option_is_without_help(invoke):
-    for command in ("train", "sample", "info"):
-        for line in invoke(command, "--help", env={"COLUMNS": "200"}).stdout.splitlines():
-            if line.startswith("  -"):
-                assert re.search(r"\S {2,}\S", line.strip()), line
-
-
-def test_version_is_that_of_the_package(invoke):
-    from charrnn_cli import __version__
-
-    assert invoke("--version").stdout == f"charrnn {__version__}\n"
-
-
-def test_misspelt_command_is_one_line(invoke):
-    one_line_error(invoke("trian"), ExitCode.USAGE)
 
 
 def test_fresh_checkpoints_folder_is_the_default(invoke, text, tmp_path):

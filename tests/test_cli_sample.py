@@ -1,0 +1,113 @@
+"""`charrnn sample` as a user meets it: streams, exit codes, files."""
+
+import json
+import re
+
+import pytest
+from factories import one_line_error
+
+from charrnn_cli.errors import ExitCode
+
+
+def test_sample_prints_the_seed_and_the_length_asked_for(invoke, trained):
+    result = invoke("sample", "--seed", "From", "--length", 40, "--checkpoints", trained)
+    assert result.stdout.startswith("From")
+    assert len(result.stdout) == 44
+
+
+def test_sample_tells_a_drawn_random_seed_that_gives_the_text_again(invoke, trained):
+    first = invoke("sample", "--checkpoints", trained)
+    drawn = re.search(r"random seed (\d+)", first.stderr).group(1)
+    again = invoke("sample", "--checkpoints", trained, "--random-seed", drawn)
+    assert again.stdout == first.stdout
+    assert again.stderr == ""
+
+
+def test_several_samples_are_separated_by_the_separator(invoke, trained):
+    words = ["--num-samples", 3, "--length", 5, "--separator", "@@@", "--seed", "T"]
+    result = invoke("sample", "--checkpoints", trained, *words)
+    samples = result.stdout.split("\n@@@\n")
+    assert [len(sample) for sample in samples] == [6, 6, 6]
+    assert all(sample.startswith("T") for sample in samples)
+
+
+def test_sample_json_has_one_object_a_line(invoke, trained):
+    words = ["--num-samples", 2, "--length", 30, "--json", "--seed", "A", "--random-seed", 5]
+    result = invoke("sample", "--checkpoints", trained, *words)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [set(record) for record in records] == [
+        {"sample", "seed", "text", "random_seed", "bits_per_char"}
+    ] * 2
+    assert records[0]["random_seed"] == 5
+    assert len(records[1]["text"]) == 30
+
+
+def test_sample_output_goes_to_the_file_alone(invoke, trained, tmp_path):
+    result = invoke("sample", "--checkpoints", trained, "--length", 9, "--output", "out.txt")
+    assert result.stdout == ""
+    assert len((tmp_path / "out.txt").read_text()) == 9
+
+
+def test_seed_file_dash_reads_stdin(invoke, trained):
+    words = ["--checkpoints", trained, "--seed-file", "-", "--length", 3]
+    assert invoke("sample", *words, input="Shall I").stdout.startswith("Shall I")
+
+
+def test_originality_of_the_runs_own_text(invoke, trained):
+    words = ["--checkpoints", trained, "--length", 50, "--temperature", 0, "--originality"]
+    result = invoke("sample", *words)
+    assert re.search(r"originality: \d+% of the 8-character sequences", result.stderr)
+
+
+def test_originality_of_the_text_itself_is_none(invoke, trained, tmp_path):
+    learned = tmp_path / "learned.txt"
+    written = invoke("sample", "--checkpoints", trained, "--random-seed", 1, "--length", 60).stdout
+    learned.write_text("x" + written + "y")
+    words = ["--random-seed", 1, "--length", 60, "--originality", learned]
+    result = invoke("sample", "--checkpoints", trained, *words)
+    assert "originality: 0% of" in result.stderr
+    assert "60 characters:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--seed", "\N{SNOWMAN}"], "U+2603"),
+        (["--seed", "é"], "it knows 'e'"),
+        (["--top-k", "0"], "--top-k"),
+        (["--top-p", "0"], "--top-p"),
+        (["--top-p", "1.5"], "--top-p"),
+        (["--min-p", "-1"], "--min-p"),
+        (["--temperature", "-1"], "--temperature"),
+        (["--temperature", "nan"], "--temperature"),
+        (["--length", "-1"], "--length"),
+        (["--num-samples", "0"], "--num-samples"),
+        (["--until", ""], "--until"),
+        (["--until", "\N{SNOWMAN}"], "U+2603"),
+        (["--unknown", "guess"], "--unknown"),
+        (["--length", "0", "--num-samples", "2"], "--length 0"),
+        (["--length", "0", "--json"], "--length 0"),
+        (["--length", "0", "--originality"], "--length 0"),
+        (["--seed", "a", "--seed-file", "b"], "--seed-file"),
+        (["--device", "abacus"], "--device"),
+    ],
+)
+def test_impossible_sample_request_is_one_line(invoke, trained, words, named):
+    result = invoke("sample", "--checkpoints", trained, *words)
+    assert named in one_line_error(result, ExitCode.USAGE)
+
+
+def test_sample_without_any_run_says_how_to_make_one(invoke):
+    line = one_line_error(invoke("sample"), ExitCode.CHECKPOINT)
+    assert "charrnn train" in line
+
+
+def test_sample_of_a_foreign_file_is_one_line(invoke, text):
+    one_line_error(invoke("sample", text), ExitCode.CHECKPOINT)
+
+
+def test_sample_of_an_unknown_run_names_those_there_are(invoke, trained):
+    line = one_line_error(
+        invoke("sample", "nothing", "--checkpoints", trained), ExitCode.CHECKPOINT
+    )
+    assert "poems" in line

@@ -1,0 +1,244 @@
+"""Resuming: a stopped run ends with the same bytes as one undisturbed, and what is refused."""
+
+import io
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from factories import ask_to_train, files, metrics_of, train, words
+
+from charrnn_cli.checkpoint import load
+from charrnn_cli.config import CELLS
+from charrnn_cli.errors import CheckpointError, ExitCode, RunInUseError, TextError, UsageError
+from charrnn_cli.events import Finished, Stepped
+from charrnn_cli.signals import StopOnSignal
+from charrnn_cli.start import open_training
+from charrnn_cli.training import Trainer
+
+# exact resume
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A whole run for each model and dropout, trained once: the text, and the finished trainer."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    text = folder / "rain.txt"
+    text.write_text(words(250))
+    cache = {}
+
+    def whole(**wishes) -> tuple[Path, Trainer]:
+        key = tuple(sorted(wishes.items()))
+        if key not in cache:
+            cache[key] = train(text, folder / str(len(cache)), **wishes)[1]
+        return text, cache[key]
+
+    return whole
+
+
+PLACES = {
+    "after the first step": lambda run: 1,
+    "before an evaluation": lambda run: run.config.eval_every - 1,
+    "at an evaluation": lambda run: run.config.eval_every,
+    "after an evaluation": lambda run: run.config.eval_every + 1,
+    "before the epoch's edge": lambda run: run.epoch_steps - 1,
+    "at the epoch's edge": lambda run: run.epoch_steps,
+    "after the epoch's edge": lambda run: run.epoch_steps + 1,
+    "before the end": lambda run: run.total_steps - 1,
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(
+    name, dropout, place, undisturbed, tmp_path
+):
+    text, whole = undisturbed(model=name, dropout=dropout)
+    stop_at = PLACES[place](whole)
+    events, stopped = train(text, tmp_path, stop_at, model=name, dropout=dropout)
+    assert events[-1].reason == "stopped"
+    assert stopped.progress.step == stop_at
+
+    _, resumed = train(None, tmp_path, resume="")
+
+    assert files(resumed.run) == files(whole.run)
+
+
+def test_the_places_to_stop_at_are_all_different(undisturbed):
+    _, whole = undisturbed(model="gru", dropout=0.0)
+    stops = [place(whole) for place in PLACES.values()]
+    assert len(set(stops)) == len(stops)
+    assert all(1 <= stop < whole.total_steps for stop in stops)
+    assert whole.epoch_steps % whole.config.eval_every  # an epoch's edge is no evaluation
+
+
+def test_a_run_stopped_again_and_again_ends_with_the_same_bytes(undisturbed, tmp_path):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    train(text, tmp_path, stop_at=3, model="gru", dropout=0.3)
+    for stop_at in range(10, whole.total_steps, 7):
+        train(None, tmp_path, stop_at, resume="")
+    _, resumed = train(None, tmp_path, resume="")
+    assert files(resumed.run) == files(whole.run)
+
+
+def test_a_killed_run_goes_on_from_its_last_evaluation(undisturbed, tmp_path):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    with open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training:
+        for event in training.trainer.steps():  # pragma: no branch
+            if event.step == whole.config.eval_every + 3:
+                break  # what follows an evaluation is lost here, as if the process had been killed
+    with open_training(ask_to_train(None, tmp_path, resume="")) as training:
+        assert training.trainer.progress.step == whole.config.eval_every
+        list(training.trainer.steps())
+    assert files(training.trainer.run) == files(whole.run)
+
+
+def test_a_resumed_run_has_the_same_metrics(undisturbed, tmp_path):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    train(text, tmp_path, stop_at=whole.config.eval_every + 2, model="gru", dropout=0.3)
+    _, resumed = train(None, tmp_path, resume="")
+
+    def timeless(run):
+        return [
+            {k: v for k, v in record.items() if k not in ("seconds", "chars_per_second")}
+            for record in metrics_of(run)
+        ]
+
+    assert timeless(resumed.run) == timeless(whole.run)
+
+
+def test_metrics_from_after_the_last_save_are_forgotten(rain, tmp_path):
+    _, stopped = train(rain, tmp_path, stop_at=20)
+    with open(stopped.run.metrics, "a") as file:
+        file.write('{"step": 21, "val_loss": 0.5}\n{"step": 2')
+    _, resumed = train(None, tmp_path, resume="")
+    assert [record["step"] for record in metrics_of(resumed.run)] == [
+        record["step"] for record in resumed.history
+    ]
+
+
+def test_a_run_can_be_resumed_by_name(rain, tmp_path):
+    train(rain, tmp_path, stop_at=3, name="first")
+    train(rain, tmp_path, stop_at=3, name="second")
+    _, resumed = train(None, tmp_path, resume="first")
+    assert resumed.run.folder == tmp_path / "first"
+
+
+def test_a_run_can_be_resumed_with_its_text_elsewhere(rain, tmp_path):
+    train(rain, tmp_path, stop_at=3)
+    moved = rain.rename(tmp_path / "moved.txt")
+    events, _ = train(moved, tmp_path, resume="rain")
+    assert events[-1].reason == "complete"
+
+
+def test_a_resumed_run_says_where_it_goes_on(rain, tmp_path):
+    train(rain, tmp_path, stop_at=3)
+    with open_training(ask_to_train(None, tmp_path, resume="")) as training:
+        assert "run rain goes on at step 3" in training.notes
+
+
+def test_a_run_with_more_epochs_goes_on(rain, tmp_path):
+    _, first = train(rain, tmp_path, epochs=1)
+    _, longer = train(None, tmp_path, resume="", epochs=2)
+    assert first.progress.step == first.epoch_steps
+    assert longer.progress.step == 2 * longer.epoch_steps
+    assert longer.history[: len(first.history)] == first.history
+    assert len(longer.history) > len(first.history)
+    assert longer.progress.finished
+
+
+def test_a_run_with_more_epochs_can_be_stopped_and_resumed(rain, tmp_path):
+    _, first = train(rain, tmp_path, epochs=1)
+    train(None, tmp_path, resume="", epochs=2, stop_at=first.progress.step + 3)
+    _, resumed = train(None, tmp_path, resume="")
+    assert resumed.progress.step == 2 * resumed.epoch_steps
+
+
+def test_a_signal_stops_a_training_with_everything_saved(undisturbed, tmp_path):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    with (
+        open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training,
+        StopOnSignal() as stop,
+    ):
+        stop.finish_step = True
+        for event in training.trainer.steps(stop):
+            if isinstance(event, Stepped) and event.step == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.code == ExitCode.TERMINATED
+    assert event == Finished("stopped", training.trainer.progress)
+    assert load(training.trainer.run.last).progress.step == 5
+    _, resumed = train(None, tmp_path, resume="")
+    assert files(resumed.run) == files(whole.run)
+
+
+# what a resume refuses
+
+
+def test_a_complete_run_is_not_resumed(rain, tmp_path):
+    train(rain, tmp_path)
+    with pytest.raises(UsageError, match=r"run rain is complete.*--epochs 3"):
+        train(None, tmp_path, resume="")
+
+
+def test_fewer_epochs_than_done_are_refused(rain, tmp_path):
+    train(rain, tmp_path, stop_at=25)
+    with pytest.raises(UsageError, match="complete"):
+        train(None, tmp_path, resume="", epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("hidden_size", 9), ("learning_rate", 0.1), ("batch_size", 4), ("random_seed", 1)],
+)
+def test_changed_settings_are_refused_by_their_option(rain, tmp_path, setting, value):
+    train(rain, tmp_path, stop_at=3)
+    with pytest.raises(UsageError, match="--" + setting.replace("_", "-")):
+        train(None, tmp_path, resume="", **{setting: value})
+
+
+def test_a_new_name_is_refused(rain, tmp_path):
+    train(rain, tmp_path, stop_at=3)
+    with pytest.raises(UsageError, match="--name"):
+        train(None, tmp_path, resume="", name="other")
+
+
+def test_a_changed_text_is_refused(rain, tmp_path):
+    _, stopped = train(rain, tmp_path, stop_at=12)
+    before = files(stopped.run)
+    rain.write_text(words(250, seed=1))
+    with pytest.raises(TextError, match=r"rain\.txt: not the text of run rain"):
+        train(None, tmp_path, resume="")
+    assert files(stopped.run) == before
+
+
+def test_a_text_from_stdin_must_be_given_again(rain, tmp_path, monkeypatch):
+    stdin = partial(io.TextIOWrapper, io.BytesIO(rain.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin())
+    train(Path("-"), tmp_path, stop_at=3)
+    with pytest.raises(UsageError, match=r"charrnn train TEXT --resume stdin"):
+        train(None, tmp_path, resume="")
+    events, _ = train(rain, tmp_path, resume="")
+    assert events[-1].reason == "complete"
+
+
+def test_a_best_checkpoint_alone_is_not_resumed(rain, tmp_path):
+    _, trainer = train(rain, tmp_path)
+    trainer.run.last.unlink()
+    with pytest.raises(CheckpointError, match=r"no training to go on with.*--init-from rain"):
+        train(None, tmp_path, resume="", epochs=5)
+
+
+def test_resume_and_init_from_exclude_each_other(rain, tmp_path):
+    with pytest.raises(UsageError, match="--resume and --init-from"):
+        train(rain, tmp_path, resume="", init_from="rain")
+
+
+def test_a_run_that_is_being_trained_is_not_resumed(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        steps = training.trainer.steps(lambda: True)
+        list(steps)
+        with pytest.raises(RunInUseError, match="run rain"):
+            train(None, tmp_path, resume="")

@@ -1,0 +1,62 @@
+"""Signals: the first is noted, the second does what it always did."""
+
+import os
+import signal
+
+import pytest
+
+from charrnn_cli.errors import Stopped
+from charrnn_cli.signals import CODES, StopOnSignal
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_signal_is_noted_and_no_more(name, capfd):
+    with StopOnSignal() as stop:
+        stop.finish_step = True
+        assert not stop()
+        os.kill(os.getpid(), getattr(signal, name))
+        assert stop()
+    assert stop.code == CODES[name]
+    assert stop.code == 128 + getattr(signal, name)
+    assert "Again to quit at once" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_second_signal_does_what_it_did_before(name):
+    number, received = getattr(signal, name), []
+    before = signal.signal(number, lambda *args: received.append(number))
+    try:
+        with StopOnSignal() as stop:
+            stop.finish_step = True
+            os.kill(os.getpid(), number)
+            assert received == []
+            os.kill(os.getpid(), number)
+            assert received == [number]
+    finally:
+        signal.signal(number, before)
+
+
+def test_handlers_are_put_back_at_the_end():
+    before = [signal.getsignal(getattr(signal, name)) for name in CODES]
+    with StopOnSignal() as stop:
+        during = [signal.getsignal(getattr(signal, name)) for name in CODES]
+    assert [signal.getsignal(getattr(signal, name)) for name in CODES] == before
+    assert all(handler not in before for handler in during)
+    assert stop.code is None
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_before_there_is_a_step_a_signal_ends_at_once(name):
+    with StopOnSignal(), pytest.raises(Stopped) as stopped:
+        os.kill(os.getpid(), getattr(signal, name))
+    assert stopped.value.code == CODES[name]
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopOnSignal() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -111,3 +111,12 @@ def test_sample_of_an_unknown_run_names_those_there_are(invoke, trained):
         invoke("sample", "nothing", "--checkpoints", trained), ExitCode.CHECKPOINT
     )
     assert "poems" in line
+
+
+def test_prompt_is_another_name_of_seed(invoke, trained):
+    words = ["--checkpoints", trained, "--random-seed", 1, "--length", 20]
+    seeded, prompted = (
+        invoke("sample", *words, name, "Shall").stdout for name in ("--seed", "--prompt")
+    )
+    assert seeded == prompted
+    assert prompted.startswith("Shall")

@@ -123,7 +123,8 @@ def test_a_training_under_nohup_survives_the_end_of_its_terminal(text, tmp_path)
 
 
 def test_a_closed_terminal_saves_everything(text, tmp_path):
-    words = ["train", "poems.txt", "--minutes", "0.5", "--hidden-size", "32"]
+    # evaluations seconds apart, so that one does not save what the end of the terminal should
+    words = ["train", "poems.txt", "--minutes", "5", "--hidden-size", "32"]
     pid, screen = open_terminal(*words, cwd=tmp_path)
     shown = b""
     while b"held-out" not in shown:

@@ -42,12 +42,13 @@ def _escape(character: str) -> str:
 
 
 class TextOut:
-    """Generated text, used as a context: exact UTF-8 into a pipe or file, escaped on a terminal.
+    """Generated text, used as a context: exact UTF-8 into a pipe or file, escaped on a terminal
+    unless `escape` is off.
 
     Writes to stdout, or to the file `output`. Raises WriteError if that cannot be written.
     """
 
-    def __init__(self, output: Path | None) -> None:
+    def __init__(self, output: Path | None, escape: bool = True) -> None:
         self.output = output
         try:
             if output is None and sys.stdout is None:
@@ -57,6 +58,7 @@ class TextOut:
         except OSError as error:
             raise self._cannot_write(error) from None
         self.terminal = output is None and sys.stdout.isatty()
+        self.escape = escape and self.terminal
         self.flush_due = 0.0
         self.at_line_start = True
 
@@ -66,7 +68,7 @@ class TextOut:
             self.at_line_start = text[-1] == "\n"
             self._try(
                 self.stream.write,
-                (visible(text) if self.terminal else text).encode("utf-8", "surrogateescape"),
+                (visible(text) if self.escape else text).encode("utf-8", "surrogateescape"),
             )
             if time.monotonic() >= self.flush_due:
                 self._try(self.stream.flush)
@@ -109,9 +111,10 @@ def print_json(value: Any) -> None:
 
 
 def print_out(text: str) -> None:
-    """Lines on stdout; what its encoding lacks is escaped. Raises WriteError."""
+    """Lines of our own on stdout, styled perhaps; what its encoding lacks is escaped. Raises
+    WriteError."""
     encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    with TextOut(None) as out:
+    with TextOut(None, escape=False) as out:
         out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -127,7 +128,7 @@ def test_a_closed_terminal_saves_everything(text, tmp_path):
     words = ["train", "poems.txt", "--minutes", "5", "--hidden-size", "32"]
     pid, screen = open_terminal(*words, cwd=tmp_path)
     shown = b""
-    while b"held-out" not in shown:
+    while b"held-out" not in shown or not shown.endswith(b"left]"):  # the bar, some steps later
         shown += os.read(screen, 65536)
     os.close(screen)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
@@ -258,3 +259,12 @@ def test_ctrl_c_ends_an_endless_sample_with_130(trained):
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in said
+
+
+def test_info_on_a_terminal_is_styled_and_fits_its_width(trained):
+    shown, code = on_terminal("info", "--checkpoints", trained, cwd=trained)
+    assert code == 0
+    assert "\x1b[1m" in shown
+    assert "\\x1b" not in shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert max(map(len, plain.splitlines())) <= 100

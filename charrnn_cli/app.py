@@ -26,11 +26,13 @@ class OneLineErrors(TyperGroup):
             code = super().main(*args, **(kwargs | {"standalone_mode": False}))
             if sys.stdout is not None:
                 sys.stdout.flush()
+        except SystemExit:  # how Click answers a closed pipe; any other end returns a code
+            code = forget_stdout(ExitCode.DONE)
         except BrokenPipeError:
             code = forget_stdout(ExitCode.DONE)
-        except OSError as error:  # --help and --version, which are Typer's own
-            reason = error.strerror
-            say(f"Error: stdout: cannot be written ({reason}). Make room, or write elsewhere.")
+        except OSError as error:  # of --help, --version and completion, which are Typer's own
+            name = error.filename or "stdout"
+            say(f"Error: {name}: cannot be written ({error.strerror}). Write elsewhere.")
             code = forget_stdout(ExitCode.WRITE)
         except Exception as error:
             # Typer's own copies of Click's errors have no public name: known by what they offer

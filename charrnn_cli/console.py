@@ -48,8 +48,11 @@ class TextOut:
     Writes to stdout, or to the file `output`. Raises WriteError if that cannot be written.
     """
 
-    def __init__(self, output: Path | None, escape: bool = True) -> None:
+    def __init__(self, output: Path | None, escape: bool = True, encoding: str = "utf-8") -> None:
         self.output = output
+        # as the locale wants it only where all but exact bytes will do
+        self.encoding = encoding
+        self.lacking = "surrogateescape" if encoding == "utf-8" else "backslashreplace"
         try:
             if output is None and sys.stdout is None:
                 raise OSError(errno.EBADF, "it is closed")
@@ -68,7 +71,7 @@ class TextOut:
             self.at_line_start = text[-1] == "\n"
             self._try(
                 self.stream.write,
-                (visible(text) if self.escape else text).encode("utf-8", "surrogateescape"),
+                (visible(text) if self.escape else text).encode(self.encoding, self.lacking),
             )
             if time.monotonic() >= self.flush_due:
                 self._try(self.stream.flush)
@@ -114,8 +117,8 @@ def print_out(text: str) -> None:
     """Lines of our own on stdout, styled perhaps; what its encoding lacks is escaped. Raises
     WriteError."""
     encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    with TextOut(None, escape=False) as out:
-        out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    with TextOut(None, escape=False, encoding=encoding) as out:
+        out.write(text + "\n")
 
 
 def print_table(rows: list[tuple[str, str]]) -> None:

@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -20,11 +21,11 @@ MIN_HELD_OUT = 2  # characters: one prediction
 MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
 
 _MAGIC = {
-    b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE | charrnn train -"),
-    b"PK\x03\x04": ("a zip file", "Unpack it: unzip -p FILE | charrnn train -"),
-    b"%PDF": ("a PDF", "Extract its text: pdftotext FILE - | charrnn train -"),
-    b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE | charrnn train -"),
-    b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE | charrnn train -"),
+    b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE"),
+    b"PK\x03\x04": ("a zip file", "Unpack it: unzip -p FILE"),
+    b"%PDF": ("a PDF", "Extract its text: pdftotext FILE -"),
+    b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
+    b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
 }
 
 
@@ -126,7 +127,7 @@ def read_bytes(source: str) -> bytes:
         if stat.S_ISDIR(mode):
             raise TextError(
                 f"{source}: is a folder. Give a text file, or join its files: "
-                f"cat {source}/*.txt | charrnn train -"
+                f"cat {shlex.quote(source)}/*.txt"
             )
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
@@ -170,7 +171,7 @@ def _decoded(data: bytes, name: str) -> Iterator[str]:
             raise TextError(
                 f"{name}: not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset:,}. "
                 "If it is in another encoding, convert it: "
-                "iconv -f LATIN1 -t UTF-8 FILE | charrnn train -"
+                "iconv -f LATIN1 -t UTF-8 FILE"
             ) from None
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoint import load, peek
+from charrnn_cli.checkpoint import Checkpoint, Progress, load, peek
+from charrnn_cli.errors import CheckpointError
 from charrnn_cli.measures import bits_per_char
 from charrnn_cli.runs import Run
 
@@ -16,8 +17,7 @@ def inspect(path: Path) -> dict[str, Any]:
     lies in, None where there is no `last.safetensors` to go on from.
     """
     checkpoint = load(path)
-    last = Run(path.parent).last
-    run = peek(last).progress if last.is_file() else None
+    run = _run_of(path, checkpoint)
     model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
     val_loss = checkpoint.val_loss
     return {
@@ -48,6 +48,22 @@ def inspect(path: Path) -> dict[str, Any]:
         "torch": checkpoint.torch_version,
         "threads": checkpoint.threads,
     }
+
+
+def _run_of(path: Path, checkpoint: Checkpoint) -> Progress | None:
+    """How far the run is that a checkpoint lies in; None if what lies beside it is of another."""
+    last = Run(path.parent).last
+    try:
+        beside = peek(last) if last.is_file() else None
+    except CheckpointError:
+        beside = None
+    if beside is None or (beside.corpus.sha256, beside.model, beside.train.random_seed) != (
+        checkpoint.corpus.sha256,
+        checkpoint.model,
+        checkpoint.train.random_seed,
+    ):
+        return None
+    return beside.progress
 
 
 def table_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:

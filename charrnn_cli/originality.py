@@ -67,7 +67,8 @@ def compare(written: Sequence[str], corpus: Corpus) -> Originality:
     """Compare texts written with the text learned; some seconds per 100 million characters, and
     little memory, whatever is in it.
 
-    Sequences are compared by 64-bit hashes: two different ones are taken for equal once in 10^12.
+    Sequences are compared by 64-bit hashes: two different ones of ordinary text are taken for equal
+    once in 10^12.
     """
     texts = [_ids(text, corpus) for text in written]
     most = max(map(len, texts), default=0)

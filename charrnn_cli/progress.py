@@ -64,7 +64,7 @@ def plan_lines(training: Training) -> list[str]:
         f"{model.parameters:,} parameters; "
         f"{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
-        f"learning rate {config.learning_rate:g}; about {duration(training.seconds)}"
+        f"learning rate {config.learning_rate:g}; {duration(training.seconds)} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
 
@@ -79,6 +79,8 @@ def command_for(request: Request, trainer: Trainer, *words: str) -> str:
         words += (run.name,)
     else:
         words += (run.name, "--checkpoints", str(request.checkpoints))
+    if request.device != "auto":
+        words += ("--device", request.device)
     return shlex.join(words)
 
 
@@ -124,7 +126,7 @@ class TrainingDisplay:
 
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         self.trainer, self.quiet = trainer, quiet
-        self.terminal = sys.stderr.isatty()
+        self.terminal = sys.stderr is not None and sys.stderr.isatty()
         self.first_step = trainer.progress.step
         self.chars_per_step = trainer.config.batch_size * trainer.config.seq_length
         self.loss = 0.0

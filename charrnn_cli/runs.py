@@ -29,7 +29,7 @@ class Run:
     @property
     def name(self) -> str:
         """The folder's own name."""
-        return self.folder.name
+        return self.folder.name or self.folder.resolve().name
 
     @property
     def best(self) -> Path:
@@ -72,19 +72,25 @@ class Run:
                 f"{self.metrics}: cannot be written ({error.strerror}). Make room there."
             ) from None
 
-    def drop_metrics_after(self, step: int) -> float:
-        """Forget evaluations past `step`, and a line that a crash left torn; return the `seconds`
-        of the last one kept, or 0."""
-        kept, seconds = [], 0.0
+    def drop_metrics_after(self, step: int) -> None:
+        """Forget evaluations past `step`, and a line that a crash left torn."""
+        lines = (json.dumps(record) + "\n" for record in self._metrics_until(step))
+        write_file(self.metrics, "".join(lines).encode())
+
+    def seconds_until(self, step: int) -> float:
+        """The time spent on the run up to its last evaluation at or before `step`."""
+        records = self._metrics_until(step)
+        return float(records[-1].get("seconds", 0.0)) if records else 0.0
+
+    def _metrics_until(self, step: int) -> list[dict[str, float]]:
         text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        records = []
         for line in text.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 record = json.loads(line)
                 if record["step"] <= step:
-                    seconds = float(record.get("seconds", seconds))
-                    kept.append(line + "\n")
-        write_file(self.metrics, "".join(kept).encode())
-        return seconds
+                    records.append(record)
+        return records
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

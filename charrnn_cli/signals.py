@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 from types import FrameType, TracebackType
 
 from charrnn_cli.errors import ExitCode, Stopped
@@ -48,9 +49,10 @@ class StopOnSignal:
         self._restore()
         if not self.finish_step:
             raise Stopped(self.code)
-        with contextlib.suppress(OSError):  # the terminal may be what has gone
-            # not print: its buffer may be in use at this very moment
-            os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
+        if sys.stderr is not None:  # else 2 may be some other file by now
+            with contextlib.suppress(OSError):  # the terminal may be what has gone
+                # not print: its buffer may be in use at this very moment
+                os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

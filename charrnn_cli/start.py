@@ -196,7 +196,8 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
 
     corpus = _same_text(request, run, checkpoint)
     train_ids, _ = corpus.split(config.val_fraction)
-    _refuse_if_complete(run, checkpoint, config, len(train_ids))
+    seconds = max(run.seconds_until(checkpoint.progress.step), checkpoint.progress.seconds or 0.0)
+    _refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
     if request.threads is None and checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
@@ -205,9 +206,8 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
         model.to(device)
     speed = measure_speed(model, config, train_ids)
     trainer = Trainer(model, corpus, config, run, started=request.started, resumed=checkpoint)
-    trainer.seconds_before = max(
-        run.drop_metrics_after(checkpoint.progress.step), trainer.seconds_before
-    )
+    trainer.seconds_before = seconds
+    run.drop_metrics_after(checkpoint.progress.step)
     note = f"run {run.name} goes on at step {checkpoint.progress.step:,}"
     return Training(trainer, speed, (*corpus.notes, note))
 
@@ -233,16 +233,16 @@ def _same_text(request: Request, run: Run, checkpoint: Checkpoint) -> Corpus:
 
 
 def _refuse_if_complete(
-    run: Run, checkpoint: Checkpoint, config: TrainConfig, characters: int
+    run: Run, checkpoint: Checkpoint, config: TrainConfig, characters: int, seconds: float
 ) -> None:
-    """Raise UsageError if `config` leaves nothing to train."""
+    """Raise UsageError if `config` leaves nothing to train, after so many seconds."""
     progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
     epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
     done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
-    spent = minutes is not None and (progress.seconds or 0.0) >= 60 * minutes
+    spent = minutes is not None and seconds >= 60 * minutes
     if done or spent or (progress.finished and config == checkpoint.train):
         more = (
-            f"--minutes {2 * minutes:g}"
+            f"--minutes {2 * max(minutes, seconds / 60):.3g}"
             if minutes is not None
             else f"--epochs {2 * max(epochs or 0, progress.epoch):g}"
         )

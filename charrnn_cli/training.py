@@ -21,6 +21,7 @@ from charrnn_cli.events import Evaluated, Event, Finished, Stepped
 from charrnn_cli.model import CharRNN, detach
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
+from charrnn_cli.schedule import learning_rate
 
 _SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
 SAVE_EVERY = 120.0  # seconds between saves for a resume, at most: what a power cut can cost
@@ -287,16 +288,6 @@ class Trainer:
                 "exp_avg": tensor(f"optimizer.exp_avg.{name}"),
                 "exp_avg_sq": tensor(f"optimizer.exp_avg_sq.{name}"),
             }
-
-
-def learning_rate(share: float, config: TrainConfig) -> float:
-    """The rate at a share of the run: a linear warm-up, then half a cosine to zero
-    (Loshchilov and Hutter 2017)."""
-    if share < config.warmup:
-        # never quite zero: the first steps of a run are as good as any
-        return config.learning_rate * max(0.01, share / config.warmup)
-    rest = (share - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
 
 
 def _array(tensor: Tensor) -> Array:

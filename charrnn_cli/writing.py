@@ -220,6 +220,7 @@ def open_samples(request: SampleRequest) -> Samples:
     if random_seed is None:
         random_seed = secrets.randbits(32)
         if request.sampling.temperature > 0:
+            # with it the model, so that the same sample can be had again; else all was said before
             model = "" if request.checkpoint else f", model {file}"
             notes.append(f"random seed {random_seed}{model}")
     return Samples(request, file, checkpoint, seed, random_seed, tuple(notes))

@@ -120,3 +120,10 @@ def test_prompt_is_another_name_of_seed(invoke, trained):
     )
     assert seeded == prompted
     assert prompted.startswith("Shall")
+
+
+def test_the_model_is_told_with_the_random_seed_where_none_was_named(invoke, trained):
+    words = ["--length", 5, "--checkpoints", trained]
+    path = trained / "poems" / "best.safetensors"
+    assert f", model {path}" in invoke("sample", *words).stderr
+    assert "model" not in invoke("sample", "poems", *words).stderr

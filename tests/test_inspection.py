@@ -135,3 +135,21 @@ def test_rows_hold_a_name_as_it_is(rows_of, name):
     rows = rows_of(dataclasses.replace(checkpoint, corpus=corpus))
     assert rows["text"] == f"{name}, 100 characters"
     assert rows["vocabulary"] == "4 characters: /[\\]"
+
+
+def test_what_lies_beside_a_model_of_another_run_says_nothing_of_it(tmp_path):
+    path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint())
+    save_checkpoint(tmp_path / "last.safetensors", make_checkpoint(hidden_size=5, training=True))
+    assert inspect(path)["run_step"] is None
+
+
+def test_a_damaged_file_beside_a_model_does_not_hide_it(tmp_path):
+    path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint())
+    (tmp_path / "last.safetensors").write_bytes(b"junk")
+    assert inspect(path)["run_step"] is None
+
+
+def test_the_run_a_model_lies_in_says_how_far_it_is(tmp_path):
+    path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint())
+    save_checkpoint(tmp_path / "last.safetensors", later())
+    assert (inspect(path)["step"], inspect(path)["run_step"]) == (5, 8)

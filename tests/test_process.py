@@ -149,6 +149,18 @@ def test_with_stderr_closed_nothing_of_it_gets_into_the_text(trained):
     assert len(done.stdout) == 10
 
 
+def test_with_stderr_closed_a_training_goes_on(text, tmp_path):
+    command = f"{' '.join(CHARRNN)} train poems.txt --epochs 1 --hidden-size 8 2>&-"
+    assert subprocess.run(["bash", "-c", command], cwd=tmp_path).returncode == 0
+    assert (tmp_path / "checkpoints/poems/best.safetensors").is_file()
+
+
+def test_help_into_a_closed_pipe_is_silent():
+    command = f"(sleep 1; {' '.join(CHARRNN)} train --help) | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
     (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
     charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")

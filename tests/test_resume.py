@@ -242,3 +242,12 @@ def test_a_run_that_is_being_trained_is_not_resumed(rain, tmp_path):
         list(steps)
         with pytest.raises(RunInUseError, match="run rain"):
             train(None, tmp_path, resume="")
+
+
+def test_minutes_that_are_spent_already_are_refused_with_enough(rain, tmp_path):
+    train(rain, tmp_path)
+    with pytest.raises(UsageError, match="Give it more: --minutes") as caught:
+        train(None, tmp_path, resume="", minutes=0.0001)
+    enough = float(str(caught.value).rsplit(" ", 1)[1])
+    _, resumed = train(None, tmp_path, resume="", minutes=max(enough, 0.02))
+    assert resumed.progress.finished

@@ -15,8 +15,9 @@ from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Finished, Stepped
 from charrnn_cli.model import CharRNN, load_weights
+from charrnn_cli.schedule import learning_rate
 from charrnn_cli.start import open_training
-from charrnn_cli.training import Trainer, learning_rate
+from charrnn_cli.training import Trainer
 
 # learning
 

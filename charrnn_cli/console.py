@@ -10,7 +10,6 @@ import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from charrnn_cli.errors import WriteError
@@ -80,12 +79,7 @@ class TextOut:
     def __enter__(self) -> "TextOut":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is not None and issubclass(kind, BrokenPipeError):
             return
         if self.terminal and not self.at_line_start:

@@ -4,7 +4,6 @@ import contextlib
 import shlex
 import sys
 import time
-from types import TracebackType
 
 import torch
 from tqdm import tqdm
@@ -58,13 +57,16 @@ def plan_lines(training: Training) -> list[str]:
         if config.epochs is None
         else (f"{config.epochs:g} epochs, {trainer.total_steps:,} steps, ")
     )
+    remaining = duration(training.seconds)
+    if not remaining.startswith("under"):
+        remaining = f"about {remaining}"
     plan = (
         f"{corpus.name}: {len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct; "
         f"{model.model} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
-        f"learning rate {config.learning_rate:g}; {duration(training.seconds)} to go"
+        f"learning rate {config.learning_rate:g}; {remaining} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
 
@@ -144,12 +146,7 @@ class TrainingDisplay:
     def __enter__(self) -> "TrainingDisplay":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with _unseen():
             self.bar.close()
 

@@ -140,7 +140,7 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
     """
     if name is not None and (name != Path(name).name or name in ("", "..") or name[0] in ".-"):
         raise UsageError(f"--name {name}: must be a plain name: no slash, no dot or - in front.")
-    stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem if source != "-" else "stdin")
+    stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem)
     stem = stem.lstrip(".-") or "text" if name is None else stem
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)

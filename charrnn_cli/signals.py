@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from types import FrameType, TracebackType
+from types import FrameType
 
 from charrnn_cli.errors import ExitCode, Stopped
 
@@ -36,12 +36,7 @@ class StopOnSignal:
                 self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._restore()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

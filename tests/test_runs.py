@@ -20,7 +20,6 @@ from charrnn_cli.runs import create_run, find_checkpoint, find_run, list_runs
         ("/some/where/poems.txt", "poems"),
         ("no-suffix", "no-suffix"),
         ("two.dots.txt", "two.dots"),
-        ("-", "stdin"),
         ("my  poems & more.txt", "my-poems-more"),
         ("Gedichte_für_Ärzte.txt", "Gedichte_für_Ärzte"),
         ("--help.txt", "help"),

@@ -6,7 +6,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -15,6 +16,15 @@ from charrnn_cli import __version__
 from charrnn_cli.config import SETTINGS
 from charrnn_cli.console import say
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
+
+CHECKPOINTS = Path("checkpoints")
+
+CheckpointsFolder = Annotated[Path, typer.Option("--checkpoints", help="Folder of the runs.")]
+CheckpointArgument = Annotated[
+    str | None,
+    typer.Argument(help="A run's name or folder, or a checkpoint file [the newest run]."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
 
 
 class OneLineErrors(TyperGroup):

@@ -1,0 +1,101 @@
+"""`charrnn train`: parses its options, calls the core."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from charrnn_cli.app import (
+    CHECKPOINTS,
+    CheckpointsFolder,
+    DeviceOption,
+    OptionalValues,
+    app,
+    option,
+    reports_errors,
+)
+from charrnn_cli.config import CELLS, check_all
+
+PLANNED = "chosen by the size of the text"
+
+
+@app.command(cls=OptionalValues, epilog="Example: charrnn train poems.txt --minutes 3 --model lstm")
+@reports_errors
+def train(
+    text: Annotated[str | None, typer.Argument(help="A UTF-8 text file, or - for stdin.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help=f"Kind of network: {', '.join(CELLS)} [gru]."),
+    ] = None,
+    hidden_size: Annotated[int | None, option("hidden_size", default=PLANNED)] = None,
+    num_layers: Annotated[int | None, option("num_layers", default=PLANNED)] = None,
+    dropout: Annotated[float | None, option("dropout", default=PLANNED)] = None,
+    epochs: Annotated[float | None, option("epochs", default=PLANNED)] = None,
+    minutes: Annotated[float | None, option("minutes", default="no limit")] = None,
+    batch_size: Annotated[int | None, option("batch_size", default=PLANNED)] = None,
+    seq_length: Annotated[int | None, option("seq_length", default=PLANNED)] = None,
+    learning_rate: Annotated[float | None, option("learning_rate", default=PLANNED)] = None,
+    grad_clip: Annotated[float | None, option("grad_clip", default="1")] = None,
+    val_fraction: Annotated[float | None, option("val_fraction", default="0.1")] = None,
+    patience: Annotated[int | None, option("patience", default="two fifths of them")] = None,
+    random_seed: Annotated[int | None, option("random_seed", default="0")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The run's name [that of the text].")
+    ] = None,
+    checkpoints: CheckpointsFolder = CHECKPOINTS,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="[RUN]",
+            help="Go on with a run where it stopped [the newest]; TEXT may be left out.",
+        ),
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option("--init-from", metavar="CHECKPOINT", help="Start from this model's weights."),
+    ] = None,
+    device: DeviceOption = "auto",
+    threads: Annotated[int | None, option("threads", default="all cores")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show no plan, progress or result.")
+    ] = False,
+) -> None:
+    """Train a model on a text. No option is needed.
+
+    Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
+    everything; --resume goes on from there.
+    """
+    started = time.monotonic()
+    settings = {
+        "model": model,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+        "epochs": epochs,
+        "minutes": minutes,
+        "batch_size": batch_size,
+        "seq_length": seq_length,
+        "learning_rate": learning_rate,
+        "grad_clip": grad_clip,
+        "val_fraction": val_fraction,
+        "patience": patience,
+        "random_seed": random_seed,
+    }
+    given = {setting: value for setting, value in settings.items() if value is not None}
+    check_all(given)
+    from charrnn_cli.progress import run_training  # these import torch
+    from charrnn_cli.start import Request
+
+    request = Request(
+        source=text,
+        given=given,
+        checkpoints=checkpoints,
+        started=started,
+        name=name,
+        resume=resume,
+        init_from=init_from,
+        device=device,
+        threads=threads,
+    )
+    raise typer.Exit(run_training(request, quiet))

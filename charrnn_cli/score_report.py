@@ -5,7 +5,7 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -16,7 +16,7 @@ from charrnn_cli.pictures import check_picture
 from charrnn_cli.ranking import Ranking
 from charrnn_cli.score_views import Coloured, Picture, Table, View, extremes
 from charrnn_cli.scoring import Line, Scorer
-from charrnn_cli.text_score import Model, TextScore, open_model
+from charrnn_cli.text_score import BLOCK, Model, TextScore, open_model
 from charrnn_cli.text_stream import TextStream
 from charrnn_cli.vocabulary import describe
 
@@ -64,7 +64,7 @@ def run_score(request: ScoreRequest) -> None:
                 with progress.aside():
                     out.write(shown)
             progress.move()
-        progress.bar.close()
+        progress.close()
         for view in views:
             out.write("".join(view.end(models[0].score)))
         if ranking and not request.as_json:
@@ -236,26 +236,33 @@ class _Progress:
 
     def __init__(self, stream: TextStream, quiet: bool) -> None:
         self.stream = stream
-        self.bar = tqdm(
-            unit="B",
-            unit_scale=True,
-            dynamic_ncols=True,
-            file=sys.stderr,
-            leave=False,
-            delay=0.5,  # a short text is read before a bar could be seen
-            disable=quiet or not _is_terminal(sys.stderr),
-        )
+        self.wanted = not quiet and _is_terminal(sys.stderr)
+        self.bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> "_Progress":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
 
     def move(self) -> None:
-        """Show how far the reading is."""
-        self.bar.total = self.stream.size
-        self.bar.update(self.stream.bytes_read - self.bar.n)
+        """Show how far the reading is, if the text is long enough to wait for."""
+        if self.wanted and self.bar is None and self.stream.bytes_read >= BLOCK:
+            self.bar = tqdm(
+                total=self.stream.size,
+                unit="B",
+                unit_scale=True,
+                dynamic_ncols=True,
+                file=sys.stderr,
+                leave=False,
+            )
+        if self.bar is not None:
+            self.bar.update(self.stream.bytes_read - self.bar.n)
 
     def aside(self) -> AbstractContextManager[None]:
         """Take the bar away while something else is written."""

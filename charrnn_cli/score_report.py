@@ -54,7 +54,7 @@ def run_score(request: ScoreRequest) -> None:
     ]
     stream = TextStream(request.source)
     score = TextScore(stream, models)
-    views = _views(request, f"{stream.name} under {models[0].name}")
+    views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
     with _Progress(stream, request.quiet) as progress, own_lines() as out:
         for lines in score.read():
             if ranking:
@@ -209,7 +209,7 @@ def _unknown(score: Scorer) -> str:
     more = len(score.unknown) - len(most)
     return (
         f"{_count(score.unknown_count, 'character')}, {score.unknown_cost:.1f} bits each: {names}"
-        f"{f' and {more:,} more' if more else ''}; "
+        f"{f' and {more:,} other' + 's' * (more > 1) if more else ''}; "
         f"{score.known_bits_per_char or 0:.3f} bits/char without them"
     )
 

@@ -210,6 +210,16 @@ def test_a_terminal_shows_the_text_in_colour(letters):
     assert "[bold]日本\\x1b]0;title\\x07" in plain(shown)
 
 
+def test_tsv_on_a_terminal_is_escaped_and_exact_in_a_pipe(letters):
+    (letters / "text.txt").write_text("ab\x1b]0;日\n")
+    shown, _ = on_terminal("score", "text.txt", "--tsv", cwd=letters)
+    assert "ab\\x1b]0;日" in shown
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    words = [*CHARRNN, "score", "text.txt", "--tsv"]
+    piped = subprocess.run(words, cwd=letters, env=environment, capture_output=True).stdout
+    assert "\tab\x1b]0;日\n".encode() in piped
+
+
 def test_no_color_on_a_terminal_means_marks(letters, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     (letters / "text.txt").write_text("abca\n")

@@ -24,6 +24,7 @@ def score(
         list[str] | None,
         typer.Option(
             "--checkpoint",
+            metavar="CHECKPOINT",
             help="A run's name or folder, or a checkpoint file [the newest run]. "
             "Several: tell which fits best.",
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, words
+from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, save_cycle, words
 from typer.testing import CliRunner
 
 from charrnn_cli.__main__ import app
@@ -92,6 +92,13 @@ def refused(tmp_path: Path) -> Callable[..., str]:
 def abc_runs(tmp_path: Path) -> Path:
     """A folder of checkpoints whose one run, `abc`, holds a tiny random model."""
     save_checkpoint(tmp_path / "abc" / "best.safetensors", make_checkpoint(vocabulary="abcé\n"))
+    return tmp_path
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    """A folder with `checkpoints/cycle`, which expects a, b, c, d, a newline, a… and is sure."""
+    save_cycle(tmp_path / "checkpoints", "abcd\n")
     return tmp_path
 
 

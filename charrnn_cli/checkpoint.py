@@ -17,6 +17,7 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.config import ModelConfig, TrainConfig, check_all
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.marks import Marks
 from charrnn_cli.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -71,6 +72,8 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
+    device: str | None = None  # this and `marks` are None in files of earlier versions
+    marks: Marks | None = None
 
     @property
     def val_loss(self) -> float | None:
@@ -92,6 +95,10 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "torch": checkpoint.torch_version,
         "threads": checkpoint.threads,
     }
+    if checkpoint.device is not None:
+        header["device"] = checkpoint.device
+    if checkpoint.marks is not None:
+        header["marks"] = vars(checkpoint.marks)
     # one key only: the library writes several in random order
     metadata = {"charrnn": json.dumps(header, sort_keys=True, allow_nan=False)}
     return serialize_tensors({**checkpoint.weights, **checkpoint.training}, metadata)
@@ -190,6 +197,8 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         history=tuple(_history_record(record) for record in header["history"]),
         torch_version=_typed("torch", header["torch"], str),
         threads=_typed("threads", header["threads"], int),
+        device=_typed("device", header["device"], str) if "device" in header else None,
+        marks=_from_json(Marks, header["marks"]) if "marks" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:

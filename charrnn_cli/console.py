@@ -8,11 +8,14 @@ import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn_cli.errors import WriteError
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 FLUSH_EVERY = 0.05  # seconds: text appears as it is made, and is not slowed down by it
 
@@ -131,3 +134,38 @@ def print_table(rows: list[tuple[str, str]]) -> None:
     shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
     Console(file=shown, force_terminal=terminal, width=width).print(table)
     print_out("\n".join(line.rstrip() for line in shown.getvalue().splitlines()))
+
+
+def shows_colour() -> bool:
+    """Whether stdout is a terminal that shows colours, and nobody asked for none (NO_COLOR)."""
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    return console.color_system is not None and not console.no_color
+
+
+def text_width(otherwise: int = 100) -> int:
+    """The columns that a text on stdout may take: the terminal's, or COLUMNS where it is set."""
+    return shutil.get_terminal_size((otherwise, 24)).columns
+
+
+def print_lines(lines: "Iterable[Text]") -> None:
+    """Lines of rich text on stdout, as they come, each as wide as it is. Raises WriteError."""
+    from rich.console import Console
+
+    shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
+    terminal = None if sys.stdout is None else Console(file=sys.stdout)
+    colour = terminal is not None and shows_colour()
+    console = Console(
+        file=shown,
+        force_terminal=colour,
+        color_system=(terminal.color_system if terminal and colour else None),  # type: ignore[arg-type]
+        width=10_000,
+    )
+    encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
+    with TextOut(None, escape=False, encoding=encoding) as out:
+        for line in lines:
+            console.print(line, end="\n", markup=False, highlight=False, soft_wrap=True)
+            out.write(shown.getvalue())
+            shown.seek(0)
+            shown.truncate()

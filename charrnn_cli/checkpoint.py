@@ -117,12 +117,7 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
             start, header = _read_header(path, file)
             checkpoint = _from_header(header)
             shapes = checkpoint.model.tensor_shapes()
-            state_shapes = training_shapes(checkpoint)
-            size = os.fstat(file.fileno()).st_size - len(start)
-            if size == _bytes_of(shapes):
-                state_shapes = {}
-            elif size != _bytes_of(shapes | state_shapes):
-                raise ValueError("its size does not fit its model")
+            state_shapes = _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
             tensors = parse_tensors(start + file.read())
         weights = _take(tensors, shapes)
         state = _take(tensors, state_shapes)
@@ -140,16 +135,32 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
 
 
 def peek(path: Path) -> Checkpoint:
-    """A checkpoint without its tensors, which are not even read. Raises CheckpointError."""
+    """A checkpoint without its tensors, whose size alone is checked. Raises CheckpointError."""
     try:
         if not path.is_file():
             raise CheckpointError(f"{path}: is not a file.")
         with open(path, "rb") as file:
-            return _from_header(_read_header(path, file)[1])
+            start, header = _read_header(path, file)
+            checkpoint = _from_header(header)
+            _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
+            return checkpoint
     except _DAMAGE as error:
         raise CheckpointError(f"{path}: damaged or foreign checkpoint ({error!s:.200}).") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of training state in a file that has so many bytes of tensors: all or none.
+
+    Raises ValueError if neither fits.
+    """
+    shapes, state_shapes = checkpoint.model.tensor_shapes(), training_shapes(checkpoint)
+    if size == _bytes_of(shapes):
+        return {}
+    if size != _bytes_of(shapes | state_shapes):
+        raise ValueError("its size does not fit its model")
+    return state_shapes
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:

@@ -48,6 +48,7 @@ class TrainingDisplay:
             file=sys.stderr,
             leave=False,
             mininterval=0,
+            delay=1e-9,  # no bar before the first step
             disable=quiet or not self.terminal,
         )
 

@@ -85,7 +85,7 @@ def start_training(folder, *words):
     """A training of half a minute, in a process of its own; returns once it has taken steps."""
     process = subprocess.Popen(
         [*CHARRNN, "train", "poems.txt", "--minutes", "0.5", "--hidden-size", "32", *words],
-        cwd=folder, stderr=subprocess.PIPE, text=True,
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while "step" not in (line := process.stderr.readline()) or "characters" in line:
         assert line, "the training ended early"
@@ -94,10 +94,11 @@ def start_training(folder, *words):
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_saves_everything_and_says_how_to_go_on(text, tmp_path, name, code):
-    process = start_training(tmp_path)
+    process = start_training(tmp_path, "--json")
     process.send_signal(getattr(signal, name))
-    _, said = process.communicate(timeout=30)
+    result, said = process.communicate(timeout=30)
     assert process.returncode == code
+    assert json.loads(result)["reason"] == "stopped"
     assert "charrnn train --resume poems" in said
     last = load(tmp_path / "checkpoints/poems/last.safetensors", training=True)
     assert last.progress.step > 0

@@ -39,6 +39,7 @@ class TrainingDisplay:
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
         self.loss = 0.0
+        self.last: Stepped | None = None
         self.line_due = 0.0  # the first evaluation is shown at once
         self.step_line_due = self.begun + STEP_LINE_EVERY
         self.draw_due = 0.0
@@ -69,6 +70,7 @@ class TrainingDisplay:
                     self._evaluation(event)
 
     def _step(self, event: Stepped) -> None:
+        self.last = event
         steps = event.step - self.first_step
         self.loss += max(SMOOTHING, 1 / steps) * (event.loss - self.loss)  # a plain mean at first
         now = time.monotonic()
@@ -126,6 +128,8 @@ class TrainingDisplay:
         if not self.terminal:
             say("  ".join(parts))
             return
+        if self.last is not None:
+            self._draw(self.last)  # for below the line it is drawn again as it was
         self.bar.write(
             fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "), file=sys.stderr
         )

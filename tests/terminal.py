@@ -24,11 +24,8 @@ def open_terminal(*words, cwd, columns=100, **environment):
         size = struct.pack("4H", 30, columns, 0, 0)
         fcntl.ioctl(1, termios.TIOCSWINSZ, size)
         settings = {"COLUMNS": None, "TERM": "xterm-256color", "NO_COLOR": None} | environment
-        for name, value in settings.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-        os.execv(sys.executable, [*CHARRNN, *map(str, words)])
+        environment = {k: v for k, v in (os.environ | settings).items() if v is not None}
+        os.execve(sys.executable, [*CHARRNN, *map(str, words)], environment)
     return pid, screen
 
 

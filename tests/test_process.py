@@ -29,11 +29,19 @@ def modules_after(*words, cwd):
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], ["train", "--help"], ["info"], ["info", "--json"], ["sample"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["info"],
+        ["info", "--json"],
+        ["info", "--all"],
+        ["sample"],
+    ],
 )
-def test_no_light_command_imports_torch(trained, words):
+def test_no_light_command_imports_torch_or_matplotlib(trained, words):
     last = ["--checkpoints", trained] if words[0] in ("info", "sample") else []
-    assert "torch" not in modules_after(*words, *last, cwd=trained)
+    assert not {"torch", "matplotlib"} & modules_after(*words, *last, cwd=trained)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -58,6 +59,24 @@ class Run:
         """`best`, or `last` while there is no best yet."""
         return self.best if self.best.is_file() or not self.last.is_file() else self.last
 
+    @property
+    def in_training(self) -> bool:
+        """Whether a process on this machine trains it now; no one knows where there is no flock."""
+        if not fcntl:
+            return False
+        try:
+            with open(self.folder / ".lock", "rb") as file:
+                holder = int(file.read(20))
+                # the lock is tried only if its holder lives, lest that hinder one that begins
+                with contextlib.suppress(PermissionError):  # alive, and someone else's
+                    os.kill(holder, 0)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError, OverflowError):
+            return False
+        return False
+
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
         """Write `best` or `last`."""
         write_file(path, to_bytes(checkpoint))
@@ -74,15 +93,16 @@ class Run:
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget evaluations past `step`, and a line that a crash left torn."""
-        lines = (json.dumps(record) + "\n" for record in self._metrics_until(step))
+        lines = (json.dumps(record) + "\n" for record in self.metrics_until(step))
         write_file(self.metrics, "".join(lines).encode())
 
     def seconds_until(self, step: int) -> float:
         """The time spent on the run up to its last evaluation at or before `step`."""
-        records = self._metrics_until(step)
+        records = self.metrics_until(step)
         return float(records[-1].get("seconds", 0.0)) if records else 0.0
 
-    def _metrics_until(self, step: int) -> list[dict[str, float]]:
+    def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
+        """The evaluations up to a step, in their order; what is no record is passed over."""
         text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
         records = []
         for line in text.splitlines():

@@ -1,0 +1,202 @@
+"""Which hidden units follow something that a person can name, and how well.
+
+After Karpathy, Johnson and Fei-Fei 2015, "Visualizing and Understanding Recurrent Networks".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn_cli.checkpoint import Checkpoint
+from charrnn_cli.config import ModelConfig
+from charrnn_cli.features import FEATURES, Feature, Text
+from charrnn_cli.numpy_engine import Floats, NumpyEngine
+from charrnn_cli.vocabulary import Ids
+
+MAX_READ = 100_000  # characters: more would change the third digit only
+MIN_READ = 2_000  # characters: of fewer, half tells little
+LANES = 32  # stretches of the text, read side by side for speed
+MIN_SPAN = 500  # characters in a stretch
+WARM_UP = 1_000  # characters that each lane reads first: some features reach back that far
+BLOCK = 1 << 22  # activations held at a time
+MIN_CHANGES = 20  # of a feature, in each half of the text: fewer are an anecdote
+STILL = 1e-3  # standard deviation: what moves less does not follow anything
+
+Array = npt.NDArray[Any]
+Weights = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The unit that follows a feature best, chosen on one half of the text by the size of its
+    correlation (Pearson's), and what that is on the other half.
+
+    `layer` and `unit` count from 0, as in the checkpoint's tensors. `score` is the correlation on
+    the other half, with its sign turned where the unit falls as the feature rises (`falls`): below
+    0 the halves disagree. Beside it what needs no learning or no memory, measured the same way:
+    `untrained` is the score of the best unit of a model before training, `character` that of the
+    best function of the one character just read.
+    """
+
+    feature: Feature
+    layer: int
+    unit: int
+    score: float
+    falls: bool
+    chosen_at: float
+    untrained: float
+    character: float
+
+    @property
+    def gain(self) -> float:
+        """How far the score is above both controls."""
+        return self.score - max(self.untrained, self.character)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was found in a text: the best unit of each feature, by falling gain; the features that
+    were left out since they change too seldom in it; the values (N,) of all."""
+
+    findings: tuple[Finding, ...]
+    left_out: tuple[Feature, ...]
+    values: Mapping[Feature, Array]
+
+
+def study(checkpoint: Checkpoint, text: str) -> Study:
+    """Find the unit that follows each feature of a text best.
+
+    The text, of `MIN_READ` characters or more that the model knows, is cut into stretches; units
+    are chosen on every other one and measured on those between.
+    """
+    config, ids = checkpoint.model, checkpoint.vocabulary.encode(text)
+    lanes = min(LANES, len(ids) // MIN_SPAN // 2 * 2)
+    span = -(-len(ids) // lanes)
+    starts = np.arange(lanes) * span
+    halves = (np.arange(len(ids)) // span + np.array([[1], [0]])) % 2 == 1  # (2, N)
+
+    asked = Text(text)
+    values = {feature: feature.values(asked).astype(np.float32) for feature in FEATURES}
+    kept = [f for f in FEATURES if all(_changes(values[f], half) for half in halves)]
+    if not kept:
+        return Study((), tuple(FEATURES), values)
+    features = np.stack([(values[f] - values[f].mean()) / values[f].std() for f in kept])
+    trained, untrained = (
+        _correlations(read_states(config, weights, ids, starts, span), features, halves)
+        for weights in (checkpoint.weights, untrained_weights(config))
+    )
+    character = _correlations(_by_character(ids, features, halves[0]), features, halves)
+    findings = []
+    for index, feature in enumerate(kept):
+        unit, chosen_at, score = _choose(trained[:, index])
+        finding = Finding(
+            feature,
+            *divmod(unit, config.hidden_size),
+            score=score,
+            falls=bool(trained[0, index, unit] < 0),
+            chosen_at=chosen_at,
+            untrained=_choose(untrained[:, index])[2],
+            character=float(character[1, index, index]),
+        )
+        findings.append(finding)
+    findings.sort(key=lambda finding: -finding.gain)
+    return Study(tuple(findings), tuple(f for f in FEATURES if f not in kept), values)
+
+
+def read_states(
+    config: ModelConfig, weights: Weights, ids: Ids, starts: Array, span: int
+) -> Iterator[tuple[Array, Array]]:
+    """Read `span` characters from each of `starts` (B,) on, side by side, each lane after a
+    warm-up on the characters before its own, as far as there are any.
+
+    Yields, block by block, positions in the text (P,), and of each the units after its character
+    has been read, (U, P): layer by layer, in -1 … 1; of an LSTM the tanh of its cells.
+    """
+    engine = NumpyEngine(config, weights, len(starts))
+    units = config.num_layers * config.hidden_size
+    steps = max(1, BLOCK // (units * len(starts)))
+    for offset in range(-min(WARM_UP, int(starts.max())), 0):
+        engine.read(ids[np.maximum(starts + offset, 0)])
+        for layer in engine.layers:
+            for state in layer.state:
+                state[:, starts + offset < 0] = 0.0  # there is no text before the text
+    for begin in range(0, span, steps):
+        positions = begin + np.arange(min(steps, span - begin))[:, None] + starts  # (K, B)
+        seen = np.empty((units, *positions.shape), np.float32)  # (U, K, B)
+        for step, places in enumerate(np.minimum(positions, len(ids) - 1)):
+            engine.read(ids[places])
+            seen[:, step] = np.concatenate([_activation(layer.state) for layer in engine.layers])
+        inside = positions.ravel() < len(ids)
+        yield positions.ravel()[inside], seen.reshape(units, -1)[:, inside]
+
+
+def _activation(state: list[Floats]) -> Floats:
+    return state[0] if len(state) == 1 else np.tanh(state[1])
+
+
+def _correlations(
+    blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array
+) -> Array:
+    """Pearson's correlation of every feature (F, N) with every unit on each half: (2, F, U).
+    `blocks` are positions (P,) and the units there (U, P); one that stays as it is has 0."""
+    ones = np.ones((1, features.shape[1]), np.float32)
+    features = np.concatenate([features, ones])  # the last adds up the units themselves
+    products: Any = 0.0  # (2, F + 1, U)
+    squares: Any = 0.0  # (2, U)
+    for positions, units in blocks:
+        inside = halves[:, positions].astype(np.float32)  # (2, P)
+        products = products + ((features[:, positions] * inside[:, None]) @ units.T).astype(float)
+        squares = squares + (inside @ (units * units).T).astype(float)
+    found = np.zeros((2, len(features) - 1, products.shape[-1]))
+    for half, inside in enumerate(halves):
+        here = features[:-1, inside].astype(float)
+        mean = products[half, -1] / inside.sum()
+        spread = np.sqrt(np.maximum(squares[half] / inside.sum() - mean**2, 0.0))
+        covariance = products[half, :-1] / inside.sum() - here.mean(1)[:, None] * mean
+        scale = here.std(1)[:, None] * np.maximum(spread, STILL)
+        found[half] = np.where(spread > STILL, covariance / scale, 0.0)
+    return found
+
+
+def _choose(correlations: Array) -> tuple[int, float, float]:
+    """Of correlations (2, U): the unit that is strongest on the first half, how strong it is there,
+    and on the second, where the opposite sign counts below 0."""
+    unit = int(np.argmax(np.abs(correlations[0])))
+    chosen_at, score = correlations[:, unit] * np.copysign(1.0, correlations[0, unit])
+    return unit, float(chosen_at), float(score)
+
+
+def _by_character(ids: Ids, features: Array, half: Array) -> Iterator[tuple[Array, Array]]:
+    """The functions (F, N) of the character alone that follow each feature best on a half: its mean
+    over the places where the character stands. As one block of `_correlations`."""
+    totals = np.stack([np.bincount(ids[half], f[half], int(ids.max()) + 1) for f in features])
+    counts = np.bincount(ids[half], minlength=int(ids.max()) + 1)
+    yield np.arange(len(ids)), (totals / np.maximum(counts, 1))[:, ids].astype(np.float32)
+
+
+def _changes(values: Array, half: Array) -> bool:
+    """Whether a feature changes often enough in a half of the text."""
+    both = half[1:] & half[:-1]
+    return int((values[1:] != values[:-1])[both].sum()) >= MIN_CHANGES
+
+
+def untrained_weights(config: ModelConfig) -> dict[str, Array]:
+    """Weights as a training begins with, drawn from a generator of their own, always the same."""
+    rng = np.random.default_rng(0)
+    weights: dict[str, Array] = {}
+    size = config.hidden_size
+    for name, shape in config.tensor_shapes().items():
+        if name.endswith("weight_hh"):
+            blocks = [np.linalg.qr(rng.normal(size=(size, size))) for _ in range(config.cell.gates)]
+            weights[name] = np.concatenate([q * np.sign(np.diag(r)) for q, r in blocks])
+        elif name.endswith("weight_ih"):
+            weights[name] = rng.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))
+        else:
+            weights[name] = np.zeros(shape)
+        if config.model == "lstm" and name.endswith("bias_ih"):
+            weights[name][size : 2 * size] = 1.0
+        weights[name] = weights[name].astype(np.float32)
+    return weights

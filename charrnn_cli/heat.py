@@ -66,8 +66,10 @@ SURPRISE = Scale(
     colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a", "#7a0177"),
     marks=" 2468#",
 )
-"""Bits per character: what is expected stays plain, the rest goes from yellow to purple. The colours of
-both scales stay apart on a terminal that has only 16."""
+"""Bits per character: what is expected stays plain, the rest goes from yellow to purple.
+
+The colours of this scale and the next stay apart on a terminal that has only 16 of them.
+"""
 
 ACTIVATION = Scale(
     "activation",

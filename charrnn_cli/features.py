@@ -104,7 +104,9 @@ def _line_end_next(text: Text) -> Mask:
     return _next(text.newline)
 
 
-@_feature("indentation", "white space that the line began with; of an empty line, the line before's")
+@_feature(
+    "indentation", "white space that the line began with; of an empty line, the line before's"
+)
 def _indentation(text: Text) -> Counts:
     depths, depth = [], 0
     for line in text.text.split("\n"):
@@ -189,9 +191,7 @@ def _tag(text: Text) -> Mask:
 def _comment(text: Text) -> Mask:
     to_the_end = r"(?:(?<!\S)#|(?<![:\S])//).*(?:\n|\Z)"
     between = (r"/\*", r"\*/"), ("<!--", "-->")
-    return text.inside(
-        to_the_end, *(rf"{a}[\s\S]{{0,{LONGEST_SPAN}}}?{b}" for a, b in between)
-    )
+    return text.inside(to_the_end, *(rf"{a}[\s\S]{{0,{LONGEST_SPAN}}}?{b}" for a, b in between))
 
 
 # words and letters

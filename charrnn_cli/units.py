@@ -31,39 +31,40 @@ Weights = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Finding:
-    """The unit that follows a feature best, chosen on one half of the text by the size of its
-    correlation (Pearson's), and what that is on the other half.
+    """The unit that follows a feature best: chosen on one half of the text by the size of its
+    correlation (Pearson's), `chosen_at`, and measured on the other half: `correlation`.
 
-    `layer` and `unit` count from 0, as in the checkpoint's tensors. `score` is the correlation on
-    the other half, with its sign turned where the unit falls as the feature rises (`falls`): below
-    0 the halves disagree. Beside it what needs no learning or no memory, measured the same way:
-    `untrained` is the score of the best unit of a model before training, `character` that of the
-    best function of the one character just read.
+    `layer` and `unit` count from 0, as in the checkpoint's tensors. `untrained` and `character`
+    are what the same choice finds without learning or without memory: the best unit of a model
+    before training, the best function of the one character just read.
     """
 
     feature: Feature
     layer: int
     unit: int
-    score: float
-    falls: bool
     chosen_at: float
+    correlation: float
     untrained: float
     character: float
 
     @property
     def gain(self) -> float:
-        """How far the score is above both controls."""
-        return self.score - max(self.untrained, self.character)
+        """How far the correlation is above both controls, all taken without their signs; where
+        the two halves disagree in it, the correlation counts below 0."""
+        agreed = self.correlation if self.chosen_at > 0 else -self.correlation
+        return agreed - max(abs(self.untrained), abs(self.character))
 
 
 @dataclass(frozen=True)
 class Study:
     """What was found in a text: the best unit of each feature, by falling gain; the features that
-    were left out since they change too seldom in it; the values (N,) of all."""
+    were left out since they change too seldom in it; the values (N,) of all; and which characters
+    (N,) are of the half that the correlations were `measured` on."""
 
     findings: tuple[Finding, ...]
     left_out: tuple[Feature, ...]
     values: Mapping[Feature, Array]
+    measured: Array
 
 
 def study(checkpoint: Checkpoint, text: str) -> Study:
@@ -82,7 +83,7 @@ def study(checkpoint: Checkpoint, text: str) -> Study:
     values = {feature: feature.values(asked).astype(np.float32) for feature in FEATURES}
     kept = [f for f in FEATURES if all(_changes(values[f], half) for half in halves)]
     if not kept:
-        return Study((), tuple(FEATURES), values)
+        return Study((), tuple(FEATURES), values, halves[1])
     features = np.stack([(values[f] - values[f].mean()) / values[f].std() for f in kept])
     trained, untrained = (
         _correlations(read_states(config, weights, ids, starts, span), features, halves)
@@ -91,19 +92,19 @@ def study(checkpoint: Checkpoint, text: str) -> Study:
     character = _correlations(_by_character(ids, features, halves[0]), features, halves)
     findings = []
     for index, feature in enumerate(kept):
-        unit, chosen_at, score = _choose(trained[:, index])
+        unit = _strongest(trained[0, index])
         finding = Finding(
             feature,
             *divmod(unit, config.hidden_size),
-            score=score,
-            falls=bool(trained[0, index, unit] < 0),
-            chosen_at=chosen_at,
-            untrained=_choose(untrained[:, index])[2],
+            chosen_at=float(trained[0, index, unit]),
+            correlation=float(trained[1, index, unit]),
+            untrained=float(untrained[1, index, _strongest(untrained[0, index])]),
             character=float(character[1, index, index]),
         )
         findings.append(finding)
     findings.sort(key=lambda finding: -finding.gain)
-    return Study(tuple(findings), tuple(f for f in FEATURES if f not in kept), values)
+    left_out = tuple(feature for feature in FEATURES if feature not in kept)
+    return Study(tuple(findings), left_out, values, halves[1])
 
 
 def read_states(
@@ -137,9 +138,7 @@ def _activation(state: list[Floats]) -> Floats:
     return state[0] if len(state) == 1 else np.tanh(state[1])
 
 
-def _correlations(
-    blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array
-) -> Array:
+def _correlations(blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array) -> Array:
     """Pearson's correlation of every feature (F, N) with every unit on each half: (2, F, U).
     `blocks` are positions (P,) and the units there (U, P); one that stays as it is has 0."""
     ones = np.ones((1, features.shape[1]), np.float32)
@@ -161,12 +160,9 @@ def _correlations(
     return found
 
 
-def _choose(correlations: Array) -> tuple[int, float, float]:
-    """Of correlations (2, U): the unit that is strongest on the first half, how strong it is there,
-    and on the second, where the opposite sign counts below 0."""
-    unit = int(np.argmax(np.abs(correlations[0])))
-    chosen_at, score = correlations[:, unit] * np.copysign(1.0, correlations[0, unit])
-    return unit, float(chosen_at), float(score)
+def _strongest(correlations: Array) -> int:
+    """The index of the one furthest from 0, the first of equals."""
+    return int(np.argmax(np.abs(correlations)))
 
 
 def _by_character(ids: Ids, features: Array, half: Array) -> Iterator[tuple[Array, Array]]:

@@ -17,6 +17,7 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.config import ModelConfig, TrainConfig, check_all
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.marks import Marks
 from charrnn_cli.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -71,6 +72,8 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
+    device: str | None = None  # this and `marks` are None in files of earlier versions
+    marks: Marks | None = None
 
     @property
     def val_loss(self) -> float | None:
@@ -92,6 +95,10 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "torch": checkpoint.torch_version,
         "threads": checkpoint.threads,
     }
+    if checkpoint.device is not None:
+        header["device"] = checkpoint.device
+    if checkpoint.marks is not None:
+        header["marks"] = vars(checkpoint.marks)
     # one key only: the library writes several in random order
     metadata = {"charrnn": json.dumps(header, sort_keys=True, allow_nan=False)}
     return serialize_tensors({**checkpoint.weights, **checkpoint.training}, metadata)
@@ -110,12 +117,7 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
             start, header = _read_header(path, file)
             checkpoint = _from_header(header)
             shapes = checkpoint.model.tensor_shapes()
-            state_shapes = training_shapes(checkpoint)
-            size = os.fstat(file.fileno()).st_size - len(start)
-            if size == _bytes_of(shapes):
-                state_shapes = {}
-            elif size != _bytes_of(shapes | state_shapes):
-                raise ValueError("its size does not fit its model")
+            state_shapes = _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
             tensors = parse_tensors(start + file.read())
         weights = _take(tensors, shapes)
         state = _take(tensors, state_shapes)
@@ -133,16 +135,32 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
 
 
 def peek(path: Path) -> Checkpoint:
-    """A checkpoint without its tensors, which are not even read. Raises CheckpointError."""
+    """A checkpoint without its tensors, whose size alone is checked. Raises CheckpointError."""
     try:
         if not path.is_file():
             raise CheckpointError(f"{path}: is not a file.")
         with open(path, "rb") as file:
-            return _from_header(_read_header(path, file)[1])
+            start, header = _read_header(path, file)
+            checkpoint = _from_header(header)
+            _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
+            return checkpoint
     except _DAMAGE as error:
         raise CheckpointError(f"{path}: damaged or foreign checkpoint ({error!s:.200}).") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}).") from None
+
+
+def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of training state in a file that has so many bytes of tensors: all or none.
+
+    Raises ValueError if neither fits.
+    """
+    shapes, state_shapes = checkpoint.model.tensor_shapes(), training_shapes(checkpoint)
+    if size == _bytes_of(shapes):
+        return {}
+    if size != _bytes_of(shapes | state_shapes):
+        raise ValueError("its size does not fit its model")
+    return state_shapes
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
@@ -190,6 +208,8 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         history=tuple(_history_record(record) for record in header["history"]),
         torch_version=_typed("torch", header["torch"], str),
         threads=_typed("threads", header["threads"], int),
+        device=_typed("device", header["device"], str) if "device" in header else None,
+        marks=_from_json(Marks, header["marks"]) if "marks" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:

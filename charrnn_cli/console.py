@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -130,10 +130,61 @@ def print_table(rows: list[tuple[str, str]]) -> None:
     for name, value in rows:
         table.add_row(Text(name), Text(visible(value)))
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else 1000
     shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
-    Console(file=shown, force_terminal=terminal, width=width).print(table)
+    Console(file=shown, force_terminal=terminal, width=text_width(1000)).print(table)
     print_out("\n".join(line.rstrip() for line in shown.getvalue().splitlines()))
+
+
+def print_drawing(title: str, lines: "Iterable[str]") -> None:
+    """A title and lines below it on stdout, after an empty line."""
+    from rich.text import Text
+
+    print_lines([Text(), Text(title, "bold"), *map(Text, lines)])
+
+
+def print_columns(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], dispensable: Sequence[str] = ()
+) -> None:
+    """A table with a line of headings on stdout; figures are flush right.
+
+    Where it is too wide for the terminal, columns are left out, those named first in `dispensable`
+    first; then the first column is cut.
+    """
+    from rich.cells import cell_len, set_cell_size
+    from rich.text import Text
+
+    cells = [tuple(headings), *(tuple(map(visible, row)) for row in rows)]
+    columns = {column[0]: column for column in zip(*cells, strict=True)}
+    room = text_width(10_000)
+
+    def widths() -> dict[str, int]:
+        return {name: max(map(cell_len, column)) for name, column in columns.items()}
+
+    leave_out = list(dispensable)
+    while leave_out and sum(widths().values()) + 2 * (len(columns) - 1) > room:
+        del columns[leave_out.pop(0)]
+    sizes = widths()
+    first = headings[0]
+    sizes[first] = min(sizes[first], max(8, room - sum(sizes.values()) - 2 * len(sizes)))
+    lines = []
+    for index in range(len(cells)):
+        line = []
+        for name, column in columns.items():
+            text, size = column[index], sizes[name]
+            figures = all(not value or value[0].isdigit() for value in column[1:])
+            blanks = " " * (size - cell_len(text))
+            line.append(blanks + text if figures else set_cell_size(text, size))
+        lines.append(Text("  ".join(line).rstrip(), "" if index else "bold"))
+    print_lines(lines)
+
+
+def can_show(characters: str) -> bool:
+    """Whether the encoding of stdout has all these characters."""
+    try:
+        characters.encode(sys.stdout.encoding if sys.stdout is not None else "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def shows_colour() -> bool:

@@ -40,10 +40,15 @@ def available_devices() -> list[str]:
 
 def describe_device(device: torch.device, threads: int) -> str:
     """The device in words: a GPU's own name, or the CPU with its threads."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
     if device.type == "cpu":
         return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
+    return device_name(device)
+
+
+def device_name(device: torch.device) -> str:
+    """The device by name, such as `cpu` or `cuda (NVIDIA H200)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
 
 

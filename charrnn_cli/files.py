@@ -7,10 +7,11 @@ from pathlib import Path
 from charrnn_cli.errors import WriteError
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoints") -> None:
     """Replace a file so that at any moment, power cuts included, the old or the new one is whole.
 
-    Raises WriteError, the old file intact, if the target is no regular file or cannot be written.
+    Raises WriteError, the old file intact, if the target is no regular file or cannot be written;
+    `remedy` is what helps then, beside making room.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -27,7 +28,7 @@ def write_file(path: Path, data: bytes) -> None:
         _discard(temporary)
         raise WriteError(
             f"{path}: cannot be written ({error.strerror}); "
-            f"{len(data) / 1e6:.1f} MB are needed. Make room or choose another --checkpoints."
+            f"{len(data) / 1e6:.1f} MB are needed. Make room or {remedy}."
         ) from None
     except BaseException:
         _discard(temporary)

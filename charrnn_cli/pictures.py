@@ -1,13 +1,15 @@
 """A text coloured by a value per character, as a picture: a page of monospaced text."""
 
 import functools
+import io
 import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from charrnn_cli.errors import UsageError, WriteError
+from charrnn_cli.errors import UsageError
+from charrnn_cli.files import write_file
 from charrnn_cli.heat import Cell, Scale, ink
 
 if TYPE_CHECKING:
@@ -64,13 +66,14 @@ def draw_page(path: Path, rows: Iterable[Row], scale: Scale, title: str) -> None
 
     # unhinted, so that the columns of a long row stay where the grid has them
     with matplotlib.rc_context({"text.hinting": "no_hinting", "svg.fonttype": "path"}):
-        figure = page(rows, scale, title)
-        try:
-            figure.savefig(path, dpi=DPI)
-        except OSError as error:
-            raise WriteError(
-                f"{path}: cannot be written ({error.strerror}). Write elsewhere."
-            ) from None
+        save_figure(page(rows, scale, title), path)
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure whole or not at all, in the format of the file's ending. Raises WriteError."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=DPI, format=path.suffix.lower().removeprefix("."))
+    write_file(path, drawn.getvalue(), "write elsewhere")
 
 
 def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
@@ -87,7 +90,7 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
     axes = figure.add_axes(sizes.box)
     axes.set_xlim(0, columns)
     axes.set_ylim(max(1, len(shown)), 0)
-    axes.set_title(_drawable(title), fontsize=FONT_SIZE + 2, loc="left", parse_math=False)
+    axes.set_title(drawable(title), fontsize=FONT_SIZE + 2, loc="left", parse_math=False)
     axes.set_frame_on(False)
     axes.set_xticks([])
     labels = [(y + 0.5, row.label) for y, row in enumerate(shown) if row.label]
@@ -211,7 +214,7 @@ def _draw_legend(axes: "Axes", scale: Scale, notes: str) -> None:
     axes.text(0, bottom + 3.7, notes, fontsize=FONT_SIZE - 1)
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """The text with what the font of titles lacks replaced."""
     return "".join(c if _has_glyphs("DejaVu Sans", c) else MISSING for c in text)
 

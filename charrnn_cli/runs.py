@@ -58,6 +58,24 @@ class Run:
         """`best`, or `last` while there is no best yet."""
         return self.best if self.best.is_file() or not self.last.is_file() else self.last
 
+    @property
+    def in_training(self) -> bool:
+        """Whether a process on this machine trains it now; no one knows where there is no flock."""
+        if not fcntl:
+            return False
+        try:
+            with open(self.folder / ".lock", "rb") as file:
+                holder = int(file.read(20))
+                # the lock is tried only if its holder lives, lest that hinder one that begins
+                with contextlib.suppress(PermissionError):  # alive, and someone else's
+                    os.kill(holder, 0)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError, OverflowError):
+            return False
+        return False
+
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
         """Write `best` or `last`."""
         write_file(path, to_bytes(checkpoint))

@@ -15,6 +15,7 @@ from charrnn_cli.config import ModelConfig, TrainConfig, check
 from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
 from charrnn_cli.device import choose_device, memory_limit
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
+from charrnn_cli.marks import measure_marks
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan, planned_steps
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
@@ -109,6 +110,7 @@ def _open(request: Request, device: torch.device) -> Iterator[Training]:
     try:
         with run.locked():
             trainer = Trainer(model, corpus, plan.train, run, started=request.started)
+            _measure_marks(trainer)
             yield Training(trainer, speed, corpus.notes + plan.notes)
     finally:
         run.remove_if_empty()
@@ -156,6 +158,15 @@ def _speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:
         return measure_speed(model, config, train_ids)
     finally:
         torch.set_num_threads(threads)
+
+
+def _measure_marks(trainer: Trainer) -> None:
+    trainer.marks = measure_marks(
+        trainer.train_ids,
+        trainer.held_out_ids,
+        len(trainer.corpus.vocabulary),
+        trainer.config.minutes,
+    )
 
 
 def _plan(corpus: Corpus, given: Mapping[str, Any], speed: float | None = None) -> Plan:
@@ -207,6 +218,8 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
     speed = measure_speed(model, config, train_ids)
     trainer = Trainer(model, corpus, config, run, started=request.started, resumed=checkpoint)
     trainer.seconds_before = seconds
+    if trainer.marks is None:  # a run of an earlier version
+        _measure_marks(trainer)
     run.drop_metrics_after(checkpoint.progress.step)
     note = f"run {run.name} goes on at step {checkpoint.progress.step:,}"
     return Training(trainer, speed, (*corpus.notes, note))

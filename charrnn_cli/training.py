@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
-from charrnn_cli.device import memory_limit
+from charrnn_cli.device import device_name, memory_limit
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.marks import Marks
 from charrnn_cli.model import CharRNN, detach
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
@@ -62,6 +63,7 @@ class Trainer:
         self.hidden = model.initial_hidden(config.batch_size)
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
+        self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
         self.started = started
         # what the last evaluation and save will take, kept free of a time limit; measured later
         self.reserve = 1.5
@@ -179,6 +181,8 @@ class Trainer:
             history=self.history,
             torch_version=torch.__version__,
             threads=torch.get_num_threads(),
+            device=device_name(self.device),
+            marks=self.marks,
         )
 
     def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
@@ -275,6 +279,7 @@ class Trainer:
         if checkpoint.progress.finished:  # given more time: it may look for a new best afresh
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
+        self.marks = checkpoint.marks
         self.seconds_before = self.progress.seconds or 0.0
 
         def tensor(name: str) -> Tensor:

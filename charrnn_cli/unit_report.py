@@ -177,5 +177,7 @@ def _json_of(finding: Finding) -> dict[str, Any]:
         "chosen_at": finding.chosen_at,
         "untrained": finding.untrained,
         "character": finding.character,
+        "mean": finding.mean,
+        "deviation": finding.deviation,
         "gain": finding.gain,
     }

@@ -12,7 +12,7 @@ from charrnn_cli.console import print_json, print_lines, say, shows_colour, text
 from charrnn_cli.heat import ACTIVATION, heat_lines, rows
 from charrnn_cli.pictures import WIDTH, Row, check_picture, draw_page
 from charrnn_cli.unit_report import MOST_LINES, VISIBLE, Exhibit, UnitReport, report_units
-from charrnn_cli.units import Finding
+from charrnn_cli.units import STILL, Finding
 
 FIGURES = f"{'unit':>6}  {'r':>5}  {'untrained':>9}  {'character':>9}  "
 EXPLANATION = (
@@ -20,6 +20,10 @@ EXPLANATION = (
     "one half of the text, its correlation r measured on the other. Beside it, what needs no "
     "learning: the best unit of an untrained model; and what needs no memory: the best function of "
     "the last character alone. First come those furthest above both."
+)
+COLOURS = (
+    "Shown is the unit after each character, in standard deviations (sd) from its mean; of the text "
+    "the part in which the feature varies most."
 )
 
 
@@ -55,9 +59,10 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
         for line in textwrap.wrap(_title(exhibit), width):
             yield Text(line, "bold")
         yield from heat_lines(
-            exhibit.text, exhibit.activations, ACTIVATION, width=width, colour=colour
+            exhibit.text, _deviations(exhibit), ACTIVATION, width=width, colour=colour
         )
     yield Text()
+    yield from _wrapped(COLOURS, width)
     yield ACTIVATION.legend(colour)
 
 
@@ -68,7 +73,7 @@ def picture_rows(report: UnitReport) -> Iterator[Row]:
             yield Row("", [])
         for title in textwrap.wrap(_title(exhibit), WIDTH - 1):
             yield from (Row("", cells) for cells in rows(title, [math.nan] * len(title), WIDTH))
-        for cells in itertools.islice(rows(exhibit.text, exhibit.activations, WIDTH), MOST_LINES):
+        for cells in itertools.islice(rows(exhibit.text, _deviations(exhibit), WIDTH), MOST_LINES):
             yield Row("", cells)
 
 
@@ -96,6 +101,12 @@ def _title(exhibit: Exhibit) -> str:
         f"{_unit(finding)} {verb} with {finding.feature.name} ({finding.feature.meaning}): "
         f"{finding.correlation:+.2f}" + (f"; also {also}" if also else "")
     )
+
+
+def _deviations(exhibit: Exhibit) -> list[float]:
+    """The activations in standard deviations from their mean."""
+    finding = exhibit.finding
+    return [(a - finding.mean) / max(finding.deviation, STILL) for a in exhibit.activations]
 
 
 def _unit(finding: Finding) -> str:

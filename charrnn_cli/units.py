@@ -5,7 +5,7 @@ After Karpathy, Johnson and Fei-Fei 2015, "Visualizing and Understanding Recurre
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,8 @@ class Finding:
 
     `layer` and `unit` count from 0, as in the checkpoint's tensors. `untrained` and `character`
     are what the same choice finds without learning or without memory: the best unit of a model
-    before training, the best function of the one character just read.
+    before training, the best function of the one character just read. `mean` and `deviation` are
+    of the unit's activation on that other half.
     """
 
     feature: Feature
@@ -46,6 +47,8 @@ class Finding:
     correlation: float
     untrained: float
     character: float
+    mean: float
+    deviation: float
 
     @property
     def gain(self) -> float:
@@ -86,20 +89,22 @@ def study(checkpoint: Checkpoint, text: str) -> Study:
         return Study((), tuple(FEATURES), values, halves[1])
     features = np.stack([(values[f] - values[f].mean()) / values[f].std() for f in kept])
     trained, untrained = (
-        _correlations(read_states(config, weights, ids, starts, span), features, halves)
+        compare(read_states(config, weights, ids, starts, span), features, halves)
         for weights in (checkpoint.weights, untrained_weights(config))
     )
-    character = _correlations(_by_character(ids, features, halves[0]), features, halves)
+    character = compare(_by_character(ids, features, halves[0]), features, halves).r
     findings = []
     for index, feature in enumerate(kept):
-        unit = _strongest(trained[0, index])
+        unit = strongest(trained.r[0, index])
         finding = Finding(
             feature,
             *divmod(unit, config.hidden_size),
-            chosen_at=float(trained[0, index, unit]),
-            correlation=float(trained[1, index, unit]),
-            untrained=float(untrained[1, index, _strongest(untrained[0, index])]),
+            chosen_at=float(trained.r[0, index, unit]),
+            correlation=float(trained.r[1, index, unit]),
+            untrained=float(untrained.r[1, index, strongest(untrained.r[0, index])]),
             character=float(character[1, index, index]),
+            mean=float(trained.mean[1, unit]),
+            deviation=float(trained.deviation[1, unit]),
         )
         findings.append(finding)
     findings.sort(key=lambda finding: -finding.gain)
@@ -138,9 +143,19 @@ def _activation(state: list[Floats]) -> Floats:
     return state[0] if len(state) == 1 else np.tanh(state[1])
 
 
-def _correlations(blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array) -> Array:
-    """Pearson's correlation of every feature (F, N) with every unit on each half: (2, F, U).
-    `blocks` are positions (P,) and the units there (U, P); one that stays as it is has 0."""
+class Comparison(NamedTuple):
+    """Pearson's correlation `r` of every feature with every unit on each half (2, F, U), and the
+    units' `mean` and standard `deviation` there (2, U)."""
+
+    r: Array
+    mean: Array
+    deviation: Array
+
+
+def compare(blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array) -> Comparison:
+    """Compare features (F, N) with units on `halves` (2, N) of the text. `blocks` are positions
+    (P,) and the units there (U, P). A unit that stays as it is has a correlation of 0."""
+    number = halves.sum(1)[:, None]  # (2, 1)
     ones = np.ones((1, features.shape[1]), np.float32)
     features = np.concatenate([features, ones])  # the last adds up the units themselves
     products: Any = 0.0  # (2, F + 1, U)
@@ -149,25 +164,23 @@ def _correlations(blocks: Iterable[tuple[Array, Array]], features: Array, halves
         inside = halves[:, positions].astype(np.float32)  # (2, P)
         products = products + ((features[:, positions] * inside[:, None]) @ units.T).astype(float)
         squares = squares + (inside @ (units * units).T).astype(float)
-    found = np.zeros((2, len(features) - 1, products.shape[-1]))
-    for half, inside in enumerate(halves):
-        here = features[:-1, inside].astype(float)
-        mean = products[half, -1] / inside.sum()
-        spread = np.sqrt(np.maximum(squares[half] / inside.sum() - mean**2, 0.0))
-        covariance = products[half, :-1] / inside.sum() - here.mean(1)[:, None] * mean
-        scale = here.std(1)[:, None] * np.maximum(spread, STILL)
-        found[half] = np.where(spread > STILL, covariance / scale, 0.0)
-    return found
+    mean = products[:, -1] / number
+    deviation = np.sqrt(np.maximum(squares / number - mean**2, 0.0))
+    here = np.stack([features[:-1, half].mean(1, dtype=float) for half in halves])[..., None]
+    spread = np.stack([features[:-1, half].std(1, dtype=float) for half in halves])[..., None]
+    covariance = products[:, :-1] / number[..., None] - here * mean[:, None]
+    r = covariance / (spread * np.maximum(deviation, STILL)[:, None])
+    return Comparison(np.where((deviation > STILL)[:, None], r, 0.0), mean, deviation)
 
 
-def _strongest(correlations: Array) -> int:
+def strongest(correlations: Array) -> int:
     """The index of the one furthest from 0, the first of equals."""
     return int(np.argmax(np.abs(correlations)))
 
 
 def _by_character(ids: Ids, features: Array, half: Array) -> Iterator[tuple[Array, Array]]:
     """The functions (F, N) of the character alone that follow each feature best on a half: its mean
-    over the places where the character stands. As one block of `_correlations`."""
+    over the places where the character stands. As one block of `compare`."""
     totals = np.stack([np.bincount(ids[half], f[half], int(ids.max()) + 1) for f in features])
     counts = np.bincount(ids[half], minlength=int(ids.max()) + 1)
     yield np.arange(len(ids)), (totals / np.maximum(counts, 1))[:, ids].astype(np.float32)

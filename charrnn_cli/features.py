@@ -144,7 +144,7 @@ def _last_line(text: Text) -> Values:
 
 @_feature("sentence position", f"characters since . ! or ?, up to {LONGEST_SENTENCE}")
 def _sentence_position(text: Text) -> Counts:
-    ends = text.ends_of(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)|\n[ \t]*(?=\n)")
+    ends = text.ends_of(r"[.!?…。！？][\"'”’)\]]*(?=\s|$)|\n\s*\n")
     return np.minimum(_since(ends), LONGEST_SENTENCE)
 
 
@@ -189,9 +189,13 @@ def _tag(text: Text) -> Mask:
 
 @_feature("comment", "from # or // to the line's end, or between /* and */, <!-- and -->")
 def _comment(text: Text) -> Mask:
-    to_the_end = r"(?:(?<!\S)#|(?<![:\S])//).*(?:\n|\Z)"
-    between = (r"/\*", r"\*/"), ("<!--", "-->")
-    return text.inside(to_the_end, *(rf"{a}[\s\S]{{0,{LONGEST_SPAN}}}?{b}" for a, b in between))
+    mask = text.inside(r"(?:(?<!\S)#|(?<![:\S])//).*(?:\n|\Z)")
+    for opens, closes in (("/*", "*/"), ("<!--", "-->")):
+        start = text.text.find(opens)
+        while start >= 0 and (end := text.text.find(closes, start + len(opens))) >= 0:
+            mask[start : end + len(closes) - 1] = True
+            start = text.text.find(opens, end + len(closes))
+    return mask
 
 
 # words and letters

@@ -22,8 +22,8 @@ EXPLANATION = (
     "the last character alone. First come those furthest above both."
 )
 COLOURS = (
-    "Shown is the unit after each character, in standard deviations (sd) from its mean; of the text "
-    "the part in which the feature varies most."
+    "Shown is the unit after each character, in standard deviations (sd) from its mean; of the "
+    "text the part in which the feature varies most."
 )
 
 

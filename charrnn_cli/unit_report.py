@@ -107,6 +107,11 @@ def report_units(file: Path, source: str) -> UnitReport:
     return UnitReport(file, name, checkpoint, len(text), tuple(notes), found, exhibits)
 
 
+def worth_a_look(finding: Finding) -> bool:
+    """Whether a finding is above both controls, and strong enough to be seen in a text."""
+    return finding.gain > 0 and abs(finding.correlation) >= VISIBLE
+
+
 def _as_known(text: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
     """The text with unknown characters replaced or left out, and in words which."""
     stand_ins: dict[str, str | int | None] = {
@@ -126,12 +131,10 @@ def _as_known(text: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
 
 
 def _exhibits(checkpoint: Checkpoint, text: str, found: Study) -> Iterator[Exhibit]:
-    """The best findings, each of another unit, with activations: only such as are above both
-    controls and strong enough to be seen, but at least one."""
+    """The best findings, each of another unit, with activations; at least one."""
     best: dict[tuple[int, int], Finding] = {}
     for finding in found.findings:
-        worth_a_look = finding.gain > 0 and abs(finding.correlation) >= VISIBLE
-        if (worth_a_look or not best) and len(best) < MOST_SHOWN:
+        if (worth_a_look(finding) or not best) and len(best) < MOST_SHOWN:
             best.setdefault((finding.layer, finding.unit), finding)
     config, ids = checkpoint.model, checkpoint.vocabulary.encode(text)
     for (layer, unit), finding in best.items():

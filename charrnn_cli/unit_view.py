@@ -11,7 +11,7 @@ from rich.text import Text
 from charrnn_cli.console import print_json, print_lines, say, shows_colour, text_width, visible
 from charrnn_cli.heat import ACTIVATION, heat_lines, rows
 from charrnn_cli.pictures import WIDTH, Row, check_picture, draw_page
-from charrnn_cli.unit_report import MOST_LINES, VISIBLE, Exhibit, UnitReport, report_units
+from charrnn_cli.unit_report import MOST_LINES, Exhibit, UnitReport, report_units, worth_a_look
 from charrnn_cli.units import STILL, Finding
 
 FIGURES = f"{'unit':>6}  {'r':>5}  {'untrained':>9}  {'character':>9}  "
@@ -95,7 +95,7 @@ def _title(exhibit: Exhibit) -> str:
     also = ", ".join(
         f"{other.feature.name} {other.correlation:+.2f}"
         for other in exhibit.also
-        if abs(other.correlation) >= VISIBLE
+        if worth_a_look(other)
     )
     return (
         f"{_unit(finding)} {verb} with {finding.feature.name} ({finding.feature.meaning}): "

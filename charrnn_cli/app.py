@@ -59,13 +59,18 @@ class OptionalValues(TyperCommand):
     """Lets some options stand alone, without a value: --resume, for the newest run."""
 
     may_stand_alone = ("--resume", "--originality")
+    may_lack_number = ("--lines", "--show")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give such an option without a value the empty one; the parameters are Typer's own."""
         given = []
         for word, after in zip(args, [*args[1:], "-"], strict=False):
             given.append(word)
-            if word in self.may_stand_alone and after.startswith("-"):
+            alone = after.startswith("-")
+            number = after.isdecimal() or after == "all"
+            if (word in self.may_stand_alone and alone) or (
+                word in self.may_lack_number and not number
+            ):
                 given.append("")
         return super().parse_args(ctx, given)
 

@@ -11,6 +11,7 @@ from charrnn_cli.app import app, show_version
 from charrnn_cli import train_command  # noqa: F401
 from charrnn_cli import sample_command  # noqa: F401
 from charrnn_cli import info_command  # noqa: F401
+from charrnn_cli import score_command  # noqa: F401
 # isort: on
 
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -111,10 +111,8 @@ def print_json(value: Any) -> None:
 
 
 def print_out(text: str) -> None:
-    """Lines of our own on stdout, styled perhaps; what its encoding lacks is escaped. Raises
-    WriteError."""
-    encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    with TextOut(None, escape=False, encoding=encoding) as out:
+    """Lines of our own on stdout. Raises WriteError."""
+    with own_lines() as out:
         out.write(text + "\n")
 
 
@@ -202,21 +200,26 @@ def text_width(otherwise: int = 100) -> int:
 
 def print_lines(lines: "Iterable[Text]") -> None:
     """Lines of rich text on stdout, as they come, each as wide as it is. Raises WriteError."""
+    with own_lines() as out:
+        for line in rendered(lines):
+            out.write(line)
+
+
+def rendered(lines: "Iterable[Text]") -> Iterator[str]:
+    """Each line with its newline, and with the escapes for such colours as stdout shows."""
     from rich.console import Console
 
     shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
-    terminal = None if sys.stdout is None else Console(file=sys.stdout)
-    colour = terminal is not None and shows_colour()
-    console = Console(
-        file=shown,
-        force_terminal=colour,
-        color_system=(terminal.color_system if terminal and colour else None),  # type: ignore[arg-type]
-        width=10_000,
-    )
+    colours: Any = Console(file=sys.stdout).color_system if shows_colour() else None
+    console = Console(file=shown, force_terminal=colours is not None, color_system=colours)
+    for line in lines:
+        console.print(line, end="\n", markup=False, highlight=False, soft_wrap=True)
+        yield shown.getvalue()
+        shown.seek(0)
+        shown.truncate()
+
+
+def own_lines() -> TextOut:
+    """Stdout for lines of our own, styled perhaps; what its encoding lacks is escaped."""
     encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    with TextOut(None, escape=False, encoding=encoding) as out:
-        for line in lines:
-            console.print(line, end="\n", markup=False, highlight=False, soft_wrap=True)
-            out.write(shown.getvalue())
-            shown.seek(0)
-            shown.truncate()
+    return TextOut(None, escape=False, encoding=encoding)

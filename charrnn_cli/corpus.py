@@ -1,6 +1,7 @@
 """A text as ids: reading it, splitting off the held-out part, cutting lanes and windows."""
 
 import codecs
+import contextlib
 import hashlib
 import os
 import shlex
@@ -8,7 +9,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -117,33 +118,59 @@ def read_text(source: str) -> str:
 
 def read_bytes(source: str) -> bytes:
     """The bytes of a file, or of stdin if `source` is `-`. Raises TextError."""
-    if source == "-":
-        if sys.stdin is None:
-            raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
-        return sys.stdin.buffer.read()
-    path = Path(source)
+    with open_bytes(source) as (file, _):
+        return file.read()
+
+
+@contextlib.contextmanager
+def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """A file, or stdin if `source` is `-`, and its size, None for what only passes by.
+
+    Raises TextError for what cannot be opened or read.
+    """
+    if source == "-" and sys.stdin is None:
+        raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        if source == "-":
+            yield sys.stdin.buffer, None
+            return
+        status = os.stat(source)
+        if stat.S_ISDIR(status.st_mode):
             raise TextError(
                 f"{source}: is a folder. Give a text file, or join its files: "
                 f"cat {shlex.quote(source)}/*.txt"
             )
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
             raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
-        return path.read_bytes()
+        with open(source, "rb") as file:
+            yield file, status.st_size if stat.S_ISREG(status.st_mode) else None
     except FileNotFoundError:
         raise TextError(f"{source}: no such file. Give the path of a text file.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise TextError(f"{source}: cannot be read ({reason}).") from None
+        name = "stdin" if source == "-" else source
+        raise TextError(f"{name}: cannot be read ({reason}).") from None
+
+
+def check_kind(data: bytes, name: str) -> None:
+    """Raise TextError if a file that starts with `data` is known not to be UTF-8 text."""
+    for magic, (kind, remedy) in _MAGIC.items():
+        if data.startswith(magic):
+            raise TextError(f"{name}: is {kind}, not UTF-8 text. {remedy}")
+
+
+def not_utf8(name: str, byte: int, offset: int) -> TextError:
+    """What to raise for a byte of a file that is not UTF-8."""
+    return TextError(
+        f"{name}: not UTF-8 text: byte 0x{byte:02x} at offset {offset:,}. "
+        "If it is in another encoding, convert it: "
+        "iconv -f LATIN1 -t UTF-8 FILE"
+    )
 
 
 def plain_utf8(data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
     """Drop a byte-order mark, turn CRLF into LF, and say so. Raises TextError for binaries."""
-    for magic, (kind, remedy) in _MAGIC.items():
-        if data.startswith(magic):
-            raise TextError(f"{name}: is {kind}, not UTF-8 text. {remedy}")
+    check_kind(data, name)
     if data.startswith(codecs.BOM_UTF8) or b"\r\n" in data:
         for _ in _decoded(data, name):  # complains now, while offsets are still those of the file
             pass
@@ -168,11 +195,7 @@ def _decoded(data: bytes, name: str) -> Iterator[str]:
             yield decoder.decode(bytes(view[start : start + CHUNK]), final)
         except UnicodeDecodeError as error:
             offset = start - pending + error.start
-            raise TextError(
-                f"{name}: not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset:,}. "
-                "If it is in another encoding, convert it: "
-                "iconv -f LATIN1 -t UTF-8 FILE"
-            ) from None
+            raise not_utf8(name, data[offset], offset) from None
 
 
 def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

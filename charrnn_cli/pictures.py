@@ -46,7 +46,9 @@ class Row(NamedTuple):
 def check_picture(path: Path) -> None:
     """Raise UsageError if a picture cannot be drawn into a file of that name."""
     if path.suffix.lower().removeprefix(".") not in FORMATS:
-        raise UsageError(f"--plot {path}: must end in .{', .'.join(FORMATS)}.")
+        raise UsageError(
+            f"--plot {path}: must end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}."
+        )
     try:
         import matplotlib  # noqa: F401
     except ImportError:

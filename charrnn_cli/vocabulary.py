@@ -57,12 +57,17 @@ class Vocabulary:
 
     def encode(self, text: str) -> Ids:
         """The ids (T,) of a text's characters. Raises KeyError naming the first unknown one."""
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        ids = self._table[np.minimum(points, len(self._table) - 1)]
+        ids = self.look_up(text)
         if (ids < 0).any():
             raise KeyError(text[int(np.argmax(ids < 0))])
         encoded: Ids = ids.astype(self.dtype)
         return encoded
+
+    def look_up(self, text: str) -> npt.NDArray[np.int32]:
+        """The ids (T,) of a text's characters, -1 for each unknown one."""
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        ids: npt.NDArray[np.int32] = self._table[np.minimum(points, len(self._table) - 1)]
+        return ids
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
         """The text of ids (T,); the inverse of `encode`."""

@@ -1,0 +1,273 @@
+"""What `charrnn score` prints: views of the text while it is read, and the result at the end."""
+
+import math
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from tqdm import tqdm
+
+from charrnn_cli.console import own_lines, print_json, print_table, say, shows_colour
+from charrnn_cli.errors import UsageError
+from charrnn_cli.measures import bits_per_char
+from charrnn_cli.pictures import check_picture
+from charrnn_cli.ranking import Ranking
+from charrnn_cli.score_views import Coloured, Picture, Table, View, extremes
+from charrnn_cli.scoring import Line, Scorer
+from charrnn_cli.text_score import BLOCK, Model, TextScore, open_model
+from charrnn_cli.text_stream import TextStream
+from charrnn_cli.vocabulary import describe
+
+LISTED = 10  # lines, unless a number is given
+SHOWN_ROWS = 20  # of the text on a terminal, unless a number of lines is given
+NAMED = 5  # unknown characters named in the table
+ALL = 10**12  # lines: more than any text has
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What the user asked for. `show` and `lines` are None if they were not, and empty if they were
+    without a number."""
+
+    source: str
+    models: tuple[str | None, ...]
+    checkpoints: Path
+    show: str | None
+    lines: str | None
+    adapt: bool
+    as_json: bool
+    as_tsv: bool
+    plot: Path | None
+    device: str
+    quiet: bool
+
+
+def run_score(request: ScoreRequest) -> None:
+    """Score the text and print what was asked for. Raises CharRNNError."""
+    _check(request)
+    ranking = None if request.lines is None else Ranking(_number("--lines", request.lines, LISTED))
+    models = [
+        open_model(which, request.checkpoints, request.device, request.adapt)
+        for which in request.models
+    ]
+    stream = TextStream(request.source)
+    score = TextScore(stream, models)
+    views = _views(request, f"{stream.name} under {models[0].name}")
+    with _Progress(stream, request.quiet) as progress, own_lines() as out:
+        for lines in score.read():
+            if ranking:
+                ranking.add(lines)
+            shown = "".join(text for line in lines for view in views for text in view.line(line))
+            if shown:
+                with progress.aside():
+                    out.write(shown)
+            progress.move()
+        progress.close()
+        for view in views:
+            out.write("".join(view.end(models[0].score)))
+        if ranking and not request.as_json:
+            out.write("".join(extremes(ranking, models[0].score, shows_colour())))
+    if not request.quiet:
+        for note in stream.notes:
+            say(f"Note: {note}.")
+    if request.as_json:
+        for model in models:
+            print_json(facts(score, model, ranking))
+    elif len(models) > 1:
+        print_table(comparison(models))
+    elif not request.as_tsv:
+        print_table(table_rows(score, models[0]))
+
+
+def _check(request: ScoreRequest) -> None:
+    """Refuse what makes no sense before anything is read. Raises UsageError."""
+    one_model = {
+        "--show": request.show is not None,
+        "--lines": request.lines is not None,
+        "--tsv": request.as_tsv,
+        "--plot": request.plot is not None,
+    }
+    if len(request.models) > 1:
+        for option in (option for option, given in one_model.items() if given):
+            raise UsageError(f"{option} shows one model's view. Give one --checkpoint.")
+    for one, other in (("json", "tsv"), ("json", "show"), ("tsv", "show"), ("tsv", "lines")):
+        given = {"json": request.as_json, "tsv": request.as_tsv} | {
+            name: value is not None
+            for name, value in (("show", request.show), ("lines", request.lines))
+        }
+        if given[one] and given[other]:
+            raise UsageError(f"--{one} and --{other} exclude each other: use one of them.")
+    if request.plot is not None:
+        check_picture(request.plot)
+
+
+def _number(option: str, given: str, otherwise: int) -> int:
+    """The number that an option was given, `otherwise` without one."""
+    if given == "all":
+        return ALL
+    if given and not (given.isdecimal() and int(given)):
+        raise UsageError(f"{option} {given}: must be a number of lines, at least 1, or all.")
+    return int(given or otherwise)
+
+
+def _views(request: ScoreRequest, title: str) -> list[View]:
+    views: list[View] = []
+    if request.as_tsv:
+        views.append(Table())
+    elif request.show is not None:
+        most = _number("--show", request.show, ALL)
+        views.append(Coloured(most, ALL, shows_colour()))
+    elif _is_terminal(sys.stdout) and len(request.models) == 1 and not request.as_json:
+        views.append(Coloured(ALL, SHOWN_ROWS, shows_colour()))
+    if request.plot is not None:
+        views.append(Picture(request.plot, title))
+    return views
+
+
+def facts(score: TextScore, model: Model, ranking: Ranking | None) -> dict[str, Any]:
+    """The result for scripts."""
+    total = model.score
+    value: dict[str, Any] = {
+        "text": score.stream.name,
+        "checkpoint": str(model.file),
+        "characters": total.characters,
+        "lines": score.line_count,
+        "bytes": score.stream.bytes_read,
+        "scored": total.scored,
+        "loss": total.loss,
+        "bits_per_char": total.bits_per_char,
+        "perplexity": total.perplexity,
+        "bits": total.bits,
+        "unknown": total.unknown_count,
+        "unknown_bits": total.unknown_bits,
+        "unknown_cost": total.unknown_cost,
+        "unknown_characters": dict(total.unknown.most_common()),
+        "known_bits_per_char": total.known_bits_per_char,
+        "val_loss": model.checkpoint.val_loss,
+        "static": None,
+        "adapted": None,
+    }
+    if model.adapted:
+        for name, kind in (("static", model.static), ("adapted", model.adapted)):
+            value[name] = {"bits_per_char": kind.bits_per_char, "loss": kind.loss}
+    if ranking:
+        average = total.bits_per_char or 0.0
+        value["most_surprising"] = [_line_facts(line) for line in ranking.most(average)]
+        value["least_surprising"] = [_line_facts(line) for line in ranking.least(average)]
+    return value
+
+
+def _line_facts(line: Line) -> dict[str, Any]:
+    return {
+        "line": line.number,
+        "characters": line.characters,
+        "unknown": line.unknown,
+        "bits": line.bits,
+        "bits_per_char": line.bits_per_char,
+        "text": line.text.removesuffix("\n"),
+    }
+
+
+def table_rows(score: TextScore, model: Model) -> list[tuple[str, str]]:
+    """The result in words."""
+    total, name = model.score, score.stream.name
+    size = math.ceil(total.bits / 8)
+    share = size / score.stream.bytes_read
+    rows = [
+        ("text", f"{name}, {_count(total.characters, 'character')} in "
+                 f"{_count(score.line_count, 'line')}"),
+        ("model", str(model.file)),
+        ("surprise", f"{total.bits_per_char:.3f} bits/char"),
+        ("loss", f"{total.loss:.4f} nats, perplexity {total.perplexity:.2f}"),
+    ]  # fmt: skip
+    if model.adapted:
+        rows.append(("learning as it reads", _gain(model)))
+    if model.checkpoint.val_loss is not None:
+        held_out = bits_per_char(model.checkpoint.val_loss)
+        rows.append(("for comparison", f"{held_out:.3f} bits/char on its own held-out text"))
+    rows.append(("would compress to", f"{_count(size, 'byte')}, {share:.0%} of the text's"))
+    rows.append(("unknown", _unknown(total)))
+    return rows
+
+
+def _gain(model: Model) -> str:
+    """What learning as it reads gained, in words."""
+    static, adapted = model.static.bits_per_char or 0.0, model.score.bits_per_char or 0.0
+    change = static - adapted
+    word = "gains" if change >= 0 else "loses"
+    return f"{word} {abs(change):.3f} bits/char; without it {static:.3f}"
+
+
+def _unknown(score: Scorer) -> str:
+    """The characters that the model never saw, in words."""
+    if not score.unknown_count:
+        return "no character"
+    most = score.unknown.most_common(NAMED)
+    names = ", ".join(f"{describe(character)} x {count:,}" for character, count in most)
+    more = len(score.unknown) - len(most)
+    return (
+        f"{_count(score.unknown_count, 'character')}, {score.unknown_cost:.1f} bits each: {names}"
+        f"{f' and {more:,} more' if more else ''}; "
+        f"{score.known_bits_per_char or 0:.3f} bits/char without them"
+    )
+
+
+def comparison(models: list[Model]) -> list[tuple[str, str]]:
+    """Models side by side, the one that fits best first."""
+    ranked = sorted(models, key=lambda model: model.score.bits)
+    return [
+        (
+            model.name,
+            f"{model.score.bits_per_char:.3f} bits/char, perplexity {model.score.perplexity:.2f}, "
+            f"{model.score.unknown_count:,} unknown{'  fits best' if model is ranked[0] else ''}",
+        )
+        for model in ranked
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+class _Progress:
+    """A bar on stderr while a long text is read, if that is a terminal."""
+
+    def __init__(self, stream: TextStream, quiet: bool) -> None:
+        self.stream = stream
+        self.wanted = not quiet and _is_terminal(sys.stderr)
+        self.bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def move(self) -> None:
+        """Show how far the reading is, if the text is long enough to wait for."""
+        if self.wanted and self.bar is None and self.stream.bytes_read >= BLOCK:
+            self.bar = tqdm(
+                total=self.stream.size,
+                unit="B",
+                unit_scale=True,
+                dynamic_ncols=True,
+                file=sys.stderr,
+                leave=False,
+            )
+        if self.bar is not None:
+            self.bar.update(self.stream.bytes_read - self.bar.n)
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Take the bar away while something else is written."""
+        return tqdm.external_write_mode(file=sys.stdout)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -10,7 +10,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from charrnn_cli.errors import WriteError
 
@@ -176,10 +176,10 @@ def print_columns(
     print_lines(lines)
 
 
-def can_show(characters: str) -> bool:
-    """Whether the encoding of stdout has all these characters."""
+def can_show(characters: str, stream: TextIO | None) -> bool:
+    """Whether the encoding of a stream has all these characters."""
     try:
-        characters.encode(sys.stdout.encoding if sys.stdout is not None else "ascii")
+        characters.encode((stream.encoding if stream is not None else None) or "ascii")
     except UnicodeEncodeError:
         return False
     return True

@@ -1,5 +1,6 @@
 """`charrnn info`: parses its options, calls the core, prints what came back."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +89,7 @@ def info(
         print_columns(headings, vocabulary_rows(facts["vocabulary"]))
         return
     print_table(table_rows(facts))
-    signs = UNICODE if can_show(CHARACTERS) else ASCII
+    signs = UNICODE if can_show(CHARACTERS, sys.stdout) else ASCII
     for title, lines in drawings(facts, text_width(), signs):
         print_drawing(title, lines)
 

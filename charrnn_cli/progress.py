@@ -1,50 +1,90 @@
-"""A training as it is seen: a bar on a terminal, plain lines elsewhere, all on stderr."""
+"""A training from its plan to its result, as the user is told of it."""
 
 import contextlib
 import shlex
-import sys
-import time
+from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.console import say
+from charrnn_cli.console import print_json, say
 from charrnn_cli.device import describe_device
+from charrnn_cli.display import TrainingDisplay
 from charrnn_cli.errors import ExitCode
-from charrnn_cli.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.events import Evaluated, Finished
 from charrnn_cli.measures import bits_per_char, duration
+from charrnn_cli.scalars import ScalarLog, check_tensorboard
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import Request, Training, open_training
 from charrnn_cli.training import Trainer
 from charrnn_cli.writing import SampleRequest, open_samples
 
-LINE_EVERY = 5.0  # seconds between plain lines, at least
-SMOOTHING = 0.02  # weight of the newest loss in the one shown
 SAMPLE_LENGTH = 300
 
 
-def run_training(request: Request, quiet: bool) -> ExitCode:
-    """Train as `request` asks and show it. Raises CharRNNError."""
+def run_training(
+    request: Request,
+    *,
+    quiet: bool = False,
+    preview: bool = True,
+    tensorboard: bool = False,
+    as_json: bool = False,
+) -> ExitCode:
+    """Train as `request` asks and show it, unless `quiet`.
+
+    With `preview` a terminal shows samples now and then; with `tensorboard` the run's folder gets
+    TensorBoard's file; with `as_json` the result is one object on stdout. Raises CharRNNError.
+    """
+    if tensorboard:
+        check_tensorboard()
     with StopOnSignal() as stop, open_training(request) as training:
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):
                 say(line)
         stop.finish_step = True
-        with TrainingDisplay(trainer, quiet) as display:
+        with (
+            TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
+            ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
+        ):
             for event in trainer.steps(stop):
                 display.show(event)
+                if scalars and isinstance(event, Evaluated):
+                    scalars.update()
     assert isinstance(event, Finished)  # the last one always is
-    if stop.code is not None and event.reason == "stopped":
+    stopped = stop.code if event.reason == "stopped" else None
+    if stopped is not None:
         text = () if trainer.corpus.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
-        return stop.code
-    if not quiet:
+    elif not quiet:
         for line in end_lines(event, request, trainer):
             say(line)
-    return ExitCode.DONE
+    if as_json:
+        print_json(result(event, trainer))
+    return stopped or ExitCode.DONE
+
+
+def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
+    """What came of a training, as JSON can hold it: where it is, how far, how good."""
+    progress, run, model = event.progress, trainer.run, trainer.model.config
+    loss = progress.best_val_loss
+    return {
+        "run": run.name,
+        "folder": str(run.folder),
+        "best": None if loss is None else str(run.best),
+        "last": str(run.last),
+        "reason": event.reason,
+        "model": model.model,
+        "parameters": model.parameters,
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "seconds": trainer.seconds(),
+        "val_loss": loss,
+        "bits_per_char": None if loss is None else bits_per_char(loss),
+        "best_step": None if loss is None else progress.best_step,
+        "marks": None if trainer.marks is None else dict(vars(trainer.marks)),
+    }
 
 
 def plan_lines(training: Training) -> list[str]:
@@ -116,73 +156,3 @@ def sample_text(trainer: Trainer) -> str:
         random_seed=trainer.config.random_seed,
     )
     return "".join(piece for _, piece in open_samples(request).pieces(keep=False))
-
-
-def _unseen() -> contextlib.suppress:
-    """What cannot be shown, the terminal being gone, must not end the training."""
-    return contextlib.suppress(OSError, ValueError)
-
-
-class TrainingDisplay:
-    """Shows a training's events while used as a context; nothing if `quiet`."""
-
-    def __init__(self, trainer: Trainer, quiet: bool) -> None:
-        self.trainer, self.quiet = trainer, quiet
-        self.terminal = sys.stderr is not None and sys.stderr.isatty()
-        self.first_step = trainer.progress.step
-        self.chars_per_step = trainer.config.batch_size * trainer.config.seq_length
-        self.loss = 0.0
-        self.line_due = 0.0  # the first evaluation is shown at once
-        self.bar = tqdm(
-            total=1.0,
-            initial=trainer.share_done(),
-            bar_format="{percentage:3.0f}%|{bar}| {desc} [{elapsed}, {remaining} left]",
-            dynamic_ncols=True,
-            file=sys.stderr,
-            leave=False,
-            disable=quiet or not self.terminal,
-        )
-
-    def __enter__(self) -> "TrainingDisplay":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with _unseen():
-            self.bar.close()
-
-    def show(self, event: Event) -> None:
-        """Show one event."""
-        with _unseen():
-            self._show(event)
-
-    def _show(self, event: Event) -> None:
-        if isinstance(event, Stepped) and not self.bar.disable:
-            self._move(event)
-        elif isinstance(event, Evaluated) and not self.quiet:
-            now = time.monotonic()
-            if self.terminal or now >= self.line_due:
-                self.line_due = now + LINE_EVERY
-                self._line(event)
-
-    def _move(self, event: Stepped) -> None:
-        steps = event.step - self.first_step
-        self.loss += max(SMOOTHING, 1 / steps) * (event.loss - self.loss)  # a plain mean at first
-        speed = steps * self.chars_per_step / max(self.bar.format_dict["elapsed"], 1e-9)
-        self.bar.set_description_str(
-            f"step {event.step:,}, loss {self.loss:.3f}, {bits_per_char(self.loss):.3f} bits/char, "
-            f"{speed:,.0f} chars/s",
-            refresh=False,
-        )
-        self.bar.update(event.share - self.bar.n)
-
-    def _line(self, event: Evaluated) -> None:
-        line = (
-            f"step {event.step:,}  epoch {event.epoch:.1f}  train {event.train_loss:.3f}  "
-            f"held-out {event.val_loss:.3f} ({bits_per_char(event.val_loss):.3f} bits/char)  "
-            f"{event.chars_per_second:,.0f} chars/s  {duration(event.seconds)}"
-            f"{'  best' if event.best else ''}"
-        )
-        if self.terminal:
-            self.bar.write(line, file=sys.stderr)
-        else:
-            say(line)

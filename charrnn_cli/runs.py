@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -92,15 +93,16 @@ class Run:
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget evaluations past `step`, and a line that a crash left torn."""
-        lines = (json.dumps(record) + "\n" for record in self._metrics_until(step))
+        lines = (json.dumps(record) + "\n" for record in self.metrics_until(step))
         write_file(self.metrics, "".join(lines).encode())
 
     def seconds_until(self, step: int) -> float:
         """The time spent on the run up to its last evaluation at or before `step`."""
-        records = self._metrics_until(step)
+        records = self.metrics_until(step)
         return float(records[-1].get("seconds", 0.0)) if records else 0.0
 
-    def _metrics_until(self, step: int) -> list[dict[str, float]]:
+    def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
+        """The evaluations up to a step, in their order; what is no record is passed over."""
         text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
         records = []
         for line in text.splitlines():

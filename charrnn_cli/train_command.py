@@ -57,6 +57,15 @@ def train(
     ] = None,
     device: DeviceOption = "auto",
     threads: Annotated[int | None, option("threads", default="all cores")] = None,
+    no_preview: Annotated[
+        bool, typer.Option("--no-preview", help="Show no samples in between on a terminal.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the evaluations for TensorBoard as well.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The result as one JSON object on stdout.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show no plan, progress or result.")
     ] = False,
@@ -98,4 +107,12 @@ def train(
         device=device,
         threads=threads,
     )
-    raise typer.Exit(run_training(request, quiet))
+    raise typer.Exit(
+        run_training(
+            request,
+            quiet=quiet,
+            preview=not no_preview,
+            tensorboard=tensorboard,
+            as_json=as_json,
+        )
+    )

@@ -55,6 +55,12 @@ class Vocabulary:
         index = int(self._table[min(ord(character), len(self._table) - 1)])
         return index if index >= 0 else None
 
+    @property
+    def line_start(self) -> int:
+        """The id to begin with where no text is given: as at the beginning of a line, or a word."""
+        starts = [self.id_of(character) for character in "\n "]
+        return next((index for index in starts if index is not None), 0)
+
     def encode(self, text: str) -> Ids:
         """The ids (T,) of a text's characters. Raises KeyError naming the first unknown one."""
         ids = self.look_up(text)

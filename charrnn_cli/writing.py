@@ -160,10 +160,7 @@ class Samples:
 
     def _prompt(self) -> list[int]:
         vocabulary = self.checkpoint.vocabulary
-        # without a seed: as at the beginning of a line, or of a word
-        starts = [vocabulary.id_of(character) for character in "\n "]
-        start = next((index for index in starts if index is not None), 0)
-        return vocabulary.encode(self.seed).tolist() or [start]
+        return vocabulary.encode(self.seed).tolist() or [vocabulary.line_start]
 
     def _engine(self, streams: int | None) -> Engine:
         if self.request.device in ("auto", "cpu"):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from charrnn_cli.checkpoint import Checkpoint, load
-from charrnn_cli.corpus import read_text
 from charrnn_cli.errors import TextError
+from charrnn_cli.text_stream import TextStream
 from charrnn_cli.units import (
     MAX_READ,
     MIN_READ,
@@ -17,6 +17,7 @@ from charrnn_cli.units import (
     Array,
     Finding,
     Study,
+    Watch,
     read_states,
     study,
 )
@@ -76,20 +77,21 @@ class UnitReport:
         }
 
 
-def report_units(file: Path, source: str) -> UnitReport:
+def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> UnitReport:
     """Read a text, a path or `-` for stdin, with the model in a file, and compare its units with
     what a person can name. Raises CheckpointError, or TextError for a text too short for that.
 
     Of a long text the first `MAX_READ` characters are read. One that the model never saw is read as
-    its nearest (a plain letter for one with an accent), or left out.
+    its nearest (a plain letter for one with an accent), or left out. `watch` is told the share
+    done.
     """
     checkpoint = load(file)
-    name = "stdin" if source == "-" else source
-    text = read_text(source)
-    notes = []
-    if len(text) > MAX_READ:
-        notes.append(f"the first {MAX_READ:,} of {len(text):,} characters are read")
-        text = text[:MAX_READ]
+    stream = TextStream(source)
+    name = stream.name
+    text, goes_on = _beginning(stream)
+    notes = [*stream.notes]
+    if goes_on:
+        notes.append(f"the first {MAX_READ:,} characters are read")
     text, changed = _as_known(text, checkpoint.vocabulary)
     notes += changed
     if len(text) < MIN_READ:
@@ -97,7 +99,7 @@ def report_units(file: Path, source: str) -> UnitReport:
             f"{name}: {len(text):,} characters that the model knows; --units needs at least "
             f"{MIN_READ:,}. Give a longer text."
         )
-    found = study(checkpoint, text)
+    found = study(checkpoint, text, watch)
     if not found.findings:
         raise TextError(
             f"{name}: nothing that units are compared with changes often enough in it. "
@@ -105,6 +107,17 @@ def report_units(file: Path, source: str) -> UnitReport:
         )
     exhibits = tuple(_exhibits(checkpoint, text, found))
     return UnitReport(file, name, checkpoint, len(text), tuple(notes), found, exhibits)
+
+
+def _beginning(stream: TextStream) -> tuple[str, bool]:
+    """The first `MAX_READ` characters of a text, and whether it goes on."""
+    pieces, length = [], 0
+    for piece in stream:
+        pieces.append(piece)
+        length += len(piece)
+        if length > MAX_READ:  # what follows need not even be read
+            break
+    return "".join(pieces)[:MAX_READ], length > MAX_READ
 
 
 def worth_a_look(finding: Finding) -> bool:

@@ -2,11 +2,14 @@
 
 import itertools
 import math
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from rich.text import Text
+from tqdm import tqdm
 
 from charrnn_cli.console import print_json, print_lines, say, shows_colour, text_width, visible
 from charrnn_cli.heat import ACTIVATION, heat_lines, rows
@@ -32,7 +35,8 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
     stdout, and as a picture if `plot` names one. Raises CharRNNError."""
     if plot is not None:
         check_picture(plot)  # complains now, before anything is computed
-    report = report_units(file, source)
+    with _bar() as bar:
+        report = report_units(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
         say(f"Note: {note}.")
     if plot is not None:
@@ -41,6 +45,19 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
         print_json(report.to_json())
     else:
         print_lines(report_lines(report, text_width(), shows_colour()))
+
+
+def _bar() -> "tqdm[NoReturn]":
+    """A bar on stderr, if that is a terminal, for what takes long enough to wait for."""
+    return tqdm(
+        total=1.0,
+        bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
+        dynamic_ncols=True,
+        file=sys.stderr,
+        leave=False,
+        delay=1,
+        disable=sys.stderr is None or not sys.stderr.isatty(),
+    )
 
 
 def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]:

@@ -3,7 +3,7 @@
 After Karpathy, Johnson and Fei-Fei 2015, "Visualizing and Understanding Recurrent Networks".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ STILL = 1e-3  # standard deviation: what moves less does not follow anything
 
 Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
+Watch = Callable[[float], object]
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Study:
     measured: Array
 
 
-def study(checkpoint: Checkpoint, text: str) -> Study:
-    """Find the unit that follows each feature of a text best.
+def study(checkpoint: Checkpoint, text: str, watch: Watch = lambda share: None) -> Study:
+    """Find the unit that follows each feature of a text best; `watch` is told the share done.
 
     The text, of `MIN_READ` characters or more that the model knows, is cut into stretches; units
     are chosen on every other one and measured on those between.
@@ -88,10 +89,11 @@ def study(checkpoint: Checkpoint, text: str) -> Study:
     if not kept:
         return Study((), tuple(FEATURES), values, halves[1])
     features = np.stack([(values[f] - values[f].mean()) / values[f].std() for f in kept])
-    trained, untrained = (
-        compare(read_states(config, weights, ids, starts, span), features, halves)
-        for weights in (checkpoint.weights, untrained_weights(config))
-    )
+    passes = []
+    for number, weights in enumerate((checkpoint.weights, untrained_weights(config))):
+        blocks = read_states(config, weights, ids, starts, span)
+        passes.append(compare(_watched(blocks, len(ids), number, watch), features, halves))
+    trained, untrained = passes
     character = compare(_by_character(ids, features, halves[0]), features, halves).r
     findings = []
     for index, feature in enumerate(kept):
@@ -137,6 +139,17 @@ def read_states(
             seen[:, step] = np.concatenate([_activation(layer.state) for layer in engine.layers])
         inside = positions.ravel() < len(ids)
         yield positions.ravel()[inside], seen.reshape(units, -1)[:, inside]
+
+
+def _watched(
+    blocks: Iterable[tuple[Array, Array]], characters: int, number: int, watch: Watch
+) -> Iterator[tuple[Array, Array]]:
+    """The same blocks; tells the share done of both passes, of which this is `number`."""
+    read = 0
+    for positions, units in blocks:
+        yield positions, units
+        read += len(positions)
+        watch((number + read / characters) / 2)
 
 
 def _activation(state: list[Floats]) -> Floats:

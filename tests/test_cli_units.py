@@ -1,7 +1,11 @@
 """`charrnn info --units` as a user meets it: table, coloured text, JSON, picture, errors."""
 
+import contextlib
+import dataclasses
 import json
+import os
 import re
+import threading
 
 import pytest
 from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
@@ -9,9 +13,11 @@ from test_process import on_terminal
 from test_units import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.errors import ExitCode
+from charrnn_cli.features import FEATURES
 from charrnn_cli.heat import ACTIVATION
 from charrnn_cli.numpy_engine import NumpyEngine
 from charrnn_cli.unit_report import MOST_LINES, MOST_SHOWN, report_units
+from charrnn_cli.unit_view import report_lines
 from charrnn_cli.units import MAX_READ, MIN_SPAN
 
 SPEECH = dialogue(1200)
@@ -176,6 +182,27 @@ def test_a_unit_is_shown_once_with_all_that_it_follows(report):
         assert [exhibit.finding, *exhibit.also] == same
 
 
+def test_the_title_names_what_else_a_unit_has_learned_to_follow(report):
+    found = report(SPEECH)
+    first = found.exhibits[0]
+    others = [
+        dataclasses.replace(first.finding, feature=feature, **changes)
+        for feature, changes in zip(
+            FEATURES,
+            [
+                {"correlation": -0.6, "chosen_at": -0.6, "untrained": 0.0, "character": 0.0},
+                {"correlation": 0.5, "character": 1.0},  # needs no memory
+                {"correlation": 0.2, "untrained": 0.0, "character": 0.0},  # too weak to be seen
+            ],
+            strict=False,
+        )
+    ]
+    exhibit = dataclasses.replace(first, also=tuple(others))
+    lines = report_lines(dataclasses.replace(found, exhibits=(exhibit,)), 200, False)
+    title = next(line.plain for line in lines if line.plain.startswith("0:5 rises"))
+    assert title.endswith(f"+1.00; also {FEATURES[0].name} -0.60")
+
+
 # the text as the model can read it
 
 
@@ -187,10 +214,28 @@ def test_unknown_characters_are_read_as_their_nearest_or_left_out_and_said(repor
     assert found.study.findings == report(SPEECH).study.findings
 
 
+def test_a_text_that_never_ends_is_read_no_further_than_needed(quotes, monkeypatch):
+    monkeypatch.setattr("charrnn_cli.unit_report.MAX_READ", 5000)
+    endless = quotes / "endless"
+    os.mkfifo(endless)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), open(endless, "w", encoding="utf-8") as pipe:
+            while True:
+                pipe.write(SPEECH)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    found = report_units(quotes / "checkpoints/quotes/best.safetensors", str(endless))
+    writer.join(30)
+    assert not writer.is_alive()
+    assert found.characters == 5000
+
+
 def test_of_a_long_text_the_first_part_is_read_and_that_is_said(report, monkeypatch):
     monkeypatch.setattr("charrnn_cli.unit_report.MAX_READ", 5000)
     found = report(SPEECH)
-    assert found.notes == (f"the first 5,000 of {len(SPEECH):,} characters are read",)
+    assert found.notes == ("the first 5,000 characters are read",)
     assert found.characters == 5000
     assert MAX_READ > 5000
 

@@ -150,6 +150,28 @@ def test_a_unit_chosen_among_many_for_chance_alone_loses_its_lead_on_the_other_h
     assert on_the_other_half.mean() < 0.04
 
 
+def test_a_unit_is_chosen_on_one_half_and_measured_on_the_other():
+    checkpoint = make_checkpoint("gru", 16, 1, vocabulary=VERSE)
+    found = study(checkpoint, VERSE)
+    ids, alone = checkpoint.vocabulary.encode(VERSE), np.array([0])
+    blocks = list(read_states(checkpoint.model, checkpoint.weights, ids, alone, len(ids)))
+    units = np.concatenate([units for _, units in blocks], axis=1)
+    for finding in found.findings:
+        values = found.values[finding.feature]
+        on = [np.corrcoef(values[half], units[:, half])[0, 1:]
+              for half in (~found.measured, found.measured)]  # fmt: skip
+        assert finding.unit == np.abs(on[0]).argmax()
+        assert finding.chosen_at == pytest.approx(on[0][finding.unit], abs=1e-3)
+        assert finding.correlation == pytest.approx(on[1][finding.unit], abs=1e-3)
+
+
+def test_the_share_done_rises_to_one():
+    shares = []
+    study(make_checkpoint("rnn", 4, 1, vocabulary=VERSE), VERSE, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
 @fuzz
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 300))
 def test_the_correlation_is_pearsons_in_whatever_blocks_the_units_come(seed, units, block):

@@ -61,6 +61,7 @@ def make_train_config(**changes) -> TrainConfig:
         "batch_size": 2,
         "seq_length": 3,
         "learning_rate": 0.01,
+        "optimizer": "muon",
         "grad_clip": 1.0,
         "val_fraction": 0.1,
         "patience": None,

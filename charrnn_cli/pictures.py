@@ -92,7 +92,8 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
     axes = figure.add_axes(sizes.box)
     axes.set_xlim(0, columns)
     axes.set_ylim(max(1, len(shown)), 0)
-    axes.set_title(drawable(title), fontsize=FONT_SIZE + 2, loc="left", parse_math=False)
+    title = title if len(title) <= columns else f"{title[: columns - 3]}..."
+    axes.set_title(drawable(title), fontsize=FONT_SIZE + 1, loc="left", parse_math=False)
     axes.set_frame_on(False)
     axes.set_xticks([])
     labels = [(y + 0.5, row.label) for y, row in enumerate(shown) if row.label]

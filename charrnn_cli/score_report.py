@@ -1,5 +1,6 @@
 """What `charrnn score` prints: views of the text while it is read, and the result at the end."""
 
+import itertools
 import math
 import sys
 from contextlib import AbstractContextManager
@@ -9,7 +10,7 @@ from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
-from charrnn_cli.console import own_lines, print_json, print_table, say, shows_colour
+from charrnn_cli.console import TextOut, own_lines, print_json, print_table, say, shows_colour
 from charrnn_cli.errors import UsageError
 from charrnn_cli.measures import bits_per_char
 from charrnn_cli.pictures import check_picture
@@ -54,8 +55,10 @@ def run_score(request: ScoreRequest) -> None:
     ]
     stream = TextStream(request.source)
     score = TextScore(stream, models)
-    views = _views(request, f"{stream.name} under {models[0].name}")
-    with _Progress(stream, request.quiet) as progress, own_lines() as out:
+    views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
+    # rows for scripts are exact UTF-8 in a pipe, and escaped on a terminal
+    written = TextOut(None) if request.as_tsv else own_lines()
+    with _Progress(stream, request.quiet) as progress, written as out:
         for lines in score.read():
             if ranking:
                 ranking.add(lines)
@@ -83,22 +86,22 @@ def run_score(request: ScoreRequest) -> None:
 
 def _check(request: ScoreRequest) -> None:
     """Refuse what makes no sense before anything is read. Raises UsageError."""
-    one_model = {
+    given = {
+        "--json": request.as_json,
+        "--tsv": request.as_tsv,
         "--show": request.show is not None,
         "--lines": request.lines is not None,
-        "--tsv": request.as_tsv,
         "--plot": request.plot is not None,
     }
     if len(request.models) > 1:
-        for option in (option for option, given in one_model.items() if given):
-            raise UsageError(f"{option} shows one model's view. Give one --checkpoint.")
-    for one, other in (("json", "tsv"), ("json", "show"), ("tsv", "show"), ("tsv", "lines")):
-        given = {"json": request.as_json, "tsv": request.as_tsv} | {
-            name: value is not None
-            for name, value in (("show", request.show), ("lines", request.lines))
-        }
+        for option in ("--show", "--lines", "--tsv", "--plot"):
+            if given[option]:
+                raise UsageError(f"{option} shows one model's view. Give one --checkpoint.")
+    for one, other in itertools.combinations(("--json", "--tsv", "--show"), 2):
         if given[one] and given[other]:
-            raise UsageError(f"--{one} and --{other} exclude each other: use one of them.")
+            raise UsageError(f"{one} and {other} exclude each other: use one of them.")
+    if given["--tsv"] and given["--lines"]:
+        raise UsageError("--tsv and --lines exclude each other: use one of them.")
     if request.plot is not None:
         check_picture(request.plot)
 
@@ -209,7 +212,7 @@ def _unknown(score: Scorer) -> str:
     more = len(score.unknown) - len(most)
     return (
         f"{_count(score.unknown_count, 'character')}, {score.unknown_cost:.1f} bits each: {names}"
-        f"{f' and {more:,} more' if more else ''}; "
+        f"{f' and {more:,} other' + 's' * (more > 1) if more else ''}; "
         f"{score.known_bits_per_char or 0:.3f} bits/char without them"
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charrnn_cli.checkpoint import Checkpoint, load
 from charrnn_cli.errors import TextError
-from charrnn_cli.runs import find_checkpoint
+from charrnn_cli.runs import Run, find_checkpoint
 from charrnn_cli.scoring import Line, Lines, Scored, Scorer
 from charrnn_cli.surprise import NumpyReader, Reader, Surprise
 from charrnn_cli.text_stream import TextStream
@@ -49,7 +49,7 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
         # one stream leaves a GPU idle: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
         adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen))
-    return Model(which or str(file), file, checkpoint, static, adapted)
+    return Model(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
 def _reader(checkpoint: Checkpoint, device: str) -> Reader:

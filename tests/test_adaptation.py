@@ -68,8 +68,8 @@ def test_the_gradient_is_scaled_by_its_root_mean_square():
     """The first step of every weight with a gradient is then of the same length: the rate."""
     adapted = meter(rate=0.125, decay=0.0)
     adapted.bits(CYCLE[: SEGMENT + 1])
-    steps = torch.cat([(weight - start).detach().abs().flatten()
-                       for weight, start in zip(adapted.weights, adapted.start, strict=True)])  # fmt: skip
+    pairs = zip(adapted.weights, adapted.start, strict=True)
+    steps = torch.cat([(weight - start).detach().abs().flatten() for weight, start in pairs])
     moved = steps[steps > 0]
     assert len(moved) > 0.5 * len(steps)
     assert moved.numpy() == pytest.approx(np.full(len(moved), 0.125), rel=1e-2)

@@ -34,7 +34,7 @@ def test_info_cannot_be_made_to_write_markup_or_escapes(invoke, tmp_path):
     assert "[" in shown
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "info"])
+@pytest.mark.parametrize("command", ["train", "sample", "info", "score"])
 def test_every_command_has_help_with_an_example(invoke, command):
     result = invoke(command, "--help")
     assert result.exit_code == 0
@@ -42,7 +42,7 @@ def test_every_command_has_help_with_an_example(invoke, command):
 
 
 def test_no_option_is_without_help(invoke):
-    for command in ("train", "sample", "info"):
+    for command in ("train", "sample", "info", "score"):
         for line in invoke(command, "--help", env={"COLUMNS": "200"}).stdout.splitlines():
             if line.startswith("  -"):
                 assert re.search(r"\S {2,}\S", line.strip()), line

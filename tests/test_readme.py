@@ -44,7 +44,7 @@ def test_every_command_of_the_readme_runs(tmp_path):
         assert "charrnn train" in command or done.stdout or "--output" in command
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "info"])
+@pytest.mark.parametrize("command", ["train", "sample", "info", "score"])
 def test_readme_names_every_option(command):
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
     options = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", shown, re.MULTILINE)) - {"--help"}
@@ -55,7 +55,7 @@ def test_readme_names_every_option(command):
 def test_readme_has_no_option_that_is_not_there():
     known = "".join(
         CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
-        for command in ("train", "sample", "info")
+        for command in ("train", "sample", "info", "score")
     )
     text = README.replace("--install-completion", "").replace("ruff format --check", "")
     assert {o for o in re.findall(r"--[a-z][a-z-]+", text) if o not in known} == set()

@@ -90,7 +90,7 @@ def _draw_losses(axes: "Axes", facts: Mapping[str, Any]) -> None:
     axes.margins(x=0.02)
     _draw_marks(axes, facts["marks"] or {})
     axes.set_ylabel("loss, nats per character")
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(loc="upper right", facecolor="white", framealpha=1, edgecolor="none")
     axes.secondary_yaxis("right", functions=(_bits, _nats)).set_ylabel("bits per character")
 
 

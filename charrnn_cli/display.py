@@ -48,6 +48,7 @@ class TrainingDisplay:
             file=sys.stderr,
             leave=False,
             mininterval=0,
+            delay=1e-9,  # no bar before the first step
             disable=quiet or not self.terminal,
         )
 
@@ -98,7 +99,7 @@ class TrainingDisplay:
         gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
         self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
-        figures = fitting(self._figures(event), (2, 1, 4, 3, 0), columns - NARROW - 6, ", ")
+        figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)
 

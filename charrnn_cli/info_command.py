@@ -13,6 +13,7 @@ from charrnn_cli.console import (
     print_drawing,
     print_json,
     print_table,
+    say,
     text_width,
 )
 from charrnn_cli.errors import UsageError
@@ -62,6 +63,8 @@ def info(
         return
     if sort is not None:
         raise UsageError("--sort is the order of --all: add that, or leave --sort out.")
+    if as_json and vocabulary:
+        raise UsageError("--json has the vocabulary anyway: leave --vocabulary out.")
     from charrnn_cli.inspection import inspect
     from charrnn_cli.runs import find_checkpoint
 
@@ -97,9 +100,16 @@ def info(
 def show_all(checkpoints: Path, sort: str, as_json: bool) -> None:
     """List the runs of a folder, as a table or as one JSON object."""
     from charrnn_cli.listing import DISPENSABLE, HEADINGS, list_facts, listing_rows
+    from charrnn_cli.runs import HOW_TO_TRAIN
 
     runs = list_facts(checkpoints, sort)
     if as_json:
         print_json({"checkpoints": str(checkpoints), "runs": runs})
-    else:
-        print_columns(HEADINGS, listing_rows(runs), DISPENSABLE)
+        return
+    if not runs:
+        say(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
+        return
+    print_columns(HEADINGS, listing_rows(runs), DISPENSABLE)
+    for facts in runs:
+        if facts["error"]:
+            say(facts["error"])

@@ -8,8 +8,6 @@ from typing import Any
 from charrnn_cli.errors import UsageError, WriteError
 from charrnn_cli.runs import Run
 
-FILES = "events.out.tfevents.*"
-
 
 def check_tensorboard() -> None:
     """Raise UsageError if TensorBoard is missing."""
@@ -20,10 +18,11 @@ def check_tensorboard() -> None:
 
 
 class ScalarLog:
-    """Keeps a TensorBoard event file in a run's folder equal to its `metrics.jsonl`; a context.
+    """Keeps what TensorBoard shows of a run's folder equal to its `metrics.jsonl`; a context.
 
-    Each field is a scalar by its own name, at its step. What an earlier session wrote is written
-    anew and its files are removed, so that no step is there twice, and none is missing.
+    Each field is a scalar by its own name, at its step. A session's file has all of the run, and
+    makes TensorBoard forget those of earlier sessions, so that no step is there twice and none is
+    missing, whatever ended those.
     """
 
     def __init__(self, run: Run) -> None:
@@ -63,8 +62,5 @@ class ScalarLog:
     def _open(self) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        earlier = list(self.run.folder.glob(FILES))
-        # purging from step 0 on makes a TensorBoard that runs forget what it read before
+        # purged from step 0 on: a TensorBoard that runs forgets as well what it has read before
         self.writer = SummaryWriter(str(self.run.folder), purge_step=0)
-        for path in earlier:
-            path.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ ASCII = {
 }  # fmt: skip
 CHARACTERS = "".join(UNICODE.values())  # what a stream must be able to show for UNICODE
 
+UNBROKEN = "\u00a0"  # a blank at which no line is broken
 CURVE_ROWS = 8
 CURVE_COLUMNS = 64  # at most: wider, it would only be flatter
 DIAGRAM_COLUMNS = 60
@@ -41,17 +42,19 @@ def draw_model(
         between = f" dropout {dropout:g}" if dropout and group[0] is not parts[0] else ""
         lines.append(f"  {down}{between}")
         first, last = group[0], group[-1]
-        name = first["name"] if first is last else f"{first['name']} to {last['name']}, each"
+        several = "" if first is last else f" to {last['name'].split()[-1]}, each"
         sizes = f"{first['inputs']:,} {arrow} {first['outputs']:,}"
         parameters = f"{first['parameters']:,}"
-        lines.append(_ends(name, f"{sizes}  {parameters:>11}", columns))
-        tensors = ", ".join(
-            f"{tensor} {' x '.join(map(str, shape))}" for tensor, shape in first["tensors"].items()
+        lines.append(_ends(first["name"] + several, f"{sizes}  {parameters:>10}", columns))
+        tensors = " ".join(
+            f"{tensor} {' x '.join(map(str, shape))},".replace(" ", UNBROKEN)
+            for tensor, shape in first["tensors"].items()
         )
         prefix = f"  {down}   "
-        lines += textwrap.wrap(
-            tensors, columns, initial_indent=prefix, subsequent_indent=prefix
-        )  # fmt: skip
+        wrapped = textwrap.wrap(
+            tensors[:-1], columns, initial_indent=prefix, subsequent_indent=prefix
+        )
+        lines += [line.replace(UNBROKEN, " ") for line in wrapped]
     lines += [f"  {down}", _ends("softmax, next character", f"{parts[-1]['outputs']:,}", columns)]
     return lines
 

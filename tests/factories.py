@@ -106,6 +106,15 @@ def make_checkpoint(
     return Checkpoint(**(vars(checkpoint) | {"training": state}))
 
 
+def later(**changes) -> Checkpoint:
+    """A checkpoint to resume from, saved after step 8; the last evaluation was at step 5."""
+    checkpoint = make_checkpoint(training=True)
+    progress = {"step": 8, "epoch": 0.8} | changes
+    return dataclasses.replace(
+        checkpoint, progress=dataclasses.replace(checkpoint.progress, **progress)
+    )
+
+
 def plain(checkpoint: Checkpoint) -> dict:
     """All of a checkpoint as plain values, which `==` can compare."""
     arrays = {**checkpoint.weights, **checkpoint.training}

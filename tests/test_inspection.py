@@ -1,13 +1,14 @@
-"""The facts in a checkpoint, and the table that shows them."""
+"""The facts in a checkpoint, as JSON can hold them."""
 
 import dataclasses
 import json
 
 import pytest
-from factories import make_checkpoint, save_checkpoint
+from factories import later, make_checkpoint, make_run, save_checkpoint
 
-from charrnn_cli.checkpoint import Checkpoint, CorpusInfo
-from charrnn_cli.inspection import inspect, table_rows
+from charrnn_cli.checkpoint import CorpusInfo
+from charrnn_cli.inspection import categories, inspect, model_parts
+from charrnn_cli.marks import Marks
 
 
 @pytest.fixture
@@ -16,46 +17,38 @@ def facts_of(tmp_path):
     return lambda checkpoint: inspect(save_checkpoint(tmp_path / "c.safetensors", checkpoint))
 
 
-@pytest.fixture
-def rows_of(facts_of):
-    """The table of a checkpoint, by the names of its rows."""
-    return lambda checkpoint: dict(table_rows(facts_of(checkpoint)))
-
-
-def later(**changes) -> Checkpoint:
-    """A checkpoint to resume from, saved after step 8; the last evaluation was at step 5."""
-    checkpoint = make_checkpoint(training=True)
-    progress = {"step": 8, "epoch": 0.8} | changes
-    return dataclasses.replace(
-        checkpoint, progress=dataclasses.replace(checkpoint.progress, **progress)
-    )
-
-
 def test_the_facts_of_a_best_checkpoint(tmp_path):
     checkpoint = make_checkpoint(vocabulary="ab\n")
     path = save_checkpoint(tmp_path / "best.safetensors", checkpoint)
     assert inspect(path) == {
         "file": str(path),
         "bytes": len(path.read_bytes()),
+        "format": 1,
         "model": "gru",
         "hidden_size": 4,
         "num_layers": 2,
         "dropout": 0.0,
         "parameters": sum(values.size for values in checkpoint.weights.values()),
+        "parts": model_parts(checkpoint.model),
         "vocabulary_size": 3,
         "vocabulary": "\nab",
+        "categories": {"Ll": 2, "Cc": 1},
         "corpus": {"name": "tiny.txt", "characters": 100, "sha256": "0" * 64},
         "step": 5,
         "epoch": 0.5,
+        "state": None,
         "finished": None,
         "run_step": None,
+        "seconds": None,
         "val_loss": 1.0,
         "bits_per_char": pytest.approx(1.442695),
         "best_val_loss": 1.0,
         "best_step": 5,
+        "marks": None,
         "training": checkpoint.train.to_dict(),
         "history": [{"step": 5, "epoch": 0.5, "train_loss": 1.5, "val_loss": 1.0}],
         "torch": "2.13.0",
+        "device": None,
         "threads": 1,
     }
 
@@ -84,59 +77,6 @@ def test_json_holds_the_facts_as_they_are(facts_of, checkpoint):
     assert json.loads(json.dumps(facts)) == facts
 
 
-def test_the_table_of_a_best_checkpoint(facts_of):
-    facts = facts_of(make_checkpoint()) | {"bytes": 1_234_567}
-    assert table_rows(facts) == [
-        ("file", f"{facts['file']} (1.2 MB)"),
-        ("model", "gru, 2 layers of 4 units, dropout 0"),
-        ("parameters", f"{facts['parameters']:,}"),
-        ("vocabulary", "3 characters: \\nab"),
-        ("text", "tiny.txt, 100 characters"),
-        ("text's SHA-256", "0" * 64),
-        ("trained", "5 steps, 0.50 epochs"),
-        ("run", "the model alone; a new run starts from it with --init-from"),
-        ("settings", "batch 2 x 3, learning rate 0.01, clip 1, random seed 0"),
-        ("held-out loss", "1.0000 nats, 1.443 bits/char"),
-        ("made with", "PyTorch 2.13.0, 1 CPU threads"),
-    ]
-
-
-def test_one_layer_is_no_layers(rows_of):
-    assert "1 layer of" in rows_of(make_checkpoint(num_layers=1))["model"]
-
-
-def test_a_finished_run_does_not_go_on(rows_of):
-    assert rows_of(later(finished=True))["trained"] == "8 steps, 0.80 epochs"
-
-
-def test_the_table_tells_the_runs_best_where_it_is_another(rows_of):
-    rows = rows_of(later())
-    assert rows["held-out loss"] == "not measured yet"
-    assert rows["best of the run"] == "1.0000 nats, 1.443 bits/char, at step 5"
-
-
-def test_the_table_shows_white_space_in_the_vocabulary(rows_of):
-    shown = rows_of(make_checkpoint(vocabulary="a b\t\n\r"))["vocabulary"]
-    assert shown == "6 characters: \\t\\n\\r␠ab"
-
-
-@pytest.mark.parametrize(("size", "end"), [(120, "x"), (121, " … and 1 more")])
-def test_the_table_shows_120_characters_of_a_vocabulary(rows_of, size, end):
-    letters = "".join(map(chr, range(0x4E00, 0x4E00 + size)))
-    shown = rows_of(make_checkpoint(vocabulary=letters))["vocabulary"]
-    assert shown == f"{size} characters: {letters[:120]}{end.removeprefix('x')}"
-
-
-@pytest.mark.parametrize("name", ["[bold]x[/bold].txt", "[/nothing]", "a\\[b].txt", "\x1b[31m.txt"])
-def test_rows_hold_a_name_as_it_is(rows_of, name):
-    """It is made safe where it is shown; no part of it is lost before."""
-    checkpoint = make_checkpoint(vocabulary="[]/\\")
-    corpus = dataclasses.replace(checkpoint.corpus, name=name)
-    rows = rows_of(dataclasses.replace(checkpoint, corpus=corpus))
-    assert rows["text"] == f"{name}, 100 characters"
-    assert rows["vocabulary"] == "4 characters: /[\\]"
-
-
 def test_what_lies_beside_a_model_of_another_run_says_nothing_of_it(tmp_path):
     path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint())
     save_checkpoint(tmp_path / "last.safetensors", make_checkpoint(hidden_size=5, training=True))
@@ -153,3 +93,49 @@ def test_the_run_a_model_lies_in_says_how_far_it_is(tmp_path):
     path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint())
     save_checkpoint(tmp_path / "last.safetensors", later())
     assert (inspect(path)["step"], inspect(path)["run_step"]) == (5, 8)
+
+
+@pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
+def test_the_parts_of_a_model_hold_all_of_its_parameters(model):
+    checkpoint = make_checkpoint(model, num_layers=3)
+    parts = model_parts(checkpoint.model)
+    assert [part["name"] for part in parts] == [f"{model} {n}" for n in (1, 2, 3)] + ["head"]
+    assert sum(part["parameters"] for part in parts) == checkpoint.model.parameters
+    assert [(part["inputs"], part["outputs"]) for part in parts] == [(3, 4), (4, 4), (4, 4), (4, 3)]
+    assert parts[-1]["tensors"] == {"weight": [3, 4], "bias": [3]}
+
+
+def test_characters_are_counted_by_category_the_most_frequent_first():
+    assert list(categories("aB1bc\u0301 2\n").items()) == [
+        ("Ll", 3), ("Nd", 2), ("Lu", 1), ("Mn", 1), ("Zs", 1), ("Cc", 1),
+    ]  # fmt: skip
+
+
+def test_the_marks_and_the_device_of_a_run_are_told(facts_of):
+    marks = Marks(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90)
+    facts = facts_of(dataclasses.replace(make_checkpoint(), marks=marks, device="cuda"))
+    assert facts["marks"] == vars(marks)
+    assert facts["device"] == "cuda"
+
+
+@pytest.mark.parametrize(("finished", "state"), [(True, "complete"), (False, "stopped")])
+def test_the_state_of_a_run_is_that_of_its_last(tmp_path, finished, state):
+    run = make_run(tmp_path, "mine")
+    save_checkpoint(run.last, later(finished=finished))
+    run.append_metrics({"step": 5, "seconds": 61.5})
+    facts = inspect(run.best)
+    assert (facts["state"], facts["seconds"]) == (state, 61.5)
+
+
+def test_a_run_that_is_locked_is_being_trained(tmp_path):
+    run = make_run(tmp_path, "mine")
+    with run.locked():
+        assert inspect(run.best)["state"] == "training"
+    assert inspect(run.best)["state"] == "stopped"
+
+
+@pytest.mark.parametrize("lock", [b"", b"junk", b"99999999999999999999999", b"4194304"])
+def test_a_lock_file_that_names_no_process_locks_nothing(tmp_path, lock):
+    run = make_run(tmp_path, "mine")
+    (run.folder / ".lock").write_bytes(lock)
+    assert not run.in_training

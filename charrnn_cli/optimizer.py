@@ -9,6 +9,7 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.model import CharRNN
 
 MOMENTUM = 0.95
+EVERY = 8  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ADAM_SIZE = 0.2  # root mean square of what Adam's updates are, for a rate of one
@@ -19,9 +20,9 @@ class Optimizer:
 
     Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
     no direction of the hidden state learns faster than another. Each gate's block is a matrix of
-    its own. The update is scaled to the size of Adam's (Liu et al. 2025), so one learning rate does
-    for both. The input table, whose rows are characters, the head and the biases are AdamW's
-    (Loshchilov and Hutter 2019).
+    its own; it moves at every eighth step, eight times as far. The update is scaled to the size of
+    Adam's (Liu et al. 2025), so one learning rate does for both. The input table, whose columns are
+    characters, the head and the biases are AdamW's (Loshchilov and Hutter 2019).
     """
 
     def __init__(self, model: CharRNN, config: TrainConfig) -> None:
@@ -39,19 +40,21 @@ class Optimizer:
         self.weight_decay = config.weight_decay
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update at a learning rate."""
+    def step(self, rate: float, step: int) -> None:
+        """The update of step number `step`, the first being 0, at a learning rate."""
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
+            if step % EVERY:
+                continue
             ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
             size = parameter.shape[1]
             update = orthogonalize(ahead.view(-1, size, size)).view_as(parameter)
-            parameter.mul_(1 - rate * self.weight_decay)
-            parameter.add_(update, alpha=-rate * ADAM_SIZE * size**0.5)
+            parameter.mul_(1 - EVERY * rate * self.weight_decay)
+            parameter.add_(update, alpha=-EVERY * rate * ADAM_SIZE * size**0.5)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Name and value of all that a resume needs."""

@@ -197,7 +197,7 @@ class Trainer:
             self._save_last()
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
-        self.optimizer.step(rate)
+        self.optimizer.step(rate, self.progress.step)
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
 

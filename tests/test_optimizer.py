@@ -6,7 +6,7 @@ from factories import make_train_config
 
 from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.model import CharRNN
-from charrnn_cli.optimizer import ADAM_SIZE, MOMENTUM, Optimizer, orthogonalize
+from charrnn_cli.optimizer import ADAM_SIZE, EVERY, MOMENTUM, Optimizer, orthogonalize
 
 torch.set_num_threads(1)
 
@@ -26,7 +26,7 @@ def learn(model: CharRNN, optimizer: Optimizer, steps: range) -> None:
         generator = torch.Generator().manual_seed(step)
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimizer.step(0.01)
+        optimizer.step(0.01, step)
 
 
 def test_singular_values_are_brought_near_one():
@@ -64,8 +64,19 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
     for key in model.config.hidden_matrices():
         parameter = model.get_parameter(key)
         change = (parameter.detach() - before[key]).view(-1, 8, 8)
-        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * ADAM_SIZE * 8**0.5
+        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * ADAM_SIZE * 8**0.5
         torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_hidden_matrices_stand_still_between_their_updates():
+    model = make_model()
+    optimizer = Optimizer(model, make_train_config())
+    learn(model, optimizer, range(1))
+    matrix, bias = model.get_parameter("layers.0.weight_hh"), model.get_parameter("head.bias")
+    before = matrix.detach().clone(), bias.detach().clone()
+    learn(model, optimizer, range(1, EVERY))
+    assert torch.equal(matrix, before[0])
+    assert not torch.equal(bias, before[1])
 
 
 def test_momentum_outlasts_a_gradient():
@@ -75,7 +86,7 @@ def test_momentum_outlasts_a_gradient():
     before = model.get_parameter("layers.0.weight_hh").detach().clone()
     for parameter in model.parameters():
         parameter.grad.zero_()
-    optimizer.step(0.01)
+    optimizer.step(0.01, EVERY)
     assert not torch.equal(model.get_parameter("layers.0.weight_hh"), before)
     assert 0 < MOMENTUM < 1
 
@@ -104,11 +115,11 @@ def test_adamw_alone_when_asked_for():
 def test_what_is_restored_goes_on_as_if_never_stopped(kind):
     config = make_train_config(optimizer=kind)
     whole, parts = make_model(), make_model()
-    learn(whole, Optimizer(whole, config), range(6))
+    learn(whole, Optimizer(whole, config), range(EVERY + 1))
     first = Optimizer(parts, config)
     learn(parts, first, range(4))
     second = Optimizer(parts, config)
     second.restore({name: tensor.clone() for name, tensor in first.tensors()}, 4)
-    learn(parts, second, range(4, 6))
+    learn(parts, second, range(4, EVERY + 1))
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         assert torch.equal(ours, theirs)

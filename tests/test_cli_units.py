@@ -15,7 +15,6 @@ from test_units import dialogue, gru_that_minds_quotes
 from charrnn_cli.errors import ExitCode
 from charrnn_cli.features import FEATURES
 from charrnn_cli.heat import ACTIVATION
-from charrnn_cli.numpy_engine import NumpyEngine
 from charrnn_cli.unit_report import MOST_LINES, MOST_SHOWN, report_units
 from charrnn_cli.unit_view import report_lines
 from charrnn_cli.units import MAX_READ, MIN_SPAN
@@ -298,11 +297,3 @@ def test_a_text_that_tells_nothing_is_refused(quotes, invoke, text, words):
 )
 def test_what_cannot_be_done_is_one_line(quotes, invoke, words, code):
     one_line_error(invoke("info", *words), code)
-
-
-def test_the_engine_reads_as_it_steps():
-    checkpoint = gru_that_minds_quotes(0)
-    read, stepped = (NumpyEngine(checkpoint.model, checkpoint.weights, 2) for _ in range(2))
-    outputs = read.read([1, 2])
-    stepped.step([1, 2])
-    assert (outputs == stepped.layers[-1].state[0]).all()

@@ -72,12 +72,13 @@ The colours of this scale and the next stay apart on a terminal that has only 16
 """
 
 ACTIVATION = Scale(
-    "activation",
-    edges=(-0.75, -0.25, 0.25, 0.75),
+    "sd from mean",
+    edges=(-1.2, -0.4, 0.4, 1.2),
     colours=("#2444b0", "#7ac4f0", None, "#ff9a80", "#b2182b"),
     marks="=- +#",
 )
-"""A hidden unit's output, from -1 (blue) to 1 (red)."""
+"""A hidden unit's activation, in standard deviations from its mean: of a unit that moves evenly
+through its range about as much of each. Blue is below, red above."""
 
 
 def ink(background: str) -> str:

@@ -34,15 +34,28 @@ def info(
     ] = False,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Draw the loss curves into this PNG, SVG or PDF file as well."),
+        typer.Option(
+            "--plot",
+            help="Draw the loss curves, or what --units shows, into this PNG, SVG or PDF file.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    units: Annotated[
+        str | None,
+        typer.Option(
+            "--units",
+            metavar="TEXT",
+            help="Show which hidden units follow what in a text (- for stdin): the position in the "
+            "line, quotes, brackets, indentation and more.",
+        ),
+    ] = None,
     checkpoints: CheckpointsFolder = CHECKPOINTS,
 ) -> None:
     """Show what is in a checkpoint: model, vocabulary, text, training so far, held-out loss."""
     if list_all:
         for given, name in (
             (checkpoint, "CHECKPOINT"), (plot, "--plot"), (vocabulary, "--vocabulary"),
+            (units, "--units"),
         ):  # fmt: skip
             if given:
                 raise UsageError(f"--all lists every run: leave {name} out.")
@@ -55,7 +68,15 @@ def info(
     from charrnn_cli.inspection import inspect
     from charrnn_cli.runs import find_checkpoint
 
-    facts = inspect(find_checkpoint(checkpoint, checkpoints))
+    file = find_checkpoint(checkpoint, checkpoints)
+    if units is not None:
+        from charrnn_cli.unit_view import show_units
+
+        if vocabulary:
+            raise UsageError("--units and --vocabulary exclude each other: use one of them.")
+        show_units(file, units, as_json, plot)
+        return
+    facts = inspect(file)
     if plot is not None:
         from charrnn_cli.curves import draw_curves
 

@@ -34,12 +34,17 @@ class NumpyEngine:
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
+        np.dot(self.head, self.read(ids), out=self.logits)
+        np.add(self.logits, self.head_bias, out=self.logits)
+        return self.logits.T
+
+    def read(self, ids: Any) -> Floats:
+        """Read one character of each stream without asking for the next; return the outputs of the
+        last layer, (H,) or (H, B)."""
         outputs = self.layers[0].read(ids)
         for layer in self.layers[1:]:
             outputs = layer.step(outputs)
-        np.dot(self.head, outputs, out=self.logits)
-        np.add(self.logits, self.head_bias, out=self.logits)
-        return self.logits.T
+        return outputs
 
 
 class NumpyLayer:

@@ -154,3 +154,11 @@ def test_the_torch_engine_steps_as_numpys_does(name, streams):
 def test_the_torch_engine_refuses_a_device_that_is_not_there():
     with pytest.raises(UsageError, match="--device cuda:9"):
         TorchEngine(make_checkpoint(), "cuda:9", None)
+
+
+def test_the_engine_reads_as_it_steps():
+    checkpoint = make_checkpoint("gru")
+    read, stepped = (NumpyEngine(checkpoint.model, checkpoint.weights, 2) for _ in range(2))
+    outputs = read.read([1, 2])
+    stepped.step([1, 2])
+    assert (outputs == stepped.layers[-1].state[0]).all()

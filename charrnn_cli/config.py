@@ -185,6 +185,14 @@ class ModelConfig(_Checked):
         """How many numbers the model learns."""
         return sum(math.prod(shape) for shape in self.tensor_shapes().values())
 
+    @property
+    def multiplications(self) -> int:
+        """How many of them take a character through the model: what its training time follows.
+        The first layer's inputs cost none: they are looked up."""
+        shapes = self.tensor_shapes()
+        del shapes["layers.0.weight_ih"]
+        return sum(math.prod(shape) for shape in shapes.values() if len(shape) == 2)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
         return asdict(self)

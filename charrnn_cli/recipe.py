@@ -1,9 +1,9 @@
-"""A plan that learns much in little time, from the size of the text alone.
+"""A plan that learns much in little time, from the size of the text and the time allowed.
 
-The rows up to 100,000 characters won among the neighbours tried (`benchmarks/RESULTS.md`); those
-above go on from there: more units as there is more to learn, less dropout as fewer passes are made,
-and epochs that keep a run near 20 million characters. The nearest row in order of magnitude is
-taken. What the user sets overrides its part of a row.
+The rows won among the neighbours tried (`benchmarks/RESULTS.md`); those above a million characters
+go on from there. The nearest row in order of magnitude is taken; of several, without a time limit
+the first, with one the row whose run takes about that time at this machine's speed. What the user
+sets overrides its part of a row.
 """
 
 import math
@@ -21,7 +21,11 @@ EVALUATIONS = 50  # at most about so many a run
 
 @dataclass(frozen=True)
 class Row:
-    """Settings for a text of about `characters` training characters."""
+    """Settings for a text of about `characters` training characters.
+
+    More passes than `epochs` no longer pay: a run with a time limit ends there too, where the text
+    is so small that it would only be learned by heart (`ends`).
+    """
 
     characters: float
     hidden_size: int
@@ -32,6 +36,7 @@ class Row:
     learning_rate: float
     epochs: float
     optimizer: str
+    ends: bool = False
 
 
 ROWS = (
@@ -63,17 +68,21 @@ def make_plan(
     held_out_characters: int,
     vocabulary_size: int,
     given: Mapping[str, Any],
-    chars_per_second: float | None = None,
+    multiplications_per_second: float | None = None,
 ) -> Plan:
     """A plan for a text of that size. `given` holds what the user set, by setting name.
 
-    `chars_per_second`, where measured, spaces the evaluations of a run that ends by the clock.
-    Raises UsageError for a value outside its limits.
+    `multiplications_per_second`, where measured, is how many of a model's `multiplications` this
+    machine trains in a second: for a run with a time limit it chooses the row and spaces the
+    evaluations. Raises UsageError for a value outside its limits.
     """
-    row = nearest_row(train_characters)
-    model = str(given.get("model", "gru"))
-    epochs = given.get("epochs", None if "minutes" in given else row.epochs)
     minutes = given.get("minutes")
+    work = math.inf
+    if minutes is not None and multiplications_per_second is not None:
+        work = 60 * minutes * multiplications_per_second
+    row = nearest_row(train_characters, vocabulary_size, work)
+    model = str(given.get("model", "gru"))
+    epochs = given.get("epochs", row.epochs if minutes is None or row.ends else None)
     rate = row.learning_rate * RATE_FACTOR.get(model, 1.0)
     settings = {
         "batch_size": given.get("batch_size", row.batch_size),
@@ -114,7 +123,13 @@ def make_plan(
     epoch_steps = steps_per_epoch(train_characters, *fitted)
     steps = math.inf if epochs is None else planned_steps(epochs, epoch_steps)
     if minutes is not None:
-        steps = min(steps, (chars_per_second or 30_000) * 60 * minutes / math.prod(fitted))
+        characters = work / model_config.multiplications if work < math.inf else 3e6 * minutes
+        if steps * math.prod(fitted) < 0.9 * characters and "epochs" not in given:
+            notes.append(
+                f"the text is small: after {epochs:g} epochs more would be learned by heart, so "
+                "the run ends there (--epochs goes on)"
+            )
+        steps = min(steps, characters / math.prod(fitted))
     # an evaluation costs about a fourth of a step a character: this keeps it to a twentieth of all
     measured = min(held_out_characters, MAX_MEASURED)
     eval_every = max(
@@ -127,9 +142,19 @@ def make_plan(
     return Plan(model_config, TrainConfig(**settings), tuple(notes))
 
 
-def nearest_row(characters: int) -> Row:
-    """The row nearest to a size on the logarithmic scale."""
-    return min(ROWS, key=lambda row: abs(math.log(row.characters / characters)))
+def nearest_row(characters: int, vocabulary_size: int = 100, work: float = math.inf) -> Row:
+    """The row nearest to a size on the logarithmic scale; of several for one size the first, or,
+    if `work` is finite, the one whose run takes most nearly so many multiplications."""
+    nearest = min(ROWS, key=lambda row: abs(math.log(row.characters / characters)))
+    rows = [row for row in ROWS if row.characters == nearest.characters]
+    if math.isinf(work):
+        return rows[0]
+
+    def works(row: Row) -> float:
+        sizes = ModelConfig("gru", vocabulary_size, row.hidden_size, row.num_layers, 0.0)
+        return row.epochs * characters * sizes.multiplications
+
+    return min(rows, key=lambda row: abs(math.log(works(row) / work)))
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

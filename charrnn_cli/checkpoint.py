@@ -16,7 +16,8 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.config import ModelConfig, TrainConfig, check_all
 from charrnn_cli.errors import CheckpointError, UsageError
-from charrnn_cli.header import FORMAT, Array, check_tensors, read_header, sealed
+from charrnn_cli.header import FORMAT, check_tensors, read_header, sealed
+from charrnn_cli.header import Array as Array  # part of what a checkpoint is
 from charrnn_cli.vocabulary import Vocabulary
 
 # what reading a file that is not as it should be can raise

@@ -44,6 +44,7 @@ class Setting:
 
 
 MAX_VOCABULARY = 0x110000  # every code point there is
+SAVE_EVERY = 120.0  # seconds
 
 SETTINGS: Mapping[str, Setting] = {
     # model

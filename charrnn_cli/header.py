@@ -1,4 +1,4 @@
-"""A checkpoint's header: JSON inside a safetensors file, sealed by checksums, read with distrust."""
+"""A checkpoint's header: JSON in a safetensors file, sealed by checksums, read with distrust."""
 
 import hashlib
 import json
@@ -107,5 +107,5 @@ def _tensors_digest(tensors: Mapping[str, Array]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].shape} ".encode())
-        digest.update(np.ascontiguousarray(tensors[name]))
+        digest.update(np.ascontiguousarray(tensors[name]).data)
     return digest.hexdigest()

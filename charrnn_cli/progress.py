@@ -40,11 +40,10 @@ def run_training(request: Request, quiet: bool) -> ExitCode:
         text = () if trainer.corpus.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
-        return stop.code
-    if not quiet:
+    elif not quiet:
         for line in end_lines(event, request, trainer):
             say(line)
-    return ExitCode.DONE
+    return stop.code or ExitCode.DONE
 
 
 def plan_lines(training: Training) -> list[str]:

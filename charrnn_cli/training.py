@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
-from charrnn_cli.config import TrainConfig
+from charrnn_cli.config import SAVE_EVERY, TrainConfig
 from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
 from charrnn_cli.device import memory_limit
 from charrnn_cli.errors import DivergedError
@@ -24,14 +24,17 @@ from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
 
 _SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
-SAVE_EVERY = 120.0  # seconds between saves for a resume, at most: what a power cut can cost
+# of an evaluation, in a checkpoint: what equal runs have equal
+_REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
+MAX_HISTORY = 20_000  # evaluations that a checkpoint remembers: more would outgrow its header
 
 
 class Trainer:
     """One run's training: a model, its optimizer, its place in the text.
 
-    `started` is the `time.monotonic()` from which a time limit counts. `resumed` is the checkpoint
-    whose training state goes on; without it the model is trained as it is.
+    `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
+    time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
+    without it the model is trained as it is.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Trainer:
         run: Run,
         *,
         started: float,
+        save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
     ) -> None:
         self.model, self.corpus, self.config, self.run = model, corpus, config, run
@@ -62,7 +66,7 @@ class Trainer:
         self.hidden = model.initial_hidden(config.batch_size)
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
-        self.started = started
+        self.started, self.save_every = started, save_every
         # what the last evaluation and save will take, kept free of a time limit; measured later
         self.reserve = 1.5
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
@@ -133,7 +137,7 @@ class Trainer:
                 if patience is not None and self.progress.since_best >= patience and not ended:
                     reason = "patience"
                     break
-            elif time.monotonic() - saved_at > SAVE_EVERY:
+            elif time.monotonic() - saved_at >= self.save_every:
                 self._save_last()
                 saved_at = time.monotonic()
             if should_stop() and not ended:
@@ -196,7 +200,8 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-            self._save_last()
+            if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
+                self._save_last()
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
         self.optimizer.step()
@@ -222,27 +227,16 @@ class Trainer:
             seconds=self.seconds(),
             best=best,
         )
-        self.history += (
-            {
-                name: getattr(event, name)
-                for name in (
-                    "step",
-                    "epoch",
-                    "train_loss",
-                    "val_loss",
-                    "learning_rate",
-                    "grad_norm",
-                )
-            },
-        )
+        record = {name: getattr(event, name) for name in _REMEMBERED}
+        self.history = (*self.history, record)[-MAX_HISTORY:]
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
             self.run.save(self.run.best, self.checkpoint(training=False))
+        line = dataclasses.asdict(event)
+        del line["best"]
+        self.run.append_metrics(line)  # before `last`: a resume drops a record too many
         self._save_last()
-        record = dataclasses.asdict(event)
-        del record["best"]
-        self.run.append_metrics(record)
         return event
 
     def _diverged(self, what: str, step: int, rate: float) -> DivergedError:
@@ -276,15 +270,19 @@ class Trainer:
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
         self.seconds_before = self.progress.seconds or 0.0
+        if not checkpoint.training:  # taken up from `best`: state and moments begin at zero again
+            self._advance(optimizer_began=self.progress.step)
+            return
 
         def tensor(name: str) -> Tensor:
             return torch.tensor(checkpoint.training[name], device=self.device)
 
+        steps = self.progress.step - self.progress.optimizer_began
         count = range(len(self.hidden))
         self.hidden = tuple(tensor(f"hidden.{index}") for index in count)
         for name, parameter in self.model.named_parameters():
             self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(self.progress.step), device=self.device),
+                "step": torch.tensor(float(steps), device=self.device),
                 "exp_avg": tensor(f"optimizer.exp_avg.{name}"),
                 "exp_avg_sq": tensor(f"optimizer.exp_avg_sq.{name}"),
             }

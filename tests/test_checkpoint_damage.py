@@ -239,7 +239,6 @@ def test_a_file_that_is_all_hole_is_refused_unread(tmp_path):
     header = header_of(TINY)
     header["model"] |= {"model": "lstm", "hidden_size": 8192, "num_layers": 16}
     small = with_header(header)
-    table, _ = table_and_body(small)
     path = tmp_path / "hole.safetensors"
     config = ModelConfig(**header["model"])
     size = sum(4 * math.prod(shape) for shape in config.tensor_shapes().values())

@@ -129,12 +129,11 @@ class Trainer:
                 speed = (
                     steps * self.config.batch_size * self.config.seq_length / (now - evaluated_at)
                 )
-                yield self._evaluate(rate, grad_norm, speed)
+                yield self._evaluate(rate, grad_norm, speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
                 self.reserve = 0.1 + 1.2 * (evaluated_at - now)
-                patience = self.config.patience
-                if patience is not None and self.progress.since_best >= patience and not ended:
+                if self.progress.finished and not ended:
                     reason = "patience"
                     break
             elif time.monotonic() - saved_at >= self.save_every:
@@ -143,9 +142,8 @@ class Trainer:
             if should_stop() and not ended:
                 reason = "stopped"
                 break
-        if reason != "stopped":
-            self._advance(finished=True)
-        self._save_last()
+        if reason == "stopped":  # else the last evaluation has saved it, complete
+            self._save_last()
         yield Finished(reason, self.progress)
 
     def share_done(self) -> float:
@@ -208,8 +206,11 @@ class Trainer:
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
 
-    def _evaluate(self, rate: float, grad_norm: float, speed: float) -> Evaluated:
-        """Measure the held-out loss; save `best` if it is, and `last`; record it."""
+    def _evaluate(self, rate: float, grad_norm: float, speed: float, ended: bool) -> Evaluated:
+        """Measure the held-out loss; save `best` if it is, and `last`; record it.
+
+        The run is then finished if it has `ended`, or is out of patience.
+        """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         val_loss = held_out_loss(self.model, self.held_out_ids)
@@ -236,6 +237,9 @@ class Trainer:
         line = dataclasses.asdict(event)
         del line["best"]
         self.run.append_metrics(line)  # before `last`: a resume drops a record too many
+        patience = self.config.patience
+        impatient = patience is not None and self.progress.since_best >= patience
+        self._advance(finished=ended or impatient)
         self._save_last()
         return event
 

@@ -78,7 +78,10 @@ class Run:
         return float(seconds) if isinstance(seconds, int | float) else 0.0
 
     def _metrics_until(self, step: int) -> list[dict[str, float]]:
-        text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        try:
+            text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        except OSError as error:
+            raise WriteError(f"{self.metrics}: cannot be read ({error.strerror}).") from None
         records = []
         for line in text.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):

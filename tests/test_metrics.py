@@ -1,5 +1,6 @@
 """The record of evaluations: whole lines, whatever happened to the last."""
 
+import errno
 import os
 import resource
 from pathlib import Path
@@ -107,3 +108,15 @@ def test_dropping_from_no_metrics_leaves_none(tmp_path):
     run = make_run(tmp_path, "mine")
     run.drop_metrics_after(20)
     assert metrics_of(run) == []
+
+
+def test_metrics_that_cannot_be_read_are_named(tmp_path, monkeypatch):
+    run = make_run(tmp_path, "mine")
+    run.append_metrics({"step": 1})
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(WriteError, match=r"metrics\.jsonl: cannot be read \(Input"):
+        run.seconds_until(1)

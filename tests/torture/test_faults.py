@@ -71,8 +71,10 @@ def writes_of(lines: list[str], folder) -> list[tuple[str, int]]:
 def test_a_fault_at_any_write_leaves_a_run_that_ends_with_the_same_bytes(places, tmp_path):
     parent, before, whole = places
     folder = copy(before, parent / "spoilt")
-    code, lines = traced(folder)
-    assert code == 0
+    for _ in range(2):  # the first time more is opened: what Python imports and keeps
+        copy(before, folder)
+        code, lines = traced(folder)
+        assert code == 0
     assert result(folder) == whole
     calls = writes_of(lines, folder)
     assert {name for name, _ in calls} == set(CALLS.split(","))
@@ -88,7 +90,7 @@ def test_a_fault_at_any_write_leaves_a_run_that_ends_with_the_same_bytes(places,
             else:
                 hit = [line for line in lines if "(INJECTED)" in line]
                 assert len(hit) == 1, where
-                assert "checkpoints" in hit[0], hit
+                assert "checkpoints/rain" in hit[0], hit
                 assert code == 5, where
                 said = (folder / "stderr").read_text().splitlines()
                 assert len(said) == 1, where

@@ -97,12 +97,17 @@ class Run:
         descriptor = open_regular(path, os.O_RDWR)
         try:
             self._take_lock(path, descriptor)
-            for stale in self.folder.glob(".*.tmp"):  # left by a process that was killed
-                with contextlib.suppress(OSError):  # what is no file is none of ours
-                    stale.unlink()
+            self._remove_litter()
             yield  # the file stays: removing it would let two later ones hold different locks
         finally:
             os.close(descriptor)
+
+    def _remove_litter(self) -> None:
+        """Remove temporary files, left by a process that was killed, where that can be done."""
+        with contextlib.suppress(OSError):
+            for stale in self.folder.glob(".*.tmp"):
+                if stale.is_file():  # else it is none of ours
+                    stale.unlink()
 
     def _take_lock(self, path: Path, descriptor: int) -> None:
         """Lock an open file and leave this process's number in it."""

@@ -52,8 +52,8 @@ def text_to_resume(
     changed = corpus.sha256 != checkpoint.corpus.sha256
     if changed and not changed_text:
         raise TextError(
-            f"{corpus.name}: not the text of run {run.name} (SHA-256 {new}…, was {old}…). Give that "
-            "text, insist on this one with --changed-text, or train a new run on it: "
+            f"{corpus.name}: not the text of run {run.name} (SHA-256 {new}…, was {old}…). Give "
+            "that text, insist on this one with --changed-text, or train a new run on it: "
             f"--init-from {run.name}"
         )
     corpus = corpus.in_vocabulary(checkpoint.vocabulary, fold=config.min_count > 1)
@@ -61,8 +61,8 @@ def text_to_resume(
     if not steps_per_epoch(len(train_ids), config.batch_size, config.seq_length):
         needed = config.batch_size * config.seq_length + 1
         raise TextError(
-            f"{corpus.name}: {len(train_ids):,} characters to train on; the batches of run {run.name} "
-            f"need {needed:,}. Give it a longer text."
+            f"{corpus.name}: {len(train_ids):,} characters to train on; the batches of run "
+            f"{run.name} need {needed:,}. Give it a longer text."
         )
     if not changed:
         return corpus, corpus.notes

@@ -155,7 +155,7 @@ def test_a_run_with_more_epochs_can_be_stopped_and_resumed(rain, tmp_path):
     assert resumed.progress.step == 2 * resumed.epoch_steps
 
 
-@pytest.mark.parametrize("name", SIGNAL_CODES)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_signal_at_any_place_stops_a_training_with_everything_saved(
     undisturbed, tmp_path, name, place
@@ -191,7 +191,7 @@ def test_a_signal_during_the_last_evaluation_leaves_a_complete_run(undisturbed, 
     assert files(training.trainer.run) == files(whole.run)
 
 
-@pytest.mark.parametrize("behind", [1, 2, 4, 7])
+@pytest.mark.parametrize("behind", [1, 4])
 def test_patience_counts_on_over_a_stop(tmp_path, behind):
     text = tmp_path / "noise.txt"
     text.write_text(NOISE)  # nothing to learn: patience ends the run

@@ -1,20 +1,24 @@
-"""What is learned in the same time: `charrnn train TEXT`, and the tutorial's own loop.
+"""What is learned in the same time: `charrnn train TEXT`, and a plain loop as in the tutorial.
 
-    python benchmarks/learning.py TEXT [--random-seeds 0 1 2] [--minutes M]
+    python benchmarks/learning.py TEXT [--minutes 1.4 3 10] [--random-seeds 0 1 2] [--model gru]
 
 charrnn runs as a user runs it, in a process of its own: start-up, evaluations and checkpoints are
-inside its time. The tutorial's loop (tanh RNN of 512, dropout 0.5, batch 128, window 100, Adam at
-1e-3 throughout, step by step over one-hot input; with the hidden state detached, without
-which it crashes) then trains for the same time, evaluations left out of it, and keeps its best
-held-out loss. Both are measured on the last tenth of the text, the state carried through it.
+inside its time. Without --minutes it is given nothing but the text. The plain loop (the tutorial's
+sizes and settings for that cell: 512 units, dropout 0.5, batch 128, window 100, Adam at 1e-3
+throughout, step by step over one-hot input; with the hidden state detached, without which it
+crashes) then trains for the longest of the times, evaluations left out of it, and is read off at
+each of them, at its best so far. Both are measured on the last tenth of the text: the state carried
+through it, and in windows of 256 characters that begin from nothing, as other programs measure.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,56 +27,88 @@ from torch import Tensor, nn
 from charrnn_cli.checkpoint import load
 from charrnn_cli.corpus import Corpus, read_corpus
 from charrnn_cli.evaluation import held_out_loss
+from charrnn_cli.model import CharRNN, load_weights
+from charrnn_cli.vocabulary import Ids
 
 BATCH, WINDOW, SIZE = 128, 100, 512
-EVALUATE_EVERY = 20  # steps
+EVALUATE_EVERY = 20  # steps of the plain loop
+CONTEXT = 256
+CELLS = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCell}
+NANOGPT = 1.886  # what nanoGPT's own recipe for CPUs reaches on Tiny Shakespeare, in 85 s
 
 
-class SimpleRNN(nn.Module):
+@dataclass(frozen=True)
+class Result:
+    """Held-out losses in nats per character, the state carried and in windows, after `seconds`."""
+
+    seconds: float
+    carried: float
+    windows: float
+
+
+class Plain(nn.Module):
     """The tutorial's model, time-major, with the contract that `held_out_loss` wants."""
 
-    def __init__(self, vocabulary_size: int) -> None:
+    def __init__(self, cell: str, vocabulary_size: int) -> None:
         super().__init__()
-        self.vocabulary_size = vocabulary_size
-        self.w_xh = nn.Parameter(torch.empty(vocabulary_size, SIZE))
-        self.w_hh = nn.Parameter(torch.empty(SIZE, SIZE))
-        self.b_h = nn.Parameter(torch.zeros(SIZE))
-        nn.init.xavier_uniform_(self.w_xh)
-        nn.init.xavier_uniform_(self.w_hh)
+        self.vocabulary_size, self.states = vocabulary_size, 2 if cell == "lstm" else 1
+        self.cell = CELLS[cell](vocabulary_size, SIZE)
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(SIZE, vocabulary_size)
 
     def initial_hidden(self, batch_size: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(batch_size, SIZE),)
+        return (torch.zeros(batch_size, SIZE),) * self.states
 
     def forward(self, ids: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         inputs = nn.functional.one_hot(ids, self.vocabulary_size).float()
-        state, outputs = hidden[0], []
+        outputs = []
         for x in inputs:
-            state = torch.tanh(x @ self.w_xh + state @ self.w_hh + self.b_h)
-            outputs.append(state)
-        return self.head(self.dropout(torch.stack(outputs))), (state,)
+            new = self.cell(x, hidden if self.states == 2 else hidden[0])
+            hidden = new if self.states == 2 else (new,)
+            outputs.append(hidden[0])
+        return self.head(self.dropout(torch.stack(outputs))), hidden
 
 
-def tutorial_loss(corpus: Corpus, seconds: float, random_seed: int) -> tuple[float, float]:
-    """The best held-out loss of the tutorial's loop within so many seconds; passes made."""
+@torch.no_grad()
+def loss_in_windows(model: nn.Module, ids: Ids) -> float:
+    """Mean loss in nats per character over windows of `CONTEXT` characters from a zero state."""
+    was_training = model.training
+    model.eval()
+    count = (len(ids) - 1) // CONTEXT
+    whole = torch.from_numpy(ids[: count * CONTEXT + 1].astype("int64"))
+    total = 0.0
+    for inputs, targets in zip(
+        whole[:-1].view(count, CONTEXT).split(64),
+        whole[1:].view(count, CONTEXT).split(64),
+        strict=True,
+    ):
+        logits, _ = model(inputs.T, model.initial_hidden(len(inputs)))
+        total += nn.functional.cross_entropy(
+            logits.flatten(0, 1), targets.T.flatten(), reduction="sum"
+        ).item()
+    model.train(was_training)
+    return total / (count * CONTEXT)
+
+
+def plain_losses(corpus: Corpus, cell: str, random_seed: int, times: list[float]) -> list[Result]:
+    """The best of the plain loop by each of the times, given in rising order."""
     torch.manual_seed(random_seed)
     train_ids, held_out = corpus.split(0.1)
     batches = len(train_ids) // (BATCH * WINDOW)
     inputs = torch.from_numpy(train_ids[: batches * BATCH * WINDOW].astype("int64"))
     targets = torch.roll(inputs, -1).view(BATCH, -1).T
     inputs = inputs.view(BATCH, -1).T  # (T, B)
-    model = SimpleRNN(len(corpus.vocabulary))
+    model = Plain(cell, len(corpus.vocabulary))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    best, spent, step = float("inf"), 0.0, 0
-    while spent < seconds:
+    best, results, spent, step = float("inf"), [], 0.0, 0
+    while len(results) < len(times):
         begun = time.perf_counter()
         index = step % batches
         if index == 0:
             hidden = model.initial_hidden(BATCH)
         rows = slice(index * WINDOW, (index + 1) * WINDOW)
         logits, hidden = model(inputs[rows], hidden)
-        hidden = (hidden[0].detach(),)
+        hidden = tuple(state.detach() for state in hidden)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets[rows].flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -80,44 +116,94 @@ def tutorial_loss(corpus: Corpus, seconds: float, random_seed: int) -> tuple[flo
         optimizer.step()
         step += 1
         spent += time.perf_counter() - begun
-        if step % EVALUATE_EVERY == 0 or spent >= seconds:
-            best = min(best, held_out_loss(model, held_out))
-    return best, step / batches
+        over = spent >= times[len(results)]
+        if step % EVALUATE_EVERY == 0 or over:
+            carried = held_out_loss(model, held_out)
+            if carried < best:
+                best, windows = carried, loss_in_windows(model, held_out)
+        if over:
+            results.append(Result(spent, best, windows))
+    return results
 
 
-def charrnn_loss(text: str, random_seed: int, minutes: float | None) -> tuple[float, float]:
-    """The best held-out loss of `charrnn train TEXT`, and the seconds that the process took."""
+def charrnn_loss(
+    text: str, corpus: Corpus, cell: str, random_seed: int, minutes: float | None
+) -> tuple[Result, float | None]:
+    """The best of `charrnn train TEXT`; the seconds are the whole process's. Beside it, the
+    seconds from its start to a loss of `NANOGPT`."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "charrnn_cli", "train", text, "--quiet", "--name", "run"]
-        command += ["--checkpoints", folder, "--random-seed", str(random_seed)]
+        command += ["--checkpoints", folder, "--random-seed", str(random_seed), "--model", cell]
         command += [] if minutes is None else ["--minutes", str(minutes)]
         begun = time.perf_counter()
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - begun
-        val_loss = load(Path(folder) / "run" / "best.safetensors").val_loss
-    assert val_loss is not None
-    return val_loss, seconds
+        run = Path(folder) / "run"
+        best = load(run / "best.safetensors")
+        records = map(json.loads, (run / "metrics.jsonl").read_text("utf-8").splitlines())
+        reached = [record["seconds"] for record in records if record["val_loss"] <= NANOGPT]
+    model = CharRNN(best.model)
+    load_weights(model, best.weights)
+    assert best.val_loss is not None
+    result = Result(seconds, best.val_loss, loss_in_windows(model, corpus.split(0.1)[1]))
+    return result, min(reached, default=None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("text")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[None])
     parser.add_argument("--random-seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--model", choices=list(CELLS), default="gru")
+    parser.add_argument("--no-plain", action="store_true", help="leave the plain loop out")
     arguments = parser.parse_args()
     corpus = read_corpus(arguments.text)
-    ours, theirs = [], []
-    print("random seed   seconds   charrnn   tutorial's loop (epochs)   nats per character")
+    budgets = sorted(arguments.minutes, key=lambda minutes: minutes or 0)
+    ours: dict[float | None, list[Result]] = {budget: [] for budget in budgets}
+    plain: dict[float | None, list[Result]] = {budget: [] for budget in budgets}
+    print(f"{arguments.model}; nats per character, state carried / windows of {CONTEXT}")
+    print(f"minutes  random seed  seconds  charrnn          plain loop       {NANOGPT} after")
     for seed in arguments.random_seeds:
-        loss, seconds = charrnn_loss(arguments.text, seed, arguments.minutes)
-        tutorial, epochs = tutorial_loss(corpus, seconds, seed)
-        ours.append(loss)
-        theirs.append(tutorial)
-        print(f"{seed:11} {seconds:9.1f} {loss:9.4f} {tutorial:12.4f} ({epochs:.0f})", flush=True)
-    print(
-        f"median: {statistics.median(ours):.4f} against {statistics.median(theirs):.4f}, "
-        f"{statistics.median(ours) / statistics.median(theirs):.3f} times the loss"
-    )
+        reached = {}
+        for budget in budgets:
+            result, reached[budget] = charrnn_loss(
+                arguments.text, corpus, arguments.model, seed, budget
+            )
+            ours[budget].append(result)
+        times = [ours[budget][-1].seconds for budget in budgets]
+        if not arguments.no_plain:
+            for budget, result in zip(
+                budgets, plain_losses(corpus, arguments.model, seed, times), strict=True
+            ):
+                plain[budget].append(result)
+        for budget in budgets:
+            print(
+                f"{budget or 'none':>7}  {seed:11}  {ours[budget][-1].seconds:7.1f}  "
+                f"{_losses(ours[budget][-1:])}  {_losses(plain[budget][-1:])}  "
+                + (f"{reached[budget]:.1f} s" if reached[budget] else "never"),
+                flush=True,
+            )
+    for budget in budgets:
+        print(
+            f"{budget or 'none':>7}       median  "
+            f"{statistics.median(result.seconds for result in ours[budget]):7.1f}  "
+            f"{_losses(ours[budget])}  {_losses(plain[budget])}  "
+            f"carried, range: {_range(ours[budget])}; {_range(plain[budget])}"
+        )
+
+
+def _losses(results: list[Result]) -> str:
+    """The median of both losses."""
+    if not results:
+        return f"{'-':15}"
+    carried = statistics.median(result.carried for result in results)
+    windows = statistics.median(result.windows for result in results)
+    return f"{carried:.4f} / {windows:.4f}"
+
+
+def _range(results: list[Result]) -> str:
+    losses = [result.carried for result in results]
+    return f"{min(losses):.4f} to {max(losses):.4f}" if losses else "-"
 
 
 if __name__ == "__main__":

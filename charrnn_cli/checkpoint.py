@@ -150,15 +150,23 @@ def peek(path: Path) -> Checkpoint:
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the tensors of AdamW's state and of the carried hidden state."""
+    """Name and shape of the tensors of the optimizer's state and of the carried hidden state."""
+    model, train = checkpoint.model, checkpoint.train
     shapes = {
         f"optimizer.{moment}.{name}": shape
-        for moment in ("exp_avg", "exp_avg_sq")
-        for name, shape in checkpoint.model.tensor_shapes().items()
+        for name, shape in model.tensor_shapes().items()
+        for moment in moments(model, train, name)
     }
-    for index in range(checkpoint.model.num_layers * checkpoint.model.cell.states):
-        shapes[f"hidden.{index}"] = (checkpoint.train.batch_size, checkpoint.model.hidden_size)
+    for index in range(model.num_layers * model.cell.states):
+        shapes[f"hidden.{index}"] = (train.batch_size, model.hidden_size)
     return shapes
+
+
+def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...]:
+    """What the optimizer remembers of a parameter, each of the parameter's shape."""
+    if train.optimizer == "muon" and name in model.hidden_matrices():
+        return ("momentum",)
+    return ("exp_avg", "exp_avg_sq")
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:

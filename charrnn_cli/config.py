@@ -45,6 +45,7 @@ class Setting:
 
 MAX_VOCABULARY = 0x110000  # every code point there is
 SAVE_EVERY = 120.0  # seconds
+OPTIMIZERS = ("muon", "adamw")
 
 SETTINGS: Mapping[str, Setting] = {
     # model
@@ -65,7 +66,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "learning_rate": Setting("Highest learning rate of the schedule.", above=0, at_most=10),
     "warmup": Setting("Share of the run in which the learning rate rises.", at_least=0, at_most=1),
-    "weight_decay": Setting("Decoupled weight decay of AdamW.", at_least=0, at_most=10),
+    "weight_decay": Setting("Decoupled weight decay.", at_least=0, at_most=10),
     "grad_clip": Setting("Largest norm of the gradient; a larger one is scaled down.", above=0),
     "val_fraction": Setting(
         "Share of the text, at its end, held out to measure the loss.", above=0, at_most=0.9
@@ -117,9 +118,10 @@ def check(name: str, value: float) -> None:
 def check_all(values: Mapping[str, Any]) -> None:
     """Raise UsageError for the first value that its setting does not allow."""
     for name, value in values.items():
-        if name == "model":
-            if value not in CELLS:
-                raise UsageError(f"--model {value}: must be one of {', '.join(CELLS)}.")
+        if name in ("model", "optimizer"):
+            kinds = tuple(CELLS) if name == "model" else OPTIMIZERS
+            if value not in kinds:
+                raise UsageError(f"--{name} {value}: must be one of {', '.join(kinds)}.")
         elif name in SETTINGS and value is not None:
             check(name, value)
 
@@ -180,6 +182,11 @@ class ModelConfig(_Checked):
         shapes["head.bias"] = (self.vocabulary_size,)
         return shapes
 
+    def hidden_matrices(self) -> tuple[str, ...]:
+        """Names of the parameters (G*H, H) from hidden units to hidden units: a block a gate."""
+        above = (f"layers.{layer}.weight_ih" for layer in range(1, self.num_layers))
+        return *above, *(f"layers.{layer}.weight_hh" for layer in range(self.num_layers))
+
     @property
     def parameters(self) -> int:
         """How many numbers the model learns."""
@@ -202,6 +209,7 @@ class TrainConfig(_Checked):
     batch_size: int
     seq_length: int
     learning_rate: float
+    optimizer: str
     grad_clip: float
     val_fraction: float
     patience: int | None

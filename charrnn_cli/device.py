@@ -1,6 +1,7 @@
 """Which device to compute on, and what happens when its memory runs out."""
 
 import contextlib
+import ctypes
 from collections.abc import Iterator
 
 import torch
@@ -60,6 +61,30 @@ def memory_limit(config: TrainConfig) -> Iterator[None]:
             f"out of memory at --batch-size {config.batch_size} and --seq-length "
             f"{config.seq_length}. Lower one of them, or --hidden-size; saved checkpoints are kept."
         ) from None
+
+
+@contextlib.contextmanager
+def processor(threads: int | None) -> Iterator[None]:
+    """Compute on the CPU with so many threads (None: as many as PyTorch takes), and fast;
+    afterwards as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    torch.set_flush_denormal(True)  # the smallest numbers are slow, and matter to nothing
+    _keep_freed_memory()
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(before)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what is freed. By default it hands arrays of megabytes back to the system,
+    and each step faults them in anew: a tenth of the time. Elsewhere nothing is done."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        set_option = ctypes.CDLL(None).mallopt
+        for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            set_option(option, 1 << 30)
 
 
 def _count(kind: str) -> int:

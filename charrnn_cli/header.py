@@ -72,6 +72,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
             raise ValueError(_CHANGED)
     else:
         header["train"].setdefault("min_count", 1)
+        header["train"].setdefault("optimizer", "adamw")
         header["progress"].setdefault("optimizer_began", 0)
     return start + table, header
 

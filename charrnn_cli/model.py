@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import Checkpoint
 from charrnn_cli.config import ModelConfig
+from charrnn_cli.recurrence import STEPS, run_window
 from charrnn_cli.vocabulary import Vocabulary
 
 Hidden = tuple[Tensor, ...]
@@ -49,7 +50,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: ModelConfig, input_size: int) -> None:
         super().__init__()
-        self.kernel = KERNELS[config.model]
+        self.steps, self.kernel = STEPS.get(config.model), KERNELS[config.model]
         self.cell = config.cell
         hidden, rows = config.hidden_size, self.cell.gates * config.hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
@@ -73,9 +74,15 @@ class Layer(nn.Module):
             nn.init.ones_(self.bias_ih.detach()[hidden : 2 * hidden])
 
     def forward(self, inputs: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
-        """Map inputs (T, B, W) and this layer's state to outputs (T, B, H) and the new state."""
-        weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
-        outputs, *new_state = self.kernel(inputs, state, weights)
+        """Map inputs, ids (T, B) or vectors (T, B, W), and this layer's state to outputs (T, B, H)
+        and the new state."""
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        if self.steps is not None and inputs.device.type == "cpu":
+            outputs = run_window(self.steps, inputs, weights, state[0])
+            return outputs, (outputs[-1],)
+        if inputs.dim() == 2:  # a one-hot vector is faster to read than a wide embedding
+            inputs = one_hot(inputs, self.weight_ih)
+        outputs, *new_state = self.kernel(inputs, state, list(weights))
         return outputs, tuple(s[0] for s in new_state)
 
 
@@ -104,7 +111,7 @@ class CharRNN(nn.Module):
     def forward(self, ids: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
         """Logits (T, B, V) for the character after each of ids (T, B), and the new state."""
         states = self.config.cell.states
-        outputs = self.one_hot(ids)  # (T, B, V)
+        outputs = ids
         new_hidden: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             state = hidden[index * states : (index + 1) * states]
@@ -113,10 +120,11 @@ class CharRNN(nn.Module):
             new_hidden.extend(state)
         return self.head(outputs), tuple(new_hidden)  # (T, B, V)
 
-    def one_hot(self, ids: Tensor) -> Tensor:
-        """Ids (T, B) as one-hot vectors (T, B, V) of the model's own dtype."""
-        zeros = self.head.weight.new_zeros(*ids.shape, self.config.vocabulary_size)
-        return zeros.scatter_(-1, ids.unsqueeze(-1), 1.0)
+
+def one_hot(ids: Tensor, weight_ih: Tensor) -> Tensor:
+    """Ids (T, B) as one-hot vectors (T, B, V), of the dtype of a layer's weight (G*H, V)."""
+    zeros = weight_ih.new_zeros(*ids.shape, weight_ih.shape[1])
+    return zeros.scatter_(-1, ids.unsqueeze(-1), 1.0)
 
 
 def load_weights(model: CharRNN, weights: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -31,16 +31,17 @@ class Row:
     seq_length: int
     learning_rate: float
     epochs: float
+    optimizer: str
 
 
 ROWS = (
-    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16),
-    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16),
-    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16),
-    Row(1e6, 256, 2, 0.1, 64, 32, 8e-3, 6),
-    Row(1e7, 384, 2, 0.0, 64, 64, 4e-3, 2),
-    Row(1e8, 512, 2, 0.0, 64, 64, 3e-3, 0.2),
-    Row(1e9, 512, 2, 0.0, 64, 64, 3e-3, 0.02),
+    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw"),
+    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw"),
+    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw"),
+    Row(1e6, 256, 2, 0.1, 64, 32, 8e-3, 6, "muon"),
+    Row(1e7, 384, 2, 0.0, 64, 64, 4e-3, 2, "muon"),
+    Row(1e8, 512, 2, 0.0, 64, 64, 3e-3, 0.2, "muon"),
+    Row(1e9, 512, 2, 0.0, 64, 64, 3e-3, 0.02, "muon"),
 )
 
 # a GRU's learning rate and dropout, times these, suit the others: a tanh RNN learns less by heart
@@ -78,6 +79,7 @@ def make_plan(
         "batch_size": given.get("batch_size", row.batch_size),
         "seq_length": given.get("seq_length", row.seq_length),
         "learning_rate": given.get("learning_rate", rate),
+        "optimizer": given.get("optimizer", row.optimizer),
         "grad_clip": given.get("grad_clip", GRAD_CLIP),
         "val_fraction": given.get("val_fraction", VAL_FRACTION),
         "random_seed": given.get("random_seed", 0),

@@ -13,7 +13,7 @@ import torch
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
 from charrnn_cli.corpus import Corpus, read_corpus
-from charrnn_cli.device import choose_device, memory_limit
+from charrnn_cli.device import choose_device, memory_limit, processor
 from charrnn_cli.errors import UsageError
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
@@ -86,21 +86,8 @@ def open_training(request: Request) -> Iterator[Training]:
         check("threads", request.threads)
     check("save_every", request.save_every)
     device = choose_device(request.device)
-    with _processor(request.threads):
+    with processor(request.threads):
         yield from _open(request, device)
-
-
-@contextmanager
-def _processor(threads: int | None) -> Iterator[None]:
-    """Compute with so many threads and without the slow tiny numbers; afterwards as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(before)
 
 
 def _open(request: Request, device: torch.device) -> Iterator[Training]:

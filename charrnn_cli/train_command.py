@@ -14,7 +14,7 @@ from charrnn_cli.app import (
     option,
     reports_errors,
 )
-from charrnn_cli.config import CELLS, SAVE_EVERY, check_all
+from charrnn_cli.config import CELLS, OPTIMIZERS, SAVE_EVERY, check_all
 from charrnn_cli.signals import dying_silently
 
 PLANNED = "chosen by the size of the text"
@@ -36,6 +36,10 @@ def train(
     batch_size: Annotated[int | None, option("batch_size", default=PLANNED)] = None,
     seq_length: Annotated[int | None, option("seq_length", default=PLANNED)] = None,
     learning_rate: Annotated[float | None, option("learning_rate", default=PLANNED)] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option("--optimizer", help=f"{' or '.join(OPTIMIZERS)} [{PLANNED}]."),
+    ] = None,
     grad_clip: Annotated[float | None, option("grad_clip", default="1")] = None,
     val_fraction: Annotated[float | None, option("val_fraction", default="0.1")] = None,
     patience: Annotated[int | None, option("patience", default="two fifths of them")] = None,
@@ -87,6 +91,7 @@ def train(
         "batch_size": batch_size,
         "seq_length": seq_length,
         "learning_rate": learning_rate,
+        "optimizer": optimizer,
         "grad_clip": grad_clip,
         "val_fraction": val_fraction,
         "patience": patience,

@@ -19,6 +19,7 @@ from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Event, Finished, Stepped
 from charrnn_cli.model import CharRNN, detach
+from charrnn_cli.optimizer import Optimizer
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
@@ -57,12 +58,7 @@ class Trainer:
         self.total_steps: float = (
             math.inf if config.epochs is None else planned_steps(config.epochs, self.epoch_steps)
         )
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,  # the default loops over tensors in Python
-        )
+        self.optimizer = Optimizer(model, config)
         self.hidden = model.initial_hidden(config.batch_size)
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
@@ -187,13 +183,11 @@ class Trainer:
         """One optimizer update on inputs and targets (T, B): its loss and gradient norm."""
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
         loss = nn.functional.cross_entropy(
             logits.flatten(0, 1), torch.from_numpy(targets).to(self.device).flatten()
         )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
@@ -202,7 +196,7 @@ class Trainer:
                 self._save_last()
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
-        self.optimizer.step()
+        self.optimizer.step(rate, self.progress.step)
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
 
@@ -257,14 +251,8 @@ class Trainer:
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """AdamW's two moments of each parameter, and the carried hidden state."""
-        tensors = {}
-        for name, parameter in self.model.named_parameters():
-            state = self.optimizer.state.get(parameter, {})
-            for moment in ("exp_avg", "exp_avg_sq"):
-                tensors[f"optimizer.{moment}.{name}"] = _array(
-                    state.get(moment, torch.zeros_like(parameter))
-                )
+        """The optimizer's state, and the carried hidden state."""
+        tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
         return tensors | {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -278,18 +266,15 @@ class Trainer:
             self._advance(optimizer_began=self.progress.step)
             return
 
-        def tensor(name: str) -> Tensor:
-            return torch.tensor(checkpoint.training[name], device=self.device)
-
-        steps = self.progress.step - self.progress.optimizer_began
-        count = range(len(self.hidden))
-        self.hidden = tuple(tensor(f"hidden.{index}") for index in count)
-        for name, parameter in self.model.named_parameters():
-            self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(steps), device=self.device),
-                "exp_avg": tensor(f"optimizer.exp_avg.{name}"),
-                "exp_avg_sq": tensor(f"optimizer.exp_avg_sq.{name}"),
-            }
+        tensors = {
+            name: torch.tensor(values, device=self.device)
+            for name, values in checkpoint.training.items()
+        }
+        self.hidden = tuple(tensors[f"hidden.{index}"] for index in range(len(self.hidden)))
+        self.optimizer.restore(
+            {name.removeprefix("optimizer."): values for name, values in tensors.items()},
+            self.progress.step - self.progress.optimizer_began,
+        )
 
 
 def _array(tensor: Tensor) -> Array:

@@ -62,6 +62,7 @@ def make_train_config(**changes) -> TrainConfig:
         "batch_size": 2,
         "seq_length": 3,
         "learning_rate": 0.01,
+        "optimizer": "muon",
         "grad_clip": 1.0,
         "val_fraction": 0.1,
         "patience": None,
@@ -169,10 +170,11 @@ def with_header(header, tensors=None) -> bytes:
 
 
 def as_format_1(checkpoint: Checkpoint) -> bytes:
-    """The file as charrnn wrote it before it had checksums."""
+    """The file as charrnn wrote it before it had checksums, and AdamW alone."""
     header = header_of(checkpoint) | {"format": 1}
     del header["header_sha256"], header["tensors_sha256"]
-    del header["train"]["min_count"], header["progress"]["optimizer_began"]
+    del header["train"]["min_count"], header["train"]["optimizer"]
+    del header["progress"]["optimizer_began"]
     tensors = {**checkpoint.weights, **checkpoint.training}
     return serialize(tensors, {"charrnn": json.dumps(header, sort_keys=True)})
 

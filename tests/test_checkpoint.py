@@ -107,11 +107,12 @@ def test_without_training_state_there_are_weights_alone(tmp_path, model):
 
 
 @pytest.mark.parametrize(("model", "states"), [("gru", 2), ("lstm", 4), ("rnn", 2)])
-def test_training_state_holds_both_moments_and_every_layers_hidden_state(model, states):
+def test_training_state_holds_the_moments_and_every_layers_hidden_state(model, states):
     checkpoint = make_checkpoint(model, hidden_size=4, num_layers=2)
     shapes = training_shapes(checkpoint)
-    for moment in ("exp_avg", "exp_avg_sq"):
-        for name, shape in checkpoint.model.tensor_shapes().items():
+    for name, shape in checkpoint.model.tensor_shapes().items():
+        hidden = name in checkpoint.model.hidden_matrices()
+        for moment in ("momentum",) if hidden else ("exp_avg", "exp_avg_sq"):
             assert shapes.pop(f"optimizer.{moment}.{name}") == shape
     lanes = checkpoint.train.batch_size
     assert shapes == {f"hidden.{index}": (lanes, 4) for index in range(states)}

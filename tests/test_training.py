@@ -150,7 +150,7 @@ def test_a_run_follows_the_schedule_to_its_end(rain, tmp_path):
     with open_training(ask_to_train(rain, tmp_path, learning_rate=0.01, epochs=4)) as training:
         trainer = training.trainer
         rates = [
-            trainer.optimizer.param_groups[0]["lr"]
+            trainer.optimizer.adamw.param_groups[0]["lr"]
             for event in trainer.steps()
             if isinstance(event, Stepped)
         ]

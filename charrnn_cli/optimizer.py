@@ -1,0 +1,89 @@
+"""The optimizer: Muon for the matrices between hidden units, AdamW for all else."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.model import CharRNN
+
+MOMENTUM = 0.95
+EVERY = 8  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+ADAM_SIZE = 0.2  # root mean square of what Adam's updates are, for a rate of one
+
+
+class Optimizer:
+    """Updates a model's parameters from their gradients.
+
+    Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
+    no direction of the hidden state learns faster than another. Each gate's block is a matrix of
+    its own; it moves at every eighth step, eight times as far. The update is scaled to the size of
+    Adam's (Liu et al. 2025), so one learning rate does for both. The input table, whose columns are
+    characters, the head and the biases are AdamW's (Loshchilov and Hutter 2019).
+    """
+
+    def __init__(self, model: CharRNN, config: TrainConfig) -> None:
+        parameters = dict(model.named_parameters())
+        names = model.config.hidden_matrices() if config.optimizer == "muon" else ()
+        self.matrices = {name: parameters[name] for name in names}
+        self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
+        self.others = {name: p for name, p in parameters.items() if name not in names}
+        self.adamw = torch.optim.AdamW(
+            self.others.values(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,  # the default loops over tensors in Python
+        )
+        self.weight_decay = config.weight_decay
+
+    @torch.no_grad()
+    def step(self, rate: float, step: int) -> None:
+        """The update of step number `step`, the first being 0, at a learning rate."""
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        for name, parameter in self.matrices.items():
+            assert parameter.grad is not None
+            momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
+            if step % EVERY:
+                continue
+            ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
+            size = parameter.shape[1]
+            update = orthogonalize(ahead.view(-1, size, size)).view_as(parameter)
+            parameter.mul_(1 - EVERY * rate * self.weight_decay)
+            parameter.add_(update, alpha=-EVERY * rate * ADAM_SIZE * size**0.5)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and value of all that a resume needs."""
+        for name, parameter in self.others.items():
+            state = self.adamw.state.get(parameter, {})
+            for moment in ("exp_avg", "exp_avg_sq"):
+                yield f"{moment}.{name}", state.get(moment, torch.zeros_like(parameter))
+        for name, momentum in self.momentum.items():
+            yield f"momentum.{name}", momentum
+
+    def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Go on from what `tensors` gave after so many steps."""
+        for name, parameter in self.others.items():
+            self.adamw.state[parameter] = {
+                "step": torch.tensor(float(step), device=parameter.device),
+                "exp_avg": tensors[f"exp_avg.{name}"],
+                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"],
+            }
+        for name in self.momentum:
+            self.momentum[name] = tensors[f"momentum.{name}"]
+
+
+def orthogonalize(blocks: Tensor) -> Tensor:
+    """Matrices (N, H, H) with singular values brought near one, between about 0.7 and 1.2: five
+    Newton-Schulz steps with the coefficients of Jordan et al. (2024)."""
+    linear, cubic, quintic = COEFFICIENTS
+    x: Tensor = blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
+        x = torch.baddbmm(x, change, x, beta=linear)
+    return x

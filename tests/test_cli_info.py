@@ -1,6 +1,7 @@
 """`charrnn info`, help and version as a user meets them."""
 
 import json
+import os
 import re
 
 import pytest
@@ -56,3 +57,11 @@ def test_version_is_that_of_the_package(invoke):
 
 def test_misspelt_command_is_one_line(invoke):
     one_line_error(invoke("trian"), ExitCode.USAGE)
+
+
+def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
+    (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
+    charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")
+    done = charrnn("info", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u99ac" in done.stdout

@@ -185,14 +185,6 @@ def test_help_into_a_closed_pipe_is_silent():
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
-    (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
-    charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")
-    done = charrnn("info", env=os.environ | {"PYTHONIOENCODING": "ascii"})
-    assert done.returncode == 0, done.stderr
-    assert "\\u99ac" in done.stdout
-
-
 @pytest.mark.parametrize("words", [["info"], ["--help"], ["--version"], ["train", "--help"]])
 def test_what_cannot_be_shown_for_a_full_disk_is_one_line(trained, charrnn, words):
     last = ["--checkpoints", trained] if words == ["info"] else []

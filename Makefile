@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test torture clean
 
 demo: $(VENV)/installed  ## train on the sonnets, then write some text
 	$(BIN)/charrnn train data/sonnets.txt
@@ -14,6 +14,11 @@ test: $(VENV)/installed  ## linters, types, all tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
+
+torture: $(VENV)/installed  ## an hour of faults, kills, full disks and fuzzing
+	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/torture
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python tests/torture/fuzz.py 600
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,12 +1,23 @@
 """Entry point of `charrnn` and of `python -m charrnn_cli`."""
 
-import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
-from charrnn_cli.app import app
+from charrnn_cli.signals import dying_silently, end_by_signal
+
+with dying_silently():
+    import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
+    from charrnn_cli.app import app
+    from charrnn_cli.errors import ExitCode
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
-    app(prog_name="charrnn")
+    """Run the command line and exit with its code, or by the signal that ended it."""
+    try:
+        app(prog_name="charrnn")
+    except KeyboardInterrupt:  # before any command began: there is nothing to say
+        end_by_signal(ExitCode.INTERRUPTED)
+        raise
+    except SystemExit as end:
+        end_by_signal(end.code)
+        raise
 
 
 if __name__ == "__main__":

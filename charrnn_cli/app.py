@@ -63,8 +63,9 @@ class OptionalValues(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give such an option without a value the empty one; the parameters are Typer's own."""
+        end = args.index("--") if "--" in args else len(args)  # what follows it is no option
         given = []
-        for word, after in zip(args, [*args[1:], "-"], strict=False):
+        for word, after in zip(args[:end], [*args[1:end], "-"], strict=False):
             given.append(word)
             alone = after.startswith("-")
             number = after.isdecimal() or after == "all"
@@ -72,7 +73,7 @@ class OptionalValues(TyperCommand):
                 word in self.may_lack_number and not number
             ):
                 given.append("")
-        return super().parse_args(ctx, given)
+        return super().parse_args(ctx, given + args[end:])
 
 
 app = typer.Typer(

@@ -7,26 +7,24 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.config import ModelConfig, TrainConfig, check_all
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.header import FORMAT, check_tensors, read_header, sealed
+from charrnn_cli.header import Array as Array  # part of what a checkpoint is
 from charrnn_cli.marks import Marks
 from charrnn_cli.vocabulary import Vocabulary
 
-FORMAT = 1
-MAX_HEADER = 64 << 20  # bytes: a vocabulary of every code point takes 9 MB of it
-
-Array = npt.NDArray[Any]
 # what reading a file that is not as it should be can raise
 _DAMAGE = (
-    AttributeError, KeyError, OverflowError, SafetensorError, TypeError, UsageError, ValueError,
+    AttributeError, KeyError, OverflowError, RecursionError, SafetensorError, TypeError, UsageError,
+    ValueError,
 )  # fmt: skip
 
 
@@ -45,6 +43,8 @@ class Progress:
     """How far a run is. `loss_sum` adds up the steps' losses since the last evaluation.
 
     `seconds` is kept for runs with a time limit only: without it equal runs give equal bytes.
+    `optimizer_began` is the step at which its moments were zero: 0, but for a run taken up from
+    `best`, which has none.
     """
 
     step: int = 0
@@ -55,6 +55,7 @@ class Progress:
     since_best: int = 0
     seconds: float | None = None
     finished: bool = False
+    optimizer_began: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
+    format: int = FORMAT
     device: str | None = None  # this and `marks` are None in files of earlier versions
     marks: Marks | None = None
 
@@ -98,9 +100,11 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         header["device"] = checkpoint.device
     if checkpoint.marks is not None:
         header["marks"] = vars(checkpoint.marks)
+    tensors = {**checkpoint.weights, **checkpoint.training}
+    header = sealed(header, tensors)
     # one key only: the library writes several in random order
     metadata = {"charrnn": json.dumps(header, sort_keys=True, allow_nan=False)}
-    return serialize_tensors({**checkpoint.weights, **checkpoint.training}, metadata)
+    return serialize_tensors(tensors, metadata)
 
 
 def load(path: Path, *, training: bool = False) -> Checkpoint:
@@ -113,15 +117,18 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe, for one, would wait to be opened
             raise CheckpointError(f"{path}: is not a file. Give a checkpoint file or a run's name.")
         with open(path, "rb") as file:  # once: a training may replace it meanwhile
-            start, header = _read_header(path, file)
+            start, header = read_header(path, file)
             checkpoint = _from_header(header)
             shapes = checkpoint.model.tensor_shapes()
-            state_shapes = _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
+            size = os.fstat(file.fileno()).st_size - len(start)
+            state_shapes = _state_shapes(checkpoint, size)
+            _check_memory(path, size)
             tensors = parse_tensors(start + file.read())
         weights = _take(tensors, shapes)
         state = _take(tensors, state_shapes)
         if tensors:
             raise ValueError(f"unknown tensor {sorted(tensors)[0][:60]!r}")
+        check_tensors(header, weights | state)
     except _DAMAGE as error:
         raise CheckpointError(f"{path}: damaged or foreign checkpoint ({error!s:.200}).") from None
     except OSError as error:
@@ -139,7 +146,7 @@ def peek(path: Path) -> Checkpoint:
         if not path.is_file():
             raise CheckpointError(f"{path}: is not a file.")
         with open(path, "rb") as file:
-            start, header = _read_header(path, file)
+            start, header = read_header(path, file)
             checkpoint = _from_header(header)
             _state_shapes(checkpoint, os.fstat(file.fileno()).st_size - len(start))
             return checkpoint
@@ -182,27 +189,6 @@ def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...
     return ("exp_avg", "exp_avg_sq")
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
-    """The bytes up to the tensors, and in them the project's own metadata."""
-    start = file.read(8)
-    _check_start(path, start, os.fstat(file.fileno()).st_size)
-    table = file.read(int.from_bytes(start, "little"))
-    try:
-        metadata = json.loads(table, object_pairs_hook=_no_duplicates)["__metadata__"]["charrnn"]
-        header = json.loads(metadata, object_pairs_hook=_no_duplicates)
-        version = header["format"]
-    except (KeyError, TypeError):
-        raise CheckpointError(f"{path}: is a safetensors file, but not charrnn's.") from None
-    except (ValueError, RecursionError):
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is damaged.") from None
-    if version != FORMAT:
-        raise CheckpointError(
-            f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
-            "Upgrade charrnn."
-        )
-    return start + table, header
-
-
 def _from_header(header: dict[str, Any]) -> Checkpoint:
     """The checkpoint without its tensors. Raises one of `_DAMAGE`."""
     checkpoint = Checkpoint(
@@ -215,6 +201,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         history=tuple(_history_record(record) for record in header["history"]),
         torch_version=_typed("torch", header["torch"], str),
         threads=_typed("threads", header["threads"], int),
+        format=header["format"],
         device=_typed("device", header["device"], str) if "device" in header else None,
         marks=_from_json(Marks, header["marks"]) if "marks" in header else None,
     )
@@ -224,23 +211,16 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
     return checkpoint
 
 
-def _check_start(path: Path, start: bytes, size: int) -> None:
-    """Refuse other kinds of file by their first bytes, before the rest is read."""
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+def _check_memory(path: Path, size: int) -> None:
+    """Refuse what this machine could not hold, such as a file that is all hole, unread."""
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 3 * size > memory:  # it is there as bytes and as arrays for a moment
         raise CheckpointError(
-            f"{path}: is a pickled PyTorch file, which could run code when read. "
-            "charrnn reads only its own safetensors checkpoints; train one: charrnn train TEXT"
+            f"{path}: needs {3 * size / 1e9:,.0f} GB of memory; this machine has "
+            f"{memory / 1e9:,.0f} GB."
         )
-    length = int.from_bytes(start, "little")
-    if len(start) < 8 or not 2 <= length <= min(MAX_HEADER, size - 8):
-        raise CheckpointError(f"{path}: is not a charrnn checkpoint, or is cut short.")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return mapping
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:

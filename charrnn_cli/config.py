@@ -44,6 +44,7 @@ class Setting:
 
 
 MAX_VOCABULARY = 0x110000  # every code point there is
+SAVE_EVERY = 120.0  # seconds
 OPTIMIZERS = ("muon", "adamw")
 
 SETTINGS: Mapping[str, Setting] = {
@@ -74,6 +75,12 @@ SETTINGS: Mapping[str, Setting] = {
         "Stop after this many evaluations in a row without a new best held-out loss.", at_least=1
     ),
     "eval_every": Setting("Steps between measurements of the held-out loss.", at_least=1),
+    "min_count": Setting(
+        "Characters that the text has fewer times are read as one, U+FFFD.", at_least=1
+    ),
+    "save_every": Setting(
+        "Seconds between saves for --resume, at most: what a power cut can cost.", at_least=0
+    ),
     "random_seed": Setting("Seed of the random generator.", at_least=0, at_most=2**32 - 1),
     "threads": Setting("CPU threads.", at_least=1, at_most=1024),
     # sampling
@@ -216,6 +223,7 @@ class TrainConfig(_Checked):
     patience: int | None
     random_seed: int
     eval_every: int
+    min_count: int = 1
     warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable at 8e-3
     weight_decay: float = 0.01  # PyTorch's own default for AdamW
 

@@ -1,33 +1,22 @@
 """A text as ids: reading it, splitting off the held-out part, cutting lanes and windows."""
 
-import codecs
-import contextlib
 import hashlib
 import os
-import shlex
-import stat
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+import unicodedata
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn_cli.errors import TextError
-from charrnn_cli.vocabulary import Ids, Vocabulary
+from charrnn_cli.text_file import CHUNK, decoded, plain_utf8, read_bytes
+from charrnn_cli.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
 
-CHUNK = 1 << 22  # bytes decoded at a time: bounds memory beyond the file and its ids
 MIN_TRAIN = 17  # characters: one lane of one window of 16
 MIN_HELD_OUT = 2  # characters: one prediction
 MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
 
-_MAGIC = {
-    b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE"),
-    b"PK\x03\x04": ("a zip file", "Unpack it: unzip -p FILE"),
-    b"%PDF": ("a PDF", "Extract its text: pdftotext FILE -"),
-    b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
-    b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
-}
+_PLAIN_CONTROLS = frozenset("\t\n\r")  # the rest of them seldom is meant to be in a text
 
 
 @dataclass(frozen=True)
@@ -58,6 +47,57 @@ class Corpus:
         edge = len(self.ids) - _held_out(len(self.ids), val_fraction)
         return self.ids[:edge], self.ids[edge:]
 
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How often the text has each character: (V,)."""
+        counts = np.zeros(len(self.vocabulary), dtype=np.int64)
+        for start in range(0, len(self.ids), CHUNK):  # bincount takes eight bytes an id meanwhile
+            part = self.ids[start : start + CHUNK]
+            counts += np.bincount(part, minlength=len(self.vocabulary))
+        return counts
+
+    def without_rare(self, min_count: int) -> "Corpus":
+        """The text with characters that it has fewer than `min_count` times read as U+FFFD.
+
+        Raises TextError if that leaves a single one.
+        """
+        counts = self.counts()
+        rare = counts < min_count
+        if not rare.any():
+            return self
+        points = np.append(self.vocabulary.code_points[~rare], ord(REPLACEMENT))
+        vocabulary = Vocabulary(np.unique(points))
+        if len(vocabulary) < 2:
+            raise TextError(
+                f"{self.name}: has no character {min_count:,} times. Lower --min-count."
+            )
+        note = (
+            f"{rare.sum():,} of {len(rare):,} characters, rarer than {min_count:,} times each, "
+            f"read as U+FFFD: {counts[rare].sum() / len(self.ids):.2%} of the text"
+        )
+        folded = self.in_vocabulary(vocabulary, fold=True)
+        return replace(folded, notes=(*self.notes, note))
+
+    def in_vocabulary(self, vocabulary: Vocabulary, *, fold: bool) -> "Corpus":
+        """The text in the ids of a model's vocabulary; with `fold`, U+FFFD for what that lacks.
+
+        Raises TextError, naming them, for characters that are in it neither way.
+        """
+        if self.vocabulary.characters == vocabulary.characters:
+            return self
+        places = [vocabulary.id_of(character) for character in self.vocabulary.characters]
+        replacement = vocabulary.id_of(REPLACEMENT) if fold else None
+        if None in places and replacement is None:
+            lacking = vocabulary.unknown(self.vocabulary.characters)
+            named = ", ".join(map(describe, lacking[:5]))
+            more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+            raise TextError(
+                f"{self.name}: the model does not know {named}{more}. Give it a text without."
+            )
+        table = np.array(
+            [replacement if place is None else place for place in places], dtype=vocabulary.dtype
+        )
+        return replace(self, ids=table[self.ids], vocabulary=vocabulary)
+
 
 def characters_needed(val_fraction: float) -> int:
     """The length of the shortest text that can be trained on."""
@@ -84,7 +124,7 @@ def read_corpus(source: str) -> Corpus:
 
     seen = np.zeros(0x110000, dtype=bool)
     total = 0
-    for chunk in _decoded(data, name):
+    for chunk in decoded(data, name):
         seen[np.frombuffer(chunk.encode("utf-32-le"), dtype="<u4")] = True
         total += len(chunk)
     if not total:
@@ -98,10 +138,27 @@ def read_corpus(source: str) -> Corpus:
     vocabulary = Vocabulary(vocabulary_points)
     ids = np.empty(total, dtype=vocabulary.dtype)
     start = 0
-    for chunk in _decoded(data, name):
+    for chunk in decoded(data, name):
         ids[start : start + len(chunk)] = vocabulary.encode(chunk)
         start += len(chunk)
-    return Corpus(name, ids, vocabulary, sha256, _lasting_path(source), notes)
+    corpus = Corpus(name, ids, vocabulary, sha256, _lasting_path(source), notes)
+    return replace(corpus, notes=notes + _control_notes(corpus))
+
+
+def _control_notes(corpus: Corpus) -> tuple[str, ...]:
+    """A word on control characters, which are learned, but may not be meant to be there."""
+    controls = [
+        index
+        for index, character in enumerate(corpus.vocabulary.characters)
+        if unicodedata.category(character) == "Cc" and character not in _PLAIN_CONTROLS
+    ]
+    if not controls:
+        return ()
+    counts = corpus.counts()
+    code_points = corpus.vocabulary.code_points
+    named = ", ".join(f"U+{code_points[i]:04X} {counts[i]:,} times" for i in controls[:3])
+    more = f" and {len(controls) - 3} more" if len(controls) > 3 else ""
+    return (f"control characters are learned as any other: {named}{more}",)
 
 
 def _lasting_path(source: str) -> str | None:
@@ -113,89 +170,7 @@ def read_text(source: str) -> str:
     """The text of a file, or of stdin if `source` is `-`; read as `read_corpus` reads it."""
     name = "stdin" if source == "-" else source
     data, _ = plain_utf8(read_bytes(source), name)
-    return "".join(_decoded(data, name))
-
-
-def read_bytes(source: str) -> bytes:
-    """The bytes of a file, or of stdin if `source` is `-`. Raises TextError."""
-    with open_bytes(source) as (file, _):
-        return file.read()
-
-
-@contextlib.contextmanager
-def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """A file, or stdin if `source` is `-`, and its size, None for what only passes by.
-
-    Raises TextError for what cannot be opened or read.
-    """
-    if source == "-" and sys.stdin is None:
-        raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
-    try:
-        if source == "-":
-            yield sys.stdin.buffer, None
-            return
-        status = os.stat(source)
-        if stat.S_ISDIR(status.st_mode):
-            raise TextError(
-                f"{source}: is a folder. Give a text file, or join its files: "
-                f"cat {shlex.quote(source)}/*.txt"
-            )
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-            raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
-        with open(source, "rb") as file:
-            yield file, status.st_size if stat.S_ISREG(status.st_mode) else None
-    except FileNotFoundError:
-        raise TextError(f"{source}: no such file. Give the path of a text file.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        name = "stdin" if source == "-" else source
-        raise TextError(f"{name}: cannot be read ({reason}).") from None
-
-
-def check_kind(data: bytes, name: str) -> None:
-    """Raise TextError if a file that starts with `data` is known not to be UTF-8 text."""
-    for magic, (kind, remedy) in _MAGIC.items():
-        if data.startswith(magic):
-            raise TextError(f"{name}: is {kind}, not UTF-8 text. {remedy}")
-
-
-def not_utf8(name: str, byte: int, offset: int) -> TextError:
-    """What to raise for a byte of a file that is not UTF-8."""
-    return TextError(
-        f"{name}: not UTF-8 text: byte 0x{byte:02x} at offset {offset:,}. "
-        "If it is in another encoding, convert it: "
-        "iconv -f LATIN1 -t UTF-8 FILE"
-    )
-
-
-def plain_utf8(data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
-    """Drop a byte-order mark, turn CRLF into LF, and say so. Raises TextError for binaries."""
-    check_kind(data, name)
-    if data.startswith(codecs.BOM_UTF8) or b"\r\n" in data:
-        for _ in _decoded(data, name):  # complains now, while offsets are still those of the file
-            pass
-    notes = []
-    if data.startswith(codecs.BOM_UTF8):
-        data = data[len(codecs.BOM_UTF8) :]
-        notes.append("byte-order mark dropped")
-    if b"\r\n" in data:
-        data = data.replace(b"\r\n", b"\n")
-        notes.append("CRLF line ends read as LF")
-    return data, tuple(notes)
-
-
-def _decoded(data: bytes, name: str) -> Iterator[str]:
-    """The text in chunks. Raises TextError at the first byte that is not UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(data)
-    for start in range(0, len(data), CHUNK):
-        pending = len(decoder.getstate()[0])  # bytes of a character that the last chunk cut
-        final = start + CHUNK >= len(data)
-        try:
-            yield decoder.decode(bytes(view[start : start + CHUNK]), final)
-        except UnicodeDecodeError as error:
-            offset = start - pending + error.start
-            raise not_utf8(name, data[offset], offset) from None
+    return "".join(decoded(data, name))
 
 
 def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

@@ -1,10 +1,15 @@
 """Writing files so that neither a crash nor a full disk costs what was there before."""
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 from charrnn_cli.errors import WriteError
+
+# what a system says that cannot sync a folder, as some network ones
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EBADF}
 
 
 def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoints") -> None:
@@ -16,7 +21,7 @@ def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoi
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise WriteError(f"{path}: is not a regular file. Move it away first.")
+            raise _not_regular(path)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with open(descriptor, "wb") as file:
             file.write(data)
@@ -35,6 +40,46 @@ def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoi
         raise
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line at the end of a file, whole and on the disk, or not at all. Raises WriteError."""
+    descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(f"{line}\n".encode())
+            os.fsync(descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise WriteError(f"{path}: cannot be written ({error.strerror}). Make room.") from None
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a file, which is made if need be, as a descriptor. Raises WriteError for what is no
+    regular file, or a link to one: what is written there would end up elsewhere."""
+    # a pipe that nobody reads would wait here for ever
+    flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if path.is_symlink():
+            raise _not_regular(path)
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        if os.path.lexists(path) and not os.path.isfile(path):
+            raise _not_regular(path) from None
+        raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def _not_regular(path: Path) -> WriteError:
+    return WriteError(f"{path}: is not a regular file. Move it away first.")
+
+
 def _discard(path: Path) -> None:
     with contextlib.suppress(OSError):  # where it could not be made, it cannot be removed either
         path.unlink()
@@ -43,8 +88,12 @@ def _discard(path: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Make new names in a folder survive a power cut, where the system can."""
     if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoint import FORMAT, Checkpoint, Progress, load, peek
+from charrnn_cli.checkpoint import Checkpoint, Progress, load, peek
 from charrnn_cli.config import ModelConfig
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.measures import bits_per_char
@@ -28,7 +28,7 @@ def inspect(path: Path) -> dict[str, Any]:
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
-        "format": FORMAT,
+        "format": checkpoint.format,
         "model": model.model,
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,

@@ -52,8 +52,7 @@ def run_training(
                 if scalars and isinstance(event, Evaluated):
                     scalars.update()
     assert isinstance(event, Finished)  # the last one always is
-    stopped = stop.code if event.reason == "stopped" else None
-    if stopped is not None:
+    if stop.code is not None and event.reason == "stopped":
         text = () if trainer.corpus.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
@@ -62,7 +61,7 @@ def run_training(
             say(line)
     if as_json:
         print_json(result(event, trainer))
-    return stopped or ExitCode.DONE
+    return stop.code or ExitCode.DONE
 
 
 def result(event: Finished, trainer: Trainer) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def make_plan(
         "grad_clip": given.get("grad_clip", GRAD_CLIP),
         "val_fraction": given.get("val_fraction", VAL_FRACTION),
         "random_seed": given.get("random_seed", 0),
+        "min_count": given.get("min_count", 1),
         "epochs": epochs,
         "minutes": minutes,
         "patience": given.get("patience"),

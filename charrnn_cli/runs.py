@@ -11,7 +11,7 @@ from pathlib import Path
 
 from charrnn_cli.checkpoint import Checkpoint, to_bytes
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
-from charrnn_cli.files import sync_folder, write_file
+from charrnn_cli.files import append_line, open_regular, sync_folder, write_file
 
 try:
     import fcntl
@@ -83,13 +83,7 @@ class Run:
 
     def append_metrics(self, record: Mapping[str, float | None]) -> None:
         """Add one evaluation. Raises WriteError."""
-        try:
-            with open(self.metrics, "a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise WriteError(
-                f"{self.metrics}: cannot be written ({error.strerror}). Make room there."
-            ) from None
+        append_line(self.metrics, json.dumps(record))
 
     def drop_metrics_after(self, step: int) -> None:
         """Forget evaluations past `step`, and a line that a crash left torn."""
@@ -99,14 +93,18 @@ class Run:
     def seconds_until(self, step: int) -> float:
         """The time spent on the run up to its last evaluation at or before `step`."""
         records = self.metrics_until(step)
-        return float(records[-1].get("seconds", 0.0)) if records else 0.0
+        seconds = records[-1].get("seconds") if records else None
+        return float(seconds) if isinstance(seconds, int | float) else 0.0
 
     def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
         """The evaluations up to a step, in their order; what is no record is passed over."""
-        text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        try:
+            text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        except OSError as error:
+            raise WriteError(f"{self.metrics}: cannot be read ({error.strerror}).") from None
         records = []
         for line in text.splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 record = json.loads(line)
                 if record["step"] <= step:
                     records.append(record)
@@ -116,17 +114,20 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run for one training. Raises RunInUseError, naming the holder, or WriteError."""
         path = self.folder / ".lock"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
+        descriptor = open_regular(path, os.O_RDWR)
         try:
             self._take_lock(path, descriptor)
-            for stale in self.folder.glob(".*.tmp"):  # left by a process that was killed
-                stale.unlink(missing_ok=True)
+            self._remove_litter()
             yield  # the file stays: removing it would let two later ones hold different locks
         finally:
             os.close(descriptor)
+
+    def _remove_litter(self) -> None:
+        """Remove temporary files, left by a process that was killed, where that can be done."""
+        with contextlib.suppress(OSError):
+            for stale in self.folder.glob(".*.tmp"):
+                if stale.is_file():  # else it is none of ours
+                    stale.unlink()
 
     def _take_lock(self, path: Path, descriptor: int) -> None:
         """Lock an open file and leave this process's number in it."""
@@ -171,9 +172,13 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
             except FileExistsError:
                 if name is None:
                     continue
-                raise UsageError(
-                    f"--name {name}: {run.folder} exists. Choose another name, "
+                other = (
                     f"or go on with that run: --resume {name}"
+                    if run.newest
+                    else "or remove it: it holds no checkpoint."
+                )
+                raise UsageError(
+                    f"--name {name}: {run.folder} exists. Choose another name, {other}"
                 ) from None
             sync_folder(checkpoints)
             return run

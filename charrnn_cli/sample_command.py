@@ -49,7 +49,7 @@ def sample(
     random_seed: Annotated[int | None, option("random_seed", default="a new one, told")] = None,
     unknown: Annotated[
         str,
-        typer.Option("--unknown", help="Unknown characters of the seed: refuse or skip."),
+        typer.Option("--unknown", help="Unknown characters of the seed: refuse, skip or replace."),
     ] = "refuse",
     originality: Annotated[
         str | None,

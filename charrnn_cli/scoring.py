@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.surprise import Bits, Meter
-from charrnn_cli.vocabulary import Vocabulary
+from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary
 
 ESCAPE_BITS = 10.0  # what it costs to say that a character is unknown: one in 1,024 is taken to be
 CODE_POINTS = 0x110000 - 0x800  # all that a text can hold: Unicode without its surrogates
@@ -40,8 +40,8 @@ class Scorer:
     """Scores a text that comes in blocks, and adds up.
 
     A known character costs what the model gave for it after all before it. An unknown one costs
-    `unknown_cost`; the model reads the nearest known character in its place, as `e` for `é`, or if
-    there is none goes on as if it were not there. The first character that the model reads has
+    `unknown_cost`; the model reads the nearest known character in its place, as `e` for `é`, or the
+    U+FFFD that it learned for rare ones, or else goes on as if it were not there. The first character that the model reads has
     nothing before it, and costs nothing.
     """
 
@@ -110,8 +110,9 @@ class Scorer:
     def _stand_in(self, character: str) -> int:
         """The id that is read for an unknown character."""
         if character not in self._nearest:
-            nearest = self.vocabulary.nearest(character)
-            index = None if nearest is None else self.vocabulary.id_of(nearest)
+            # a model of a text with rare characters folded has read U+FFFD for all of them
+            nearest = self.vocabulary.nearest(character) or REPLACEMENT
+            index = self.vocabulary.id_of(nearest)
             self._nearest[character] = NO_CHARACTER if index is None else index
         return self._nearest[character]
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 from charrnn_cli.errors import ExitCode, Stopped
@@ -17,8 +18,8 @@ CODES = {
 
 class StopOnSignal:
     """While used as a context: Ctrl-C, SIGTERM and SIGHUP raise Stopped until `finish_step` is set;
-    then the first one only sets `code`, and a second one ends the process as it would have without
-    this. A signal that is ignored, as SIGHUP is under nohup, stays ignored."""
+    then the first one only sets `code`. A second one ends the process on the spot. A signal that is
+    ignored, as SIGHUP is under nohup, stays ignored."""
 
     def __init__(self) -> None:
         self.code: ExitCode | None = None
@@ -37,11 +38,14 @@ class StopOnSignal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._restore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.code = CODES[signal.Signals(number).name]
-        self._restore()
+        for again in self._before:  # the system's own answer waits for nothing, Python's would
+            signal.signal(again, signal.SIG_DFL)
         if not self.finish_step:
             raise Stopped(self.code)
         if sys.stderr is not None:  # else 2 may be some other file by now
@@ -49,7 +53,31 @@ class StopOnSignal:
                 # not print: its buffer may be in use at this very moment
                 os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
 
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before.clear()
+
+@contextlib.contextmanager
+def dying_silently() -> Iterator[None]:
+    """While used as a context, Ctrl-C ends the process as SIGTERM does: for imports, which an
+    exception would break anywhere, with a traceback."""
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.default_int_handler:  # ignored, say, or not Python's to change
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_by_signal(code: object) -> None:
+    """End the process by the signal that an exit code stands for: a shell then ends the loop around
+    it, too. Returns if the code stands for none."""
+    name = next((name for name, ours in CODES.items() if ours == code), None)
+    if name is None or os.name != "posix":
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    number = getattr(signal, name)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

@@ -1,7 +1,7 @@
 """The three ways a training begins: anew, from another model's weights, or where a run left off."""
 
 import dataclasses
-import os
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,20 +10,23 @@ from typing import Any
 
 import torch
 
-from charrnn_cli.checkpoint import Checkpoint, load
-from charrnn_cli.config import ModelConfig, TrainConfig, check
-from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
+from charrnn_cli.checkpoint import load
+from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
+from charrnn_cli.corpus import Corpus, read_corpus
 from charrnn_cli.device import choose_device, memory_limit, processor
-from charrnn_cli.errors import CheckpointError, TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.marks import measure_marks
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
-from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan, planned_steps
+from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
+from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_resume
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
 from charrnn_cli.speed import measure_speed
 from charrnn_cli.training import Trainer
 from charrnn_cli.vocabulary import Ids
 
 MUCH = 1.5  # times: what is worth a word
+LARGE_VOCABULARY = 1_000  # characters: an alphabet has a tenth of that
+COMMON = 10  # times that a character occurs, of which something can be learned
 BUSY = "other programs keep the processor busy, which slows threads down: --threads 1 is faster now"
 RESUME_MAY_CHANGE = frozenset({"epochs", "minutes", "patience"})
 
@@ -45,6 +48,9 @@ class Request:
     init_from: str | None = None
     device: str = "auto"
     threads: int | None = None
+    save_every: float = SAVE_EVERY
+    from_best: bool = False
+    changed_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,12 @@ def open_training(request: Request) -> Iterator[Training]:
     """
     if request.resume is not None and request.init_from is not None:
         raise UsageError("--resume and --init-from exclude each other: use one of them.")
+    for name in ("from_best", "changed_text"):
+        if getattr(request, name) and request.resume is None:
+            raise UsageError(f"--{name.replace('_', '-')} is for --resume. Leave it out.")
     if request.threads is not None:
         check("threads", request.threads)
+    check("save_every", request.save_every)
     device = choose_device(request.device)
     with processor(request.threads):
         yield from _open(request, device)
@@ -84,11 +94,6 @@ def open_training(request: Request) -> Iterator[Training]:
 def _open(request: Request, device: torch.device) -> Iterator[Training]:
     if request.resume is not None:
         run = find_run(request.resume or None, request.checkpoints)
-        if not run.last.is_file():
-            raise CheckpointError(
-                f"run {run.name} holds a model but no training to go on with. Start a new run from "
-                f"its weights: charrnn train TEXT --init-from {run.name}"
-            )
         with run.locked():
             yield _resume(request, run, device)
         return
@@ -96,7 +101,14 @@ def _open(request: Request, device: torch.device) -> Iterator[Training]:
     run = create_run(request.checkpoints, request.name, corpus.name)
     try:
         with run.locked():
-            trainer = Trainer(model, corpus, plan.train, run, started=request.started)
+            trainer = Trainer(
+                model,
+                corpus,
+                plan.train,
+                run,
+                started=request.started,
+                save_every=request.save_every,
+            )
             _measure_marks(trainer)
             yield Training(trainer, speed, corpus.notes + plan.notes)
     finally:
@@ -112,12 +124,12 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
     if request.init_from is not None:
         source = load(find_checkpoint(request.init_from, request.checkpoints))
         _take_sizes(given, source.model)
-    corpus = read_corpus(request.source)
+    corpus = read_corpus(request.source).without_rare(given.get("min_count", 1))
     plan = _plan(corpus, given)
     torch.manual_seed(plan.train.random_seed)
     with memory_limit(plan.train):
         model = CharRNN(plan.model).to(device)
-    notes = plan.notes
+    notes = plan.notes + _large_vocabulary(corpus, plan)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
@@ -132,6 +144,19 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
     if plan.train.minutes is not None:
         plan = _plan(corpus, given, speed)
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
+
+
+def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
+    """A word on a vocabulary that most of the model and of the time goes to."""
+    if len(corpus.vocabulary) <= LARGE_VOCABULARY:
+        return ()
+    shapes = plan.model.tensor_shapes()
+    theirs = sum(math.prod(shapes[name]) for name in ("layers.0.weight_ih", "head.weight"))
+    kept = int((corpus.counts() >= COMMON).sum())
+    return (
+        f"{len(corpus.vocabulary):,} distinct characters take {theirs / plan.model.parameters:.0%} "
+        f"of the parameters; --min-count {COMMON} would leave {kept + 1:,}",
+    )
 
 
 def _speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:
@@ -183,7 +208,7 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
             f"{option}: a resumed run keeps its settings; only --epochs, --minutes and --patience "
             f"can change. Leave {option} out."
         )
-    checkpoint = load(run.last, training=True)
+    checkpoint = load_to_resume(run, request.from_best)
     config = checkpoint.train
     epochs, minutes = request.given.get("epochs"), request.given.get("minutes")
     if epochs is not None or minutes is not None:
@@ -192,10 +217,16 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
     if "patience" in request.given:
         config = dataclasses.replace(config, patience=request.given["patience"])
 
-    corpus = _same_text(request, run, checkpoint)
+    corpus, notes = text_to_resume(run, checkpoint, request.source, request.changed_text)
+    notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
+    if corpus.sha256 != checkpoint.corpus.sha256:  # losses on another text do not compare
+        progress = dataclasses.replace(
+            checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
+        )
+        checkpoint = dataclasses.replace(checkpoint, progress=progress)
     train_ids, _ = corpus.split(config.val_fraction)
     seconds = max(run.seconds_until(checkpoint.progress.step), checkpoint.progress.seconds or 0.0)
-    _refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
+    refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
     if request.threads is None and checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
@@ -203,49 +234,17 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
         load_weights(model, checkpoint.weights)
         model.to(device)
     speed = measure_speed(model, config, train_ids)
-    trainer = Trainer(model, corpus, config, run, started=request.started, resumed=checkpoint)
+    trainer = Trainer(
+        model,
+        corpus,
+        config,
+        run,
+        started=request.started,
+        save_every=request.save_every,
+        resumed=checkpoint,
+    )
     trainer.seconds_before = seconds
     if trainer.marks is None:  # a run of an earlier version
         _measure_marks(trainer)
     run.drop_metrics_after(checkpoint.progress.step)
-    note = f"run {run.name} goes on at step {checkpoint.progress.step:,}"
-    return Training(trainer, speed, (*corpus.notes, note))
-
-
-def _same_text(request: Request, run: Run, checkpoint: Checkpoint) -> Corpus:
-    """The text that the run was trained on. A path from a checkpoint is only ever read, and what
-    it holds must have the checksum that the checkpoint states."""
-    path = checkpoint.corpus.path
-    source = request.source or (path if path and os.path.isfile(path) else None)
-    if source is None:
-        raise UsageError(
-            f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
-            f"give it again: charrnn train TEXT --resume {run.name}"
-        )
-    corpus = read_corpus(source)
-    if corpus.sha256 != checkpoint.corpus.sha256:
-        raise TextError(
-            f"{source}: not the text of run {run.name} (SHA-256 {corpus.sha256[:12]}…, was "
-            f"{checkpoint.corpus.sha256[:12]}…). Give that text, or train a new run on this one: "
-            f"--init-from {run.name}"
-        )
-    return corpus
-
-
-def _refuse_if_complete(
-    run: Run, checkpoint: Checkpoint, config: TrainConfig, characters: int, seconds: float
-) -> None:
-    """Raise UsageError if `config` leaves nothing to train, after so many seconds."""
-    progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
-    epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
-    done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
-    spent = minutes is not None and seconds >= 60 * minutes
-    if done or spent or (progress.finished and config == checkpoint.train):
-        more = (
-            f"--minutes {2 * max(minutes, seconds / 60):.3g}"
-            if minutes is not None
-            else f"--epochs {2 * max(epochs or 0, progress.epoch):g}"
-        )
-        raise UsageError(
-            f"run {run.name} is complete at {progress.epoch:.1f} epochs. Give it more: {more}"
-        )
+    return Training(trainer, speed, notes)

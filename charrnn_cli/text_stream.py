@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from charrnn_cli.corpus import check_kind, not_utf8, open_bytes
+from charrnn_cli.text_file import check_kind, not_utf8, open_bytes
 
 PIECE = 1 << 16  # bytes read at a time
 

@@ -14,7 +14,8 @@ from charrnn_cli.app import (
     option,
     reports_errors,
 )
-from charrnn_cli.config import CELLS, OPTIMIZERS, check_all
+from charrnn_cli.config import CELLS, OPTIMIZERS, SAVE_EVERY, check_all
+from charrnn_cli.signals import dying_silently
 
 PLANNED = "chosen by the size of the text"
 
@@ -42,6 +43,7 @@ def train(
     grad_clip: Annotated[float | None, option("grad_clip", default="1")] = None,
     val_fraction: Annotated[float | None, option("val_fraction", default="0.1")] = None,
     patience: Annotated[int | None, option("patience", default="two fifths of them")] = None,
+    min_count: Annotated[int | None, option("min_count", default="1")] = None,
     random_seed: Annotated[int | None, option("random_seed", default="0")] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="The run's name [that of the text].")
@@ -55,6 +57,14 @@ def train(
             help="Go on with a run where it stopped [the newest]; TEXT may be left out.",
         ),
     ] = None,
+    from_best: Annotated[
+        bool,
+        typer.Option("--from-best", help="Resume from best, should last be damaged or missing."),
+    ] = False,
+    changed_text: Annotated[
+        bool, typer.Option("--changed-text", help="Resume though the text is another by now.")
+    ] = False,
+    save_every: Annotated[float, option("save_every")] = SAVE_EVERY,
     init_from: Annotated[
         str | None,
         typer.Option("--init-from", metavar="CHECKPOINT", help="Start from this model's weights."),
@@ -94,12 +104,14 @@ def train(
         "grad_clip": grad_clip,
         "val_fraction": val_fraction,
         "patience": patience,
+        "min_count": min_count,
         "random_seed": random_seed,
     }
     given = {setting: value for setting, value in settings.items() if value is not None}
     check_all(given)
-    from charrnn_cli.progress import run_training  # these import torch
-    from charrnn_cli.start import Request
+    with dying_silently():
+        from charrnn_cli.progress import run_training  # these import torch
+        from charrnn_cli.start import Request
 
     request = Request(
         source=text,
@@ -111,6 +123,9 @@ def train(
         init_from=init_from,
         device=device,
         threads=threads,
+        save_every=save_every,
+        from_best=from_best,
+        changed_text=changed_text,
     )
     raise typer.Exit(
         run_training(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
-from charrnn_cli.config import TrainConfig
+from charrnn_cli.config import SAVE_EVERY, TrainConfig
 from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
 from charrnn_cli.device import device_name, memory_limit
 from charrnn_cli.errors import DivergedError
@@ -26,14 +26,17 @@ from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
 
 _SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
-SAVE_EVERY = 120.0  # seconds between saves for a resume, at most: what a power cut can cost
+# of an evaluation, in a checkpoint: what equal runs have equal
+_REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
+MAX_HISTORY = 20_000  # evaluations that a checkpoint remembers: more would outgrow its header
 
 
 class Trainer:
     """One run's training: a model, its optimizer, its place in the text.
 
-    `started` is the `time.monotonic()` from which a time limit counts. `resumed` is the checkpoint
-    whose training state goes on; without it the model is trained as it is.
+    `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
+    time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
+    without it the model is trained as it is.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Trainer:
         run: Run,
         *,
         started: float,
+        save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
     ) -> None:
         self.model, self.corpus, self.config, self.run = model, corpus, config, run
@@ -60,7 +64,7 @@ class Trainer:
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
-        self.started = started
+        self.started, self.save_every = started, save_every
         # what the last evaluation and save will take, kept free of a time limit; measured later
         self.reserve = 1.5
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
@@ -123,23 +127,21 @@ class Trainer:
                 speed = (
                     steps * self.config.batch_size * self.config.seq_length / (now - evaluated_at)
                 )
-                yield self._evaluate(rate, grad_norm, speed)
+                yield self._evaluate(rate, grad_norm, speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
                 self.reserve = 0.1 + 1.2 * (evaluated_at - now)
-                patience = self.config.patience
-                if patience is not None and self.progress.since_best >= patience and not ended:
+                if self.progress.finished and not ended:
                     reason = "patience"
                     break
-            elif time.monotonic() - saved_at > SAVE_EVERY:
+            elif time.monotonic() - saved_at >= self.save_every:
                 self._save_last()
                 saved_at = time.monotonic()
             if should_stop() and not ended:
                 reason = "stopped"
                 break
-        if reason != "stopped":
-            self._advance(finished=True)
-        self._save_last()
+        if reason == "stopped":  # else the last evaluation has saved it, complete
+            self._save_last()
         yield Finished(reason, self.progress)
 
     def share_done(self) -> float:
@@ -194,15 +196,19 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-            self._save_last()
+            if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
+                self._save_last()
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
         self.optimizer.step(rate, self.progress.step)
         self.hidden = detach(hidden)  # carried over: the next window continues these lanes
         return loss_value, norm_value
 
-    def _evaluate(self, rate: float, grad_norm: float, speed: float) -> Evaluated:
-        """Measure the held-out loss; save `best` if it is, and `last`; record it."""
+    def _evaluate(self, rate: float, grad_norm: float, speed: float, ended: bool) -> Evaluated:
+        """Measure the held-out loss; save `best` if it is, and `last`; record it.
+
+        The run is then finished if it has `ended`, or is out of patience.
+        """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         val_loss = held_out_loss(self.model, self.held_out_ids)
@@ -220,27 +226,19 @@ class Trainer:
             seconds=self.seconds(),
             best=best,
         )
-        self.history += (
-            {
-                name: getattr(event, name)
-                for name in (
-                    "step",
-                    "epoch",
-                    "train_loss",
-                    "val_loss",
-                    "learning_rate",
-                    "grad_norm",
-                )
-            },
-        )
+        record = {name: getattr(event, name) for name in _REMEMBERED}
+        self.history = (*self.history, record)[-MAX_HISTORY:]
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
             self.run.save(self.run.best, self.checkpoint(training=False))
+        line = dataclasses.asdict(event)
+        del line["best"]
+        self.run.append_metrics(line)  # before `last`: a resume drops a record too many
+        patience = self.config.patience
+        impatient = patience is not None and self.progress.since_best >= patience
+        self._advance(finished=ended or impatient)
         self._save_last()
-        record = dataclasses.asdict(event)
-        del record["best"]
-        self.run.append_metrics(record)
         return event
 
     def _diverged(self, what: str, step: int, rate: float) -> DivergedError:
@@ -269,6 +267,9 @@ class Trainer:
         self.history = tuple(map(dict, checkpoint.history))
         self.marks = checkpoint.marks
         self.seconds_before = self.progress.seconds or 0.0
+        if not checkpoint.training:  # taken up from `best`: state and moments begin at zero again
+            self._advance(optimizer_began=self.progress.step)
+            return
 
         tensors = {
             name: torch.tensor(values, device=self.device)
@@ -277,7 +278,7 @@ class Trainer:
         self.hidden = tuple(tensors[f"hidden.{index}"] for index in range(len(self.hidden)))
         self.optimizer.restore(
             {name.removeprefix("optimizer."): values for name, values in tensors.items()},
-            self.progress.step,
+            self.progress.step - self.progress.optimizer_began,
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.unsignedinteger]
+REPLACEMENT = "\ufffd"  # what all rare characters of a text are read as, with --min-count
 
 
 class Vocabulary:
@@ -16,6 +17,9 @@ class Vocabulary:
     """
 
     def __init__(self, code_points: Sequence[int] | npt.NDArray[np.integer]) -> None:
+        if not isinstance(code_points, np.ndarray) and any(type(p) is not int for p in code_points):
+            # before NumPy makes an array of them: of long strings it would be a huge one
+            raise ValueError("a vocabulary's code points must be integers")
         points = np.asarray(code_points)
         if points.dtype.kind not in "iu":  # a cast would make code points of "97" and 97.5 as well
             raise ValueError("a vocabulary's code points must be integers")

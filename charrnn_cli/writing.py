@@ -16,7 +16,7 @@ from charrnn_cli.numpy_engine import NumpyEngine
 from charrnn_cli.originality import GRAM, compare
 from charrnn_cli.runs import Run, find_checkpoint
 from charrnn_cli.sampling import Engine, generate, surprise
-from charrnn_cli.vocabulary import Vocabulary, describe
+from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary, describe
 
 MAX_NAMED = 5  # unknown characters named in one message
 
@@ -131,7 +131,7 @@ class Samples:
         Raises UsageError if the run does not say, TextError if it is another text by now.
         """
         if source is not None:
-            return read_corpus(source)
+            return self._as_learned(read_corpus(source))
         last = Run(self.file.parent).last
         info = peek(last).corpus if last.is_file() else None
         if info is None or info.path is None or info.sha256 != self.checkpoint.corpus.sha256:
@@ -145,7 +145,13 @@ class Samples:
                 f"{info.path}: not the text that the model learned, or changed since. "
                 "Give it: --originality TEXT"
             )
-        return corpus
+        return self._as_learned(corpus)
+
+    def _as_learned(self, corpus: Corpus) -> Corpus:
+        """The text as the model read it: the rare characters of --min-count as one."""
+        vocabulary = self.checkpoint.vocabulary
+        folded = self.checkpoint.train.min_count > 1 and REPLACEMENT in vocabulary
+        return corpus.in_vocabulary(vocabulary, fold=True) if folded else corpus
 
     def originality(self, learned: Corpus) -> str:
         """How much of what was written is new, in words."""
@@ -179,8 +185,8 @@ def open_samples(request: SampleRequest) -> Samples:
             "random_seed": request.random_seed,
         }
     )
-    if request.unknown not in ("refuse", "skip"):
-        raise UsageError(f"--unknown {request.unknown}: must be refuse or skip.")
+    if request.unknown not in ("refuse", "skip", "replace"):
+        raise UsageError(f"--unknown {request.unknown}: must be refuse, skip or replace.")
     if request.seed is not None and request.seed_file is not None:
         raise UsageError("--seed and --seed-file exclude each other: use one of them.")
     if request.device not in ("auto", "cpu"):
@@ -202,12 +208,20 @@ def open_samples(request: SampleRequest) -> Samples:
         seed = read_text(request.seed_file)
     if unknown := checkpoint.vocabulary.unknown(seed):
         names = _named(unknown, checkpoint.vocabulary)
+        replaceable = REPLACEMENT in checkpoint.vocabulary
         if request.unknown == "refuse":
+            way = ", or replace" if replaceable else ""
             raise UsageError(
-                f"the model never saw {names}. Leave it out of the seed, or use --unknown skip"
+                f"the model never saw {names}. Leave it out of the seed, or use --unknown skip{way}"
             )
-        seed = "".join(character for character in seed if character in checkpoint.vocabulary)
-        notes.append(f"left out of the seed: {names}")
+        if request.unknown == "replace" and not replaceable:
+            raise UsageError(
+                "--unknown replace: this model has no U+FFFD to read unknown characters as; those "
+                "trained with --min-count have. Use --unknown skip"
+            )
+        instead = REPLACEMENT if request.unknown == "replace" else ""
+        seed = "".join(c if c in checkpoint.vocabulary else instead for c in seed)
+        notes.append(f"{'read as U+FFFD' if instead else 'left out of the seed'}: {names}")
     if request.until and (unknown := checkpoint.vocabulary.unknown(request.until)):
         raise UsageError(
             f"--until: the model never writes {_named(unknown, checkpoint.vocabulary)}, "

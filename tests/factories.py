@@ -24,6 +24,7 @@ from charrnn_cli.checkpoint import (
 )
 from charrnn_cli.config import ModelConfig, SamplingConfig, TrainConfig
 from charrnn_cli.corpus import Corpus
+from charrnn_cli.header import sealed
 from charrnn_cli.runs import Run
 from charrnn_cli.vocabulary import Vocabulary
 from charrnn_cli.writing import SampleRequest, Samples, open_samples
@@ -170,8 +171,21 @@ def header_of(checkpoint: Checkpoint) -> dict:
 
 
 def with_header(header, tensors=None) -> bytes:
-    """A file whose own metadata is `header`, the tensors being those of TINY unless given."""
-    return serialize(dict(tensors or TINY.weights), {"charrnn": json.dumps(header)})
+    """A file whose own metadata is `header`, its checksums made to fit, the tensors being those of
+    TINY unless given."""
+    tensors = dict(tensors or TINY.weights)
+    text = json.dumps(sealed(header, tensors), sort_keys=True)
+    return serialize(tensors, {"charrnn": text})
+
+
+def as_format_1(checkpoint: Checkpoint) -> bytes:
+    """The file as charrnn wrote it before it had checksums, and AdamW alone."""
+    header = header_of(checkpoint) | {"format": 1}
+    del header["header_sha256"], header["tensors_sha256"]
+    del header["train"]["min_count"], header["train"]["optimizer"]
+    del header["progress"]["optimizer_began"]
+    tensors = {**checkpoint.weights, **checkpoint.training}
+    return serialize(tensors, {"charrnn": json.dumps(header, sort_keys=True)})
 
 
 # runs and trainings

@@ -82,6 +82,22 @@ def test_nothing_in_the_file_is_out_of_ascii_or_more_than_one_key():
     assert table["__metadata__"]["charrnn"].isascii()
 
 
+@pytest.mark.parametrize("length", [0x10280, 0x10580])
+def test_a_header_whose_length_looks_like_the_first_bytes_of_a_pickle_is_read(tmp_path, length):
+    corpus = dataclasses.replace(TINY.corpus, name="")
+    short = len(header_bytes(dataclasses.replace(TINY, corpus=corpus)))
+    corpus = dataclasses.replace(TINY.corpus, name="x" * (length - short - 4))
+    checkpoint = dataclasses.replace(TINY, corpus=corpus)
+    path = save_checkpoint(tmp_path / "c.safetensors", checkpoint)
+    assert len(header_bytes(checkpoint)) == length
+    assert plain(load(path)) == plain(checkpoint)
+
+
+def header_bytes(checkpoint) -> bytes:
+    data = to_bytes(checkpoint)
+    return data[8 : 8 + int.from_bytes(data[:8], "little")]
+
+
 @pytest.mark.parametrize("model", CELLS)
 def test_without_training_state_there_are_weights_alone(tmp_path, model):
     path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint(model))

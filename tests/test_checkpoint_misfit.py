@@ -9,6 +9,7 @@ from factories import TINY, header_of, make_checkpoint, with_header
 from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoint import to_bytes
+from charrnn_cli.header import sealed
 
 
 @pytest.mark.parametrize("part", ["model", "train", "corpus", "progress"])
@@ -44,7 +45,9 @@ def test_a_value_of_the_wrong_type_or_beyond_its_limits_is_refused(refused, part
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999"])
 def test_a_number_that_is_not_finite_is_refused(refused, value):
-    text = json.dumps(header_of(TINY)).replace('"loss_sum": 0.25', f'"loss_sum": {value}')
+    header = header_of(TINY)
+    header["progress"]["loss_sum"] = float(value)
+    text = json.dumps(sealed(header, TINY.weights)).replace(": Infinity", f": {value}")
     assert value in text
     message = refused(serialize(dict(TINY.weights), {"charrnn": text}))
     assert "loss_sum is" in message
@@ -75,8 +78,8 @@ def test_a_vocabulary_that_does_not_fit_is_refused(refused, vocabulary):
 
 
 def test_a_file_from_a_newer_charrnn_says_so(refused):
-    message = refused(with_header(header_of(TINY) | {"format": 2}))
-    assert message == "checkpoint format 2; this charrnn reads 1. Upgrade charrnn."
+    message = refused(with_header(header_of(TINY) | {"format": 3}))
+    assert message == "checkpoint format 3; this charrnn reads 2. Upgrade charrnn."
 
 
 def test_a_tensor_under_another_name_is_missed(refused):

@@ -213,3 +213,11 @@ def test_what_cannot_show_blocks_gets_ascii_drawings(charrnn, trained):
     assert "@ best" in drawn
     assert "####" in drawn
     assert "\\u" not in drawn
+
+
+def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
+    (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
+    charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")
+    done = charrnn("info", env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u99ac" in done.stdout

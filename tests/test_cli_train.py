@@ -73,6 +73,7 @@ def test_model_option_reaches_the_checkpoint(invoke, text, option, value, field)
         ("--val-fraction", 0.2, "val_fraction"),
         ("--patience", 7, "patience"),
         ("--random-seed", 11, "random_seed"),
+        ("--min-count", 5, "min_count"),
     ],
 )
 def test_training_option_reaches_the_checkpoint(invoke, text, option, value, field):
@@ -141,6 +142,10 @@ def test_folder_as_text_is_one_line(invoke, tmp_path):
         ["--val-fraction", "1"],
         ["--patience", "0"],
         ["--random-seed", "-1"],
+        ["--min-count", "0"],
+        ["--save-every", "-1"],
+        ["--from-best"],
+        ["--changed-text"],
         ["--threads", "0"],
         ["--model", "transformer"],
         ["--device", "abacus"],

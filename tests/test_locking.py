@@ -90,3 +90,20 @@ def test_a_run_that_cannot_be_locked_is_named(tmp_path):
         Run(tmp_path / "file").locked(),
     ):
         pytest.fail("there is nothing to hold")
+
+
+def test_a_lock_that_is_a_link_does_not_touch_what_it_points_to(tmp_path):
+    run = make_run(tmp_path, "mine")
+    precious = tmp_path / "precious"
+    precious.write_text("all I have")
+    (run.folder / ".lock").symlink_to(precious)
+    with pytest.raises(WriteError, match=r"\.lock: is not a regular file"), run.locked():
+        pytest.fail("a link was taken for a lock")
+    assert precious.read_text() == "all I have"
+
+
+def test_a_folder_named_like_litter_does_not_stop_a_run(tmp_path):
+    run = make_run(tmp_path, "mine")
+    (run.folder / ".mine.tmp").mkdir()
+    with run.locked():
+        assert (run.folder / ".mine.tmp").is_dir()

@@ -1,19 +1,17 @@
 """Resuming: a stopped run ends with the same bytes as one undisturbed, and what is refused."""
 
-import io
+import itertools
 import os
 import signal
-import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
-from factories import ask_to_train, files, metrics_of, train, words
+from factories import NOISE, ask_to_train, files, metrics_of, train, words
 
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import CELLS
-from charrnn_cli.errors import CheckpointError, ExitCode, RunInUseError, TextError, UsageError
 from charrnn_cli.events import Finished, Stepped
+from charrnn_cli.signals import CODES as SIGNAL_CODES
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import open_training
 from charrnn_cli.training import Trainer
@@ -157,7 +155,29 @@ def test_a_run_with_more_epochs_can_be_stopped_and_resumed(rain, tmp_path):
     assert resumed.progress.step == 2 * resumed.epoch_steps
 
 
-def test_a_signal_stops_a_training_with_everything_saved(undisturbed, tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_signal_at_any_place_stops_a_training_with_everything_saved(
+    undisturbed, tmp_path, name, place
+):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    stop_at = PLACES[place](whole)
+    with (
+        open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training,
+        StopOnSignal() as stop,
+    ):
+        stop.finish_step = True
+        for event in training.trainer.steps(stop):
+            if isinstance(event, Stepped) and event.step == stop_at:
+                os.kill(os.getpid(), getattr(signal, name))
+    assert stop.code == SIGNAL_CODES[name]
+    assert event == Finished("stopped", training.trainer.progress)
+    assert load(training.trainer.run.last).progress.step == stop_at
+    _, resumed = train(None, tmp_path, resume="")
+    assert files(resumed.run) == files(whole.run)
+
+
+def test_a_signal_during_the_last_evaluation_leaves_a_complete_run(undisturbed, tmp_path):
     text, whole = undisturbed(model="gru", dropout=0.3)
     with (
         open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training,
@@ -165,89 +185,42 @@ def test_a_signal_stops_a_training_with_everything_saved(undisturbed, tmp_path):
     ):
         stop.finish_step = True
         for event in training.trainer.steps(stop):
-            if isinstance(event, Stepped) and event.step == 5:
-                os.kill(os.getpid(), signal.SIGTERM)
-    assert stop.code == ExitCode.TERMINATED
-    assert event == Finished("stopped", training.trainer.progress)
-    assert load(training.trainer.run.last).progress.step == 5
-    _, resumed = train(None, tmp_path, resume="")
+            if isinstance(event, Stepped) and event.step == whole.total_steps:
+                os.kill(os.getpid(), signal.SIGINT)
+    assert event.reason == "complete"
+    assert files(training.trainer.run) == files(whole.run)
+
+
+@pytest.mark.parametrize("behind", [1, 4])
+def test_patience_counts_on_over_a_stop(tmp_path, behind):
+    text = tmp_path / "noise.txt"
+    text.write_text(NOISE)  # nothing to learn: patience ends the run
+    wishes = {"epochs": 200.0, "patience": 3, "learning_rate": 0.03, "num_layers": 1}
+    _, whole = train(text, tmp_path / "whole", **wishes)
+    end = whole.progress.step
+    train(text, tmp_path / "stopped", stop_at=end - behind, **wishes)
+    events, resumed = train(None, tmp_path / "stopped", resume="")
+    assert events[-1].reason == "patience"
     assert files(resumed.run) == files(whole.run)
 
 
-# what a resume refuses
+def test_a_run_in_minutes_goes_on_with_its_schedule_by_the_time_spent(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path, minutes=10, epochs=None)) as training:
+        trainer = training.trainer
+        trainer.started -= 300  # as if half of the time had passed
+        list(itertools.islice(trainer.steps(lambda: trainer.progress.step >= 3), 20))
+    with open_training(ask_to_train(None, tmp_path, resume="")) as training:
+        assert training.trainer.seconds() == pytest.approx(300, abs=30)
+        assert training.trainer.share_done() == pytest.approx(0.5, abs=0.06)
+        assert training.seconds <= 301
 
 
-def test_a_complete_run_is_not_resumed(rain, tmp_path):
-    train(rain, tmp_path)
-    with pytest.raises(UsageError, match=r"run rain is complete.*--epochs 3"):
-        train(None, tmp_path, resume="")
-
-
-def test_fewer_epochs_than_done_are_refused(rain, tmp_path):
-    train(rain, tmp_path, stop_at=25)
-    with pytest.raises(UsageError, match="complete"):
-        train(None, tmp_path, resume="", epochs=1)
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("hidden_size", 9), ("learning_rate", 0.1), ("batch_size", 4), ("random_seed", 1)],
-)
-def test_changed_settings_are_refused_by_their_option(rain, tmp_path, setting, value):
-    train(rain, tmp_path, stop_at=3)
-    with pytest.raises(UsageError, match="--" + setting.replace("_", "-")):
-        train(None, tmp_path, resume="", **{setting: value})
-
-
-def test_a_new_name_is_refused(rain, tmp_path):
-    train(rain, tmp_path, stop_at=3)
-    with pytest.raises(UsageError, match="--name"):
-        train(None, tmp_path, resume="", name="other")
-
-
-def test_a_changed_text_is_refused(rain, tmp_path):
-    _, stopped = train(rain, tmp_path, stop_at=12)
-    before = files(stopped.run)
-    rain.write_text(words(250, seed=1))
-    with pytest.raises(TextError, match=r"rain\.txt: not the text of run rain"):
-        train(None, tmp_path, resume="")
-    assert files(stopped.run) == before
-
-
-def test_a_text_from_stdin_must_be_given_again(rain, tmp_path, monkeypatch):
-    stdin = partial(io.TextIOWrapper, io.BytesIO(rain.read_bytes()))
-    monkeypatch.setattr(sys, "stdin", stdin())
-    train(Path("-"), tmp_path, stop_at=3)
-    with pytest.raises(UsageError, match=r"charrnn train TEXT --resume stdin"):
-        train(None, tmp_path, resume="")
-    events, _ = train(rain, tmp_path, resume="")
-    assert events[-1].reason == "complete"
-
-
-def test_a_best_checkpoint_alone_is_not_resumed(rain, tmp_path):
-    _, trainer = train(rain, tmp_path)
-    trainer.run.last.unlink()
-    with pytest.raises(CheckpointError, match=r"no training to go on with.*--init-from rain"):
-        train(None, tmp_path, resume="", epochs=5)
-
-
-def test_resume_and_init_from_exclude_each_other(rain, tmp_path):
-    with pytest.raises(UsageError, match="--resume and --init-from"):
-        train(rain, tmp_path, resume="", init_from="rain")
-
-
-def test_a_run_that_is_being_trained_is_not_resumed(rain, tmp_path):
-    with open_training(ask_to_train(rain, tmp_path)) as training:
-        steps = training.trainer.steps(lambda: True)
-        list(steps)
-        with pytest.raises(RunInUseError, match="run rain"):
-            train(None, tmp_path, resume="")
-
-
-def test_minutes_that_are_spent_already_are_refused_with_enough(rain, tmp_path):
-    train(rain, tmp_path)
-    with pytest.raises(UsageError, match="Give it more: --minutes") as caught:
-        train(None, tmp_path, resume="", minutes=0.0001)
-    enough = float(str(caught.value).rsplit(" ", 1)[1])
-    _, resumed = train(None, tmp_path, resume="", minutes=max(enough, 0.02))
-    assert resumed.progress.finished
+def test_saving_after_every_step_changes_no_byte_of_the_end(undisturbed, tmp_path):
+    text, whole = undisturbed(model="gru", dropout=0.3)
+    wishes = {"model": "gru", "dropout": 0.3, "save_every": 0}
+    with open_training(ask_to_train(text, tmp_path, **wishes)) as training:
+        for event in training.trainer.steps():
+            if isinstance(event, Stepped) and event.step > 1:
+                # this step is told before it is saved; the one before is on the disk
+                assert load(training.trainer.run.last).progress.step == event.step - 1
+    assert files(training.trainer.run) == files(whole.run)

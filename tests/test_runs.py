@@ -68,8 +68,14 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_given_name_that_is_taken_is_refused_with_two_ways_out(tmp_path):
+def test_a_given_name_of_a_folder_without_a_checkpoint_is_not_said_to_be_resumable(tmp_path):
     create_run(tmp_path, "mine", "poems.txt")
+    with pytest.raises(UsageError, match=r"exists\. Choose another name, or remove it"):
+        create_run(tmp_path, "mine", "poems.txt")
+
+
+def test_a_given_name_that_is_taken_is_refused_with_two_ways_out(tmp_path):
+    make_run(tmp_path, "mine")
     with pytest.raises(UsageError, match=r"exists\. Choose another name, .*--resume mine"):
         create_run(tmp_path, "mine", "poems.txt")
     assert os.listdir(tmp_path) == ["mine"]

@@ -6,6 +6,7 @@ import torch
 from factories import ask_to_train, train, words
 
 from charrnn_cli.checkpoint import load
+from charrnn_cli.config import SAVE_EVERY
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.start import open_training
 
@@ -141,3 +142,9 @@ def test_after_a_training_threads_are_as_many_as_before(rain, tmp_path):
     train(rain, tmp_path, stop_at=1, threads=2, **TINY)
     train(None, tmp_path, stop_at=2, resume="")
     assert torch.get_num_threads() == 1
+
+
+def test_how_often_to_save_reaches_a_new_and_a_resumed_training(rain, tmp_path):
+    assert train(rain, tmp_path, stop_at=1, save_every=7.0)[1].save_every == 7
+    assert train(None, tmp_path, stop_at=2, resume="", save_every=9.0)[1].save_every == 9
+    assert train(None, tmp_path, stop_at=3, resume="")[1].save_every == SAVE_EVERY

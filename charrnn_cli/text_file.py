@@ -1,0 +1,131 @@
+"""The bytes of a text, checked to be UTF-8 text and nothing else."""
+
+import codecs
+import contextlib
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from charrnn_cli.errors import TextError
+
+CHUNK = 1 << 22  # bytes decoded at a time: bounds memory beyond the file and its ids
+
+_MAGIC = {
+    b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE"),
+    b"PK\x03\x04": ("a zip file", "Unpack it: unzip -p FILE"),
+    b"BZh": ("a bzip2 file", "Unpack it: bunzip2 -c FILE"),
+    b"\xfd7zXZ\0": ("an xz file", "Unpack it: xz -dc FILE"),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard file", "Unpack it: zstd -dc FILE"),
+    b"7z\xbc\xaf\x27\x1c": ("a 7-Zip file", "Unpack it: 7z x FILE"),
+    b"%PDF": ("a PDF", "Extract its text: pdftotext FILE -"),
+    b"{\\rtf": ("rich text (RTF)", "Save it as plain text"),
+    b"\xd0\xcf\x11\xe0": ("an Office document", "Save it as plain text"),
+    b"\x89PNG": ("a picture", "Give a text file"),
+    b"\xff\xd8\xff": ("a picture", "Give a text file"),
+    b"SQLite format 3\0": ("a database", "Export its text"),
+    b"\x7fELF": ("a program", "Give a text file"),
+    b"\xff\xfe\0\0": ("UTF-32 text", "Convert it: iconv -f UTF-32 -t UTF-8 FILE"),
+    b"\0\0\xfe\xff": ("UTF-32 text", "Convert it: iconv -f UTF-32 -t UTF-8 FILE"),
+    b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
+    b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
+}
+
+
+def read_bytes(source: str) -> bytes:
+    """The bytes of a file, or of stdin if `source` is `-`. Raises TextError, also for a file that
+    changes meanwhile: what was read could be half of one text and half of another."""
+    with open_bytes(source) as (file, size):
+        if not size:  # such as a pipe, or /proc/cpuinfo
+            return file.read()
+        before = os.fstat(file.fileno())
+        data = file.read(size + 1)
+        after = os.fstat(file.fileno())
+    if len(data) != size or after.st_mtime_ns != before.st_mtime_ns:
+        raise TextError(f"{source}: changed while it was read. Try again when it is complete.")
+    return data
+
+
+@contextlib.contextmanager
+def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """A file, or stdin if `source` is `-`, and its size, None for what only passes by.
+
+    Raises TextError for what cannot be opened or read.
+    """
+    if source == "-" and sys.stdin is None:
+        raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
+    try:
+        if source == "-":
+            yield sys.stdin.buffer, None
+            return
+        status = os.stat(source)
+        if stat.S_ISDIR(status.st_mode):
+            raise TextError(
+                f"{source}: is a folder. Give a text file, or join its files: "
+                f"cat {shlex.quote(source)}/*.txt"
+            )
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+            raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
+        with open(source, "rb") as file:
+            yield file, status.st_size if stat.S_ISREG(status.st_mode) else None
+    except FileNotFoundError:
+        raise TextError(f"{source}: no such file. Give the path of a text file.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        name = "stdin" if source == "-" else source
+        raise TextError(f"{name}: cannot be read ({reason}).") from None
+
+
+def check_kind(data: bytes, name: str) -> None:
+    """Raise TextError if a file that starts with `data` is known not to be UTF-8 text."""
+    for magic, (kind, remedy) in _MAGIC.items():
+        if data.startswith(magic):
+            raise TextError(f"{name}: is {kind}, not UTF-8 text. {remedy}")
+    if data[257:262] == b"ustar":
+        raise TextError(f"{name}: is a tar archive, not UTF-8 text. Unpack it: tar -xOf FILE")
+    if data[:4096].count(0) > len(data[:4096]) // 4:
+        raise TextError(
+            f"{name}: is full of NUL bytes, as UTF-16 text without its mark is, or a program. "
+            "Convert it: iconv -f UTF-16LE -t UTF-8 FILE"
+        )
+
+
+def not_utf8(name: str, byte: int, offset: int) -> TextError:
+    """What to raise for a byte of a file that is not UTF-8."""
+    return TextError(
+        f"{name}: not UTF-8 text: byte 0x{byte:02x} at offset {offset:,}. "
+        "If it is in another encoding, convert it: "
+        "iconv -f LATIN1 -t UTF-8 FILE"
+    )
+
+
+def plain_utf8(data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """Drop a byte-order mark, turn CRLF into LF, and say so. Raises TextError for binaries."""
+    check_kind(data, name)
+    if data.startswith(codecs.BOM_UTF8) or b"\r\n" in data:
+        for _ in decoded(data, name):  # complains now, while offsets are still those of the file
+            pass
+    notes = []
+    if data.startswith(codecs.BOM_UTF8):
+        data = data[len(codecs.BOM_UTF8) :]
+        notes.append("byte-order mark dropped")
+    if b"\r\n" in data:
+        data = data.replace(b"\r\n", b"\n")
+        notes.append("CRLF line ends read as LF")
+    return data, tuple(notes)
+
+
+def decoded(data: bytes, name: str) -> Iterator[str]:
+    """The text in chunks. Raises TextError at the first byte that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    for start in range(0, len(data), CHUNK):
+        pending = len(decoder.getstate()[0])  # bytes of a character that the last chunk cut
+        final = start + CHUNK >= len(data)
+        try:
+            yield decoder.decode(bytes(view[start : start + CHUNK]), final)
+        except UnicodeDecodeError as error:
+            offset = start - pending + error.start
+            raise not_utf8(name, data[offset], offset) from None

@@ -23,6 +23,7 @@ _SEALS = {"header_sha256", "tensors_sha256"}
 _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
+_OPTIONAL = {"device", "marks"}  # told of a training, not of a model alone
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
             f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
             "Upgrade charrnn."
         )
-    if set(header) != _PARTS | (_SEALS if version > 1 else set()):
+    if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")
     if version > 1:
         rest = {name: value for name, value in header.items() if name != "header_sha256"}

@@ -40,13 +40,17 @@ class Row:
 
 
 ROWS = (
-    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw"),
-    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw"),
-    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw"),
-    Row(1e6, 256, 2, 0.1, 64, 32, 8e-3, 6, "muon"),
-    Row(1e7, 384, 2, 0.0, 64, 64, 4e-3, 2, "muon"),
-    Row(1e8, 512, 2, 0.0, 64, 64, 3e-3, 0.2, "muon"),
-    Row(1e9, 512, 2, 0.0, 64, 64, 3e-3, 0.02, "muon"),
+    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", ends=True),
+    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", ends=True),
+    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", ends=True),
+    Row(1e6, 384, 1, 0.1, 64, 32, 11e-3, 6, "muon"),
+    Row(1e6, 256, 1, 0.0, 32, 32, 12e-3, 4, "muon"),
+    Row(1e6, 512, 1, 0.25, 64, 32, 8e-3, 12, "muon"),
+    Row(1e7, 512, 1, 0.0, 64, 32, 8e-3, 1.2, "muon"),
+    Row(1e7, 384, 1, 0.0, 64, 32, 11e-3, 0.6, "muon"),
+    Row(1e7, 256, 1, 0.0, 32, 32, 12e-3, 0.4, "muon"),
+    Row(1e8, 512, 1, 0.0, 64, 32, 8e-3, 0.24, "muon"),
+    Row(1e9, 512, 1, 0.0, 64, 32, 8e-3, 0.024, "muon"),
 )
 
 # a GRU's learning rate and dropout, times these, suit the others: a tanh RNN learns less by heart

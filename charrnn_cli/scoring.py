@@ -40,9 +40,9 @@ class Scorer:
     """Scores a text that comes in blocks, and adds up.
 
     A known character costs what the model gave for it after all before it. An unknown one costs
-    `unknown_cost`; the model reads the nearest known character in its place, as `e` for `é`, or the
-    U+FFFD that it learned for rare ones, or else goes on as if it were not there. The first character that the model reads has
-    nothing before it, and costs nothing.
+    `unknown_cost`; in its place the model reads the nearest known character, as `e` for `é`, or the
+    U+FFFD that it learned for rare ones, or else goes on as if it were not there. The first
+    character that the model reads has nothing before it, and costs nothing.
     """
 
     def __init__(self, vocabulary: Vocabulary, meter: Meter) -> None:

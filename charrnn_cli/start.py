@@ -126,23 +126,25 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
         _take_sizes(given, source.model)
     corpus = read_corpus(request.source).without_rare(given.get("min_count", 1))
     plan = _plan(corpus, given)
-    torch.manual_seed(plan.train.random_seed)
-    with memory_limit(plan.train):
-        model = CharRNN(plan.model).to(device)
+    model = _new_model(plan, device)
+    train_ids, _ = corpus.split(plan.train.val_fraction)
+    speed = measure_speed(model, plan.train, train_ids)
+    if plan.train.minutes is not None:  # how much of what model this machine can train in them
+        first = plan.model
+        plan = _plan(corpus, given, speed * first.multiplications)
+        if plan.model != first:
+            model = _new_model(plan, device)
+            speed = measure_speed(model, plan.train, train_ids)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
-    train_ids, _ = corpus.split(plan.train.val_fraction)
-    speed = measure_speed(model, plan.train, train_ids)
     if (
         request.threads is None
         and device.type == "cpu"
         and speed < _speed_alone(model, plan.train, train_ids) / MUCH
     ):
         notes += (BUSY,)
-    if plan.train.minutes is not None:
-        plan = _plan(corpus, given, speed)
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
 
 
@@ -181,11 +183,21 @@ def _measure_marks(trainer: Trainer) -> None:
     )
 
 
-def _plan(corpus: Corpus, given: Mapping[str, Any], speed: float | None = None) -> Plan:
+def _new_model(plan: Plan, device: torch.device) -> CharRNN:
+    torch.manual_seed(plan.train.random_seed)
+    with memory_limit(plan.train):
+        return CharRNN(plan.model).to(device)
+
+
+def _plan(
+    corpus: Corpus, given: Mapping[str, Any], multiplications_per_second: float | None = None
+) -> Plan:
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
     train_ids, held_out = corpus.split(given.get("val_fraction", VAL_FRACTION))
-    return make_plan(len(train_ids), len(held_out), len(corpus.vocabulary), given, speed)
+    return make_plan(
+        len(train_ids), len(held_out), len(corpus.vocabulary), given, multiplications_per_second
+    )
 
 
 def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:

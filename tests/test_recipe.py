@@ -27,7 +27,11 @@ def steps_of(plan: Plan, characters: int) -> int:
     return planned_steps(train.epochs, per_epoch)
 
 
-@pytest.mark.parametrize("row", ROWS)
+SIZES = sorted({row.characters for row in ROWS})
+FIRST = [next(row for row in ROWS if row.characters == size) for size in SIZES]
+
+
+@pytest.mark.parametrize("row", FIRST)
 def test_a_row_is_taken_as_it_is_at_its_own_size(row):
     characters = round(row.characters)
     plan = plan_of(characters)
@@ -43,14 +47,14 @@ def test_a_row_is_taken_as_it_is_at_its_own_size(row):
     assert all("held-out loss is measured on" in note for note in plan.notes)
 
 
-@pytest.mark.parametrize(("lower", "upper"), list(pairwise(ROWS)))
+@pytest.mark.parametrize(("lower", "upper"), list(pairwise(FIRST)))
 def test_rows_meet_half_way_in_order_of_magnitude(lower, upper):
     middle = math.sqrt(lower.characters * upper.characters)
     assert nearest_row(math.floor(middle * 0.99)) is lower
     assert nearest_row(math.ceil(middle * 1.01)) is upper
 
 
-@pytest.mark.parametrize(("characters", "row"), [(1, ROWS[0]), (10**12, ROWS[-1])])
+@pytest.mark.parametrize(("characters", "row"), [(1, FIRST[0]), (10**12, FIRST[-1])])
 def test_beyond_the_rows_the_outermost_is_taken(characters, row):
     assert nearest_row(characters) is row
 
@@ -114,8 +118,33 @@ def test_the_rnn_learns_at_a_lower_rate_unless_one_is_given():
 
 
 def test_minutes_without_epochs_leave_the_end_to_the_clock():
-    train = plan_of(10**5, minutes=3.0).train
+    train = plan_of(10**6, minutes=3.0).train
     assert (train.minutes, train.epochs) == (3.0, None)
+
+
+def test_a_small_text_is_not_learned_by_heart_however_many_minutes_there_are():
+    plan = make_plan(*SONNETS, {"minutes": 60.0}, 5e9)
+    assert plan.train.epochs == make_plan(*SONNETS, {}).train.epochs
+    assert any("--epochs goes on" in note for note in plan.notes)
+
+
+def test_minutes_that_a_small_text_can_use_are_taken_without_a_word():
+    plan = make_plan(*SONNETS, {"minutes": 0.1}, 5e9)
+    assert plan.train.minutes == 0.1
+    assert plan.notes == ()
+
+
+@pytest.mark.parametrize("size", [10**6, 10**7])
+def test_more_time_or_a_faster_machine_means_a_larger_model(size):
+    by_time = [
+        make_plan(size, size // 9, 60, {"minutes": minutes}, 14e9).model.parameters
+        for minutes in (0.5, 3, 30)
+    ]
+    by_speed = [
+        make_plan(size, size // 9, 60, {"minutes": 3.0}, speed).model.parameters
+        for speed in (2e9, 14e9, 140e9)
+    ]
+    assert by_time == by_speed == sorted(set(by_time))
 
 
 def test_minutes_and_epochs_can_both_be_given():
@@ -124,14 +153,20 @@ def test_minutes_and_epochs_can_both_be_given():
 
 
 def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
-    slow, fast = (make_plan(10**6, 10**3, 60, {"minutes": 600}, speed) for speed in (1e5, 1e6))
-    assert fast.train.eval_every == pytest.approx(10 * slow.train.eval_every, rel=0.01)
+    given = {"minutes": 600, "hidden_size": 64}
+    slow, fast = (make_plan(10**6, 10**3, 60, given, speed) for speed in (1e10, 1e11))
+    lanes = [plan.train.batch_size for plan in (slow, fast)]
+    assert fast.train.eval_every * lanes[1] == pytest.approx(
+        10 * slow.train.eval_every * lanes[0], rel=0.01
+    )
 
 
 @pytest.mark.parametrize("minutes", [0.01, 1, 100])
 def test_a_timed_run_is_evaluated_at_most_about_fifty_times(minutes):
-    train = make_plan(10**6, 10**3, 60, {"minutes": minutes}, 50_000).train
-    steps = 50_000 * 60 * minutes / (train.batch_size * train.seq_length)
+    plan = make_plan(10**6, 10**3, 60, {"minutes": minutes}, 7e9)
+    train = plan.train
+    characters = 7e9 / plan.model.multiplications * 60 * minutes
+    steps = characters / (train.batch_size * train.seq_length)
     assert steps / train.eval_every <= 52
 
 

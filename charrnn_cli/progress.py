@@ -17,6 +17,7 @@ from charrnn_cli.scalars import ScalarLog, check_tensorboard
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import Request, Training, open_training
 from charrnn_cli.training import Trainer
+from charrnn_cli.verdict import verdict
 from charrnn_cli.writing import SampleRequest, open_samples
 
 SAMPLE_LENGTH = 300
@@ -140,9 +141,29 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
             f"{progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
             f"{trainer.run.best}"
         )
+        lines += verdict_lines(request, trainer)
         more = f"More: {command_for(request, trainer, 'sample')}"
         lines += ["A sample:", sample_text(trainer), more]
     return lines
+
+
+def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
+    """What the run's losses say of it, and what to do about it."""
+    config, text = trainer.config, () if trainer.corpus.path else ("TEXT",)
+    more = (
+        f"--minutes {2 * config.minutes:g}"
+        if config.epochs is None and config.minutes is not None
+        else f"--epochs {2 * trainer.progress.epoch:.3g}"
+    )
+    resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
+    words = {
+        "improving": f"It was still improving when it ended. To go on: {resume}",
+        "settled": "It had all but settled: more time would gain little, more text or units more.",
+        "overfitting": "Towards its end it learned the text by heart, so the best is from before: "
+        "more text would help, or more --dropout, or a smaller --hidden-size.",
+        "unclear": "",
+    }[verdict(trainer.history)]
+    return [words] if words else []
 
 
 def sample_text(trainer: Trainer) -> str:

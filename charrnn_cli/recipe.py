@@ -23,8 +23,8 @@ EVALUATIONS = 50  # at most about so many a run
 class Row:
     """Settings for a text of about `characters` training characters.
 
-    More passes than `epochs` no longer pay: a run with a time limit ends there too, where the text
-    is so small that it would only be learned by heart (`ends`).
+    A run in minutes ends after `epochs` as well where the text is so small that it would only be
+    learned by heart (`ends`).
     """
 
     characters: float
@@ -43,6 +43,7 @@ ROWS = (
     Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", ends=True),
     Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", ends=True),
     Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", ends=True),
+    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw"),
     Row(1e6, 384, 1, 0.1, 64, 32, 11e-3, 6, "muon"),
     Row(1e6, 256, 1, 0.0, 32, 32, 12e-3, 4, "muon"),
     Row(1e6, 512, 1, 0.25, 64, 32, 8e-3, 12, "muon"),

@@ -182,6 +182,13 @@ def test_resume_of_a_complete_run_says_what_to_give(invoke, text):
     assert "--epochs 4" in one_line_error(invoke("train", "--resume"), ExitCode.USAGE)
 
 
+def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
+    said = invoke("train", text, *SMALL, "--epochs", 3).stderr
+    command = re.search(r"still improving when it ended. To go on: charrnn (.*)", said)[1]
+    assert command == "train --resume poems --device cpu --epochs 6"
+    assert invoke(*command.split()).exit_code == 0
+
+
 def test_resume_without_any_run_is_one_line(invoke):
     one_line_error(invoke("train", "--resume"), ExitCode.CHECKPOINT)
 

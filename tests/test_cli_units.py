@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
-from test_process import on_terminal
+from terminal import on_terminal
 from test_units import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.errors import ExitCode

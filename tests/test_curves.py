@@ -114,7 +114,7 @@ def test_plot_draws_beside_what_is_shown(invoke, trained, tmp_path):
 
 def test_another_ending_is_a_usage_error_naming_the_endings(invoke, trained):
     result = invoke("info", "--checkpoints", trained, "--plot", "a.jpg")
-    assert ".png, .svg, .pdf" in one_line_error(result, ExitCode.USAGE)
+    assert ".png, .svg or .pdf" in one_line_error(result, ExitCode.USAGE)
 
 
 def test_a_folder_that_is_not_there_is_a_write_error(invoke, trained):

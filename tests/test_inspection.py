@@ -23,7 +23,7 @@ def test_the_facts_of_a_best_checkpoint(tmp_path):
     assert inspect(path) == {
         "file": str(path),
         "bytes": len(path.read_bytes()),
-        "format": 1,
+        "format": 2,
         "model": "gru",
         "hidden_size": 4,
         "num_layers": 2,

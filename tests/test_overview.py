@@ -28,7 +28,7 @@ def rows_of(facts_of):
 def test_the_table_of_a_best_checkpoint(facts_of):
     facts = facts_of(make_checkpoint()) | {"bytes": 1_234_567}
     assert table_rows(facts) == [
-        ("file", f"{facts['file']} (1.2 MB, format 1)"),
+        ("file", f"{facts['file']} (1.2 MB, format 2)"),
         ("run", "the model alone; a new run starts from it with --init-from"),
         ("model", "gru, 2 layers of 4 units, dropout 0"),
         ("parameters", f"{facts['parameters']:,}"),

@@ -8,7 +8,8 @@ import sys
 
 from factories import make_checkpoint, save_checkpoint
 from rich.cells import cell_len
-from test_process import CHARRNN, modules_after, on_terminal
+from terminal import CHARRNN, on_terminal
+from test_process import modules_after
 
 
 def plain(shown):
@@ -17,7 +18,7 @@ def plain(shown):
 
 def test_a_terminal_shows_the_text_in_colour(letters):
     (letters / "text.txt").write_text("abca\n" * 40 + "[bold]日本\x1b]0;title\x07")
-    shown, code = on_terminal("score", "text.txt", cwd=letters)
+    shown, code = on_terminal("score", "text.txt", cwd=letters, TERM="xterm")
     assert code == 0
     assert "abc\x1b[97;45ma" in shown  # white on magenta
     assert "The text goes on: 41 lines (--show all)." in plain(shown)
@@ -36,10 +37,9 @@ def test_tsv_on_a_terminal_is_escaped_and_exact_in_a_pipe(letters):
     assert "\tab\x1b]0;日\n".encode() in piped
 
 
-def test_no_color_on_a_terminal_means_marks(letters, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
+def test_no_color_on_a_terminal_means_marks(letters):
     (letters / "text.txt").write_text("abca\n")
-    shown, _ = on_terminal("score", "text.txt", cwd=letters)
+    shown, _ = on_terminal("score", "text.txt", cwd=letters, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*[34]\d", shown)
     assert "# = from 12" in shown
 

@@ -24,7 +24,9 @@ def verdict(history: Sequence[Mapping[str, float]]) -> Verdict:
     best = min(range(len(losses)), key=losses.__getitem__)
     if losses[-1] > losses[best] + WORSE and _fall(history[best:], "train_loss") > 0:
         return "overfitting"
-    end = history[-max(2, round(LAST * len(history))) :]
+    begin = (1 - LAST) * history[-1]["step"]  # evaluations may lie unevenly
+    count = sum(record["step"] >= begin for record in history)
+    end = history[-count - 1 :]  # and the one before, for the loss that they began with
     if _fall(end, "val_loss") > FOLLOWS * max(WORSE, _fall(end, "train_loss")):
         return "improving"
     return "settled"

@@ -47,6 +47,11 @@ def test_a_run_that_got_worse_all_over_is_not_called_overfitting():
     assert verdict(history(rising, rising)) == "settled"
 
 
+def test_a_last_evaluation_right_after_another_changes_nothing():
+    records = history(falling(1.0), falling(1.2))
+    assert verdict([*records, records[-1] | {"step": 11.1}]) == "improving"
+
+
 @pytest.mark.parametrize("evaluations", range(FEWEST))
 def test_few_evaluations_tell_nothing(evaluations):
     losses = falling(1.0, evaluations)

@@ -1,12 +1,13 @@
 """What is learned in the same time: `charrnn train TEXT`, and a plain loop as in the tutorial.
 
-    python benchmarks/learning.py TEXT [--minutes 1.4 3 10] [--random-seeds 0 1 2] [--model gru]
+    python benchmarks/learning.py TEXT [--minutes 1.4 3 10] [--random-seeds 0 1 2]
+                                       [--model gru] [--plain rnn]
 
 charrnn runs as a user runs it, in a process of its own: start-up, evaluations and checkpoints are
 inside its time. Without --minutes it is given nothing but the text. The plain loop (the tutorial's
-sizes and settings for that cell: 512 units, dropout 0.5, batch 128, window 100, Adam at 1e-3
-throughout, step by step over one-hot input; with the hidden state detached, without which it
-crashes) then trains for the longest of the times, evaluations left out of it, and is read off at
+tanh RNN, or another cell of its sizes and settings: 512 units, dropout 0.5, batch 128, window 100,
+Adam at 1e-3 throughout, step by step over one-hot input; with the hidden state detached, without
+which it crashes) then trains for the longest of the times, evaluations left out of it, and is read off at
 each of them, at its best so far. Both are measured on the last tenth of the text: the state carried
 through it, and in windows of 256 characters that begin from nothing, as other programs measure.
 """
@@ -155,14 +156,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[None])
     parser.add_argument("--random-seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--model", choices=list(CELLS), default="gru")
-    parser.add_argument("--no-plain", action="store_true", help="leave the plain loop out")
+    parser.add_argument("--plain", choices=[*CELLS, "none"], default="rnn")
     arguments = parser.parse_args()
     corpus = read_corpus(arguments.text)
     budgets = sorted(arguments.minutes, key=lambda minutes: minutes or 0)
     ours: dict[float | None, list[Result]] = {budget: [] for budget in budgets}
     plain: dict[float | None, list[Result]] = {budget: [] for budget in budgets}
-    print(f"{arguments.model}; nats per character, state carried / windows of {CONTEXT}")
-    print(f"minutes  random seed  seconds  charrnn          plain loop       {NANOGPT} after")
+    print(f"nats per character, state carried / windows of {CONTEXT}")
+    ours_name, plain_name = f"charrnn, {arguments.model}", f"plain, {arguments.plain}"
+    print(f"minutes  random seed  seconds  {ours_name:15}  {plain_name:15}  {NANOGPT} after")
     for seed in arguments.random_seeds:
         reached = {}
         for budget in budgets:
@@ -171,10 +173,9 @@ def main() -> None:
             )
             ours[budget].append(result)
         times = [ours[budget][-1].seconds for budget in budgets]
-        if not arguments.no_plain:
-            for budget, result in zip(
-                budgets, plain_losses(corpus, arguments.model, seed, times), strict=True
-            ):
+        if arguments.plain != "none":
+            results = plain_losses(corpus, arguments.plain, seed, times)
+            for budget, result in zip(budgets, results, strict=True):
                 plain[budget].append(result)
         for budget in budgets:
             print(

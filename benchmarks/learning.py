@@ -8,8 +8,8 @@ inside its time. Without --minutes it is given nothing but the text. The plain l
 tanh RNN, or another cell of its sizes and settings: 512 units, dropout 0.5, batch 128, window 100,
 Adam at 1e-3 throughout, step by step over one-hot input; with the hidden state detached, without
 which it crashes) then trains for the longest of the times, evaluations left out of it, and is read
-off at each of them, at its best so far. Both are measured on the last tenth of the text: the state carried
-through it, and in windows of 256 characters that begin from nothing, as other programs measure.
+off at each of them, at its best so far. Both are measured on the last tenth of the text: the state
+carried through it, and in windows of 256 characters that begin from nothing, as others measure.
 """
 
 import argparse

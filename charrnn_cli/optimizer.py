@@ -9,7 +9,7 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.model import CharRNN
 
 MOMENTUM = 0.95
-EVERY = 8  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
+EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ADAM_SIZE = 0.2  # root mean square of what Adam's updates are, for a rate of one
@@ -20,7 +20,7 @@ class Optimizer:
 
     Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
     no direction of the hidden state learns faster than another. Each gate's block is a matrix of
-    its own; it moves at every eighth step, eight times as far. The update is scaled to the size of
+    its own; it moves at every fourth step, four times as far. The update is scaled to the size of
     Adam's (Liu et al. 2025), so one learning rate does for both. The input table, whose columns are
     characters, the head and the biases are AdamW's (Loshchilov and Hutter 2019).
     """

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sys
+import textwrap
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,14 @@ def say(message: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr is not None:  # print would take stdout for it
             print(visible(message), file=sys.stderr, flush=True)
+
+
+def to_terminal(line: str) -> str:
+    """A line of words for stderr: broken between words where that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return line
+    width = max(20, shutil.get_terminal_size().columns - 1)
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def visible(text: str) -> str:

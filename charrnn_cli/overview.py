@@ -39,7 +39,7 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("categories", _categories(facts["categories"])),
         ("text", f"{corpus['name']}, {corpus['characters']:,} characters"),
         ("text's SHA-256", corpus["sha256"]),
-        ("trained", f"{facts['step']:,} steps, {facts['epoch']:.2f} epochs"),
+        ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
         ("settings", _settings(training)),
         ("held-out loss", _loss(facts["val_loss"])),
     ]
@@ -101,14 +101,19 @@ def _run(facts: Mapping[str, Any]) -> str:
     return f"{words[facts['state']]}, at step {facts['run_step']:,}{time}"
 
 
+def _steps(count: int) -> str:
+    return f"{count:,} step{'' if count == 1 else 's'}"
+
+
 def _settings(training: Mapping[str, Any]) -> str:
     ends = [
         f"{training[name]:g} {name}" for name in ("epochs", "minutes") if training[name] is not None
     ]
     return (
         f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
-        f"learning rate {training['learning_rate']:g}, clip {training['grad_clip']:g}, "
-        f"held out {training['val_fraction']:g}, random seed {training['random_seed']}"
+        f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
+        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
+        f"random seed {training['random_seed']}"
     )
 
 

@@ -112,7 +112,7 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
         notes.append(f"The text goes on: these are its first {MOST_ROWS} rows.")
     if missing:
         notes.append(f"{MISSING} stands for {missing} characters that no font here has.")
-    _draw_legend(axes, scale, " ".join(notes))
+    _draw_legend(axes, scale, "\n".join(notes))
     return figure
 
 
@@ -121,7 +121,7 @@ class _Sizes:
 
     def __init__(self, margin: int, columns: int, rows: int) -> None:
         column, row = FONT_SIZE * ADVANCE / 72, FONT_SIZE * LINE_HEIGHT / 72
-        left, right, top, bottom = margin * column, 2 * column, 2.5 * row, 4.2 * row
+        left, right, top, bottom = margin * column, 2 * column, 2.5 * row, 5.4 * row
         self.width = left + columns * column + right
         self.height = top + rows * row + bottom
         self.box = (
@@ -214,7 +214,7 @@ def _draw_legend(axes: "Axes", scale: Scale, notes: str) -> None:
         handletextpad=0.5,
         columnspacing=1.2,
     )
-    axes.text(0, bottom + 3.7, notes, fontsize=FONT_SIZE - 1)
+    axes.text(0, bottom + 3.7, notes, fontsize=FONT_SIZE - 1, verticalalignment="top")
 
 
 def drawable(text: str) -> str:

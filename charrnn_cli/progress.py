@@ -1,13 +1,14 @@
 """A training from its plan to its result, as the user is told of it."""
 
 import contextlib
+import math
 import shlex
 from typing import Any
 
 import torch
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.console import print_json, say
+from charrnn_cli.console import print_json, say, to_terminal
 from charrnn_cli.device import describe_device
 from charrnn_cli.display import TrainingDisplay
 from charrnn_cli.errors import ExitCode
@@ -42,7 +43,7 @@ def run_training(
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):
-                say(line)
+                say(to_terminal(line))
         stop.finish_step = True
         with (
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
@@ -106,7 +107,7 @@ def plan_lines(training: Training) -> list[str]:
         f"{model.parameters:,} parameters; "
         f"{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
-        f"learning rate {config.learning_rate:g}; {remaining} to go"
+        f"{config.optimizer}, learning rate {config.learning_rate:g}; {remaining} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
 
@@ -151,8 +152,9 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
     """What the run's losses say of it, and what to do about it."""
     config, text = trainer.config, () if trainer.corpus.path else ("TEXT",)
     more = (
-        f"--minutes {2 * config.minutes:g}"
-        if config.epochs is None and config.minutes is not None
+        # start-up may have eaten a short time, and would again
+        f"--minutes {max(1, math.ceil(2 * config.minutes))}"
+        if config.minutes is not None and trainer.progress.step < trainer.total_steps
         else f"--epochs {2 * trainer.progress.epoch:.3g}"
     )
     resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
@@ -161,9 +163,9 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
         "settled": "It had all but settled: more time would gain little, more text or units more.",
         "overfitting": "Towards its end it learned the text by heart, so the best is from before: "
         "more text would help, or more --dropout, or a smaller --hidden-size.",
-        "unclear": "",
+        "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
     }[verdict(trainer.history)]
-    return [words] if words else []
+    return [words]
 
 
 def sample_text(trainer: Trainer) -> str:

@@ -1,13 +1,13 @@
 """A plan that learns much in little time, from the size of the text and the time allowed.
 
 The rows won among the neighbours tried (`benchmarks/RESULTS.md`); those above a million characters
-go on from there. The nearest row in order of magnitude is taken; of several, without a time limit
-the first, with one the row whose run takes about that time at this machine's speed. What the user
-sets overrides its part of a row.
+go on from there. The nearest row in order of magnitude is taken; of several for one size that with
+the number of epochs nearest to what the time allowed is enough for, or else the first. What the
+user sets overrides its part of a row.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ ROWS = (
     Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw"),
     Row(1e6, 256, 1, 0.1, 32, 32, 12e-3, 9, "muon"),
     Row(1e6, 256, 1, 0.0, 32, 32, 12e-3, 4, "muon"),
-    Row(1e6, 384, 1, 0.4, 64, 32, 11e-3, 17, "muon"),
+    Row(1e6, 384, 1, 0.4, 64, 32, 11e-3, 17, "muon", ends=True),
     Row(1e7, 512, 1, 0.0, 64, 32, 8e-3, 1.2, "muon"),
     Row(1e7, 384, 1, 0.0, 64, 32, 11e-3, 0.6, "muon"),
     Row(1e7, 256, 1, 0.0, 32, 32, 12e-3, 0.4, "muon"),
@@ -81,12 +81,25 @@ def make_plan(
     machine trains in a second: for a run with a time limit it chooses the row and spaces the
     evaluations. Raises UsageError for a value outside its limits.
     """
-    minutes = given.get("minutes")
-    work = math.inf
-    if minutes is not None and multiplications_per_second is not None:
-        work = 60 * minutes * multiplications_per_second
-    row = nearest_row(train_characters, vocabulary_size, work)
-    model = str(given.get("model", "gru"))
+    minutes, model = given.get("minutes"), str(given.get("model", "gru"))
+
+    def sizes(row: Row) -> ModelConfig:
+        return ModelConfig(
+            model=model,
+            vocabulary_size=vocabulary_size,
+            hidden_size=given.get("hidden_size", row.hidden_size),
+            num_layers=given.get("num_layers", row.num_layers),
+            dropout=given.get("dropout", row.dropout * DROPOUT_FACTOR.get(model, 1.0)),
+        )
+
+    def passes(row: Row) -> float | None:
+        """How many the time allowed is enough for with a row's model, or are asked for."""
+        if minutes is None or multiplications_per_second is None:
+            return given.get("epochs")
+        per_pass = train_characters * sizes(row).multiplications
+        return 60 * float(minutes) * multiplications_per_second / per_pass
+
+    row = nearest_row(train_characters, passes)
     epochs = given.get("epochs", row.epochs if minutes is None or row.ends else None)
     rate = row.learning_rate * RATE_FACTOR.get(model, 1.0)
     settings = {
@@ -103,13 +116,7 @@ def make_plan(
         "patience": given.get("patience"),
         "eval_every": 1,
     }
-    model_config = ModelConfig(
-        model=model,
-        vocabulary_size=vocabulary_size,
-        hidden_size=given.get("hidden_size", row.hidden_size),
-        num_layers=given.get("num_layers", row.num_layers),
-        dropout=given.get("dropout", row.dropout * DROPOUT_FACTOR.get(model, 1.0)),
-    )
+    model_config = sizes(row)
     TrainConfig(**settings)  # checks what the user set before anything is computed from it
 
     notes = []
@@ -129,7 +136,8 @@ def make_plan(
     epoch_steps = steps_per_epoch(train_characters, *fitted)
     steps = math.inf if epochs is None else planned_steps(epochs, epoch_steps)
     if minutes is not None:
-        characters = work / model_config.multiplications if work < math.inf else 3e6 * minutes
+        timed = passes(row)
+        characters = train_characters * timed if timed else 3e6 * minutes
         if steps * math.prod(fitted) < 0.9 * characters and "epochs" not in given:
             notes.append(
                 f"the text is small: after {epochs:g} epochs more would be learned by heart, so "
@@ -148,19 +156,16 @@ def make_plan(
     return Plan(model_config, TrainConfig(**settings), tuple(notes))
 
 
-def nearest_row(characters: int, vocabulary_size: int = 100, work: float = math.inf) -> Row:
-    """The row nearest to a size on the logarithmic scale; of several for one size the first, or,
-    if `work` is finite, the one whose run takes most nearly so many multiplications."""
-    nearest = min(ROWS, key=lambda row: abs(math.log(row.characters / characters)))
-    rows = [row for row in ROWS if row.characters == nearest.characters]
-    if math.isinf(work):
-        return rows[0]
+def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda row: None) -> Row:
+    """The row nearest to a size on the logarithmic scale; of several for one size that whose epochs
+    are nearest to what `passes` says of it, or the first where it says nothing."""
 
-    def works(row: Row) -> float:
-        sizes = ModelConfig("gru", vocabulary_size, row.hidden_size, row.num_layers, 0.0)
-        return row.epochs * characters * sizes.multiplications
+    def distance(row: Row) -> tuple[float, float]:
+        wanted = passes(row)
+        by_size = abs(math.log(row.characters / characters))
+        return by_size, 0.0 if wanted is None else abs(math.log(row.epochs / wanted))
 
-    return min(rows, key=lambda row: abs(math.log(works(row) / work)))
+    return min(ROWS, key=distance)
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

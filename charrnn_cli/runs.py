@@ -212,6 +212,8 @@ def find_run(which: str | None, checkpoints: Path) -> Run:
             return Run(folder)
     if os.path.isdir(which):
         raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
+    if os.path.isfile(which):
+        raise CheckpointError(f"{which}: is a file, not a run. A text goes before --resume.")
     known = f"Runs there: {', '.join(run.name for run in runs[:10])}" if runs else HOW_TO_TRAIN
     raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {known}")
 

@@ -130,10 +130,11 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
     train_ids, _ = corpus.split(plan.train.val_fraction)
     speed = measure_speed(model, plan.train, train_ids)
     if plan.train.minutes is not None:  # how much of what model this machine can train in them
-        first = plan.model
-        plan = _plan(corpus, given, speed * first.multiplications)
-        if plan.model != first:
+        first = plan
+        plan = _plan(corpus, given, speed * first.model.multiplications)
+        if plan.model != first.model:
             model = _new_model(plan, device)
+        if _costs(plan) != _costs(first):
             speed = measure_speed(model, plan.train, train_ids)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if source is not None:
@@ -181,6 +182,11 @@ def _measure_marks(trainer: Trainer) -> None:
         len(trainer.corpus.vocabulary),
         trainer.config.minutes,
     )
+
+
+def _costs(plan: Plan) -> tuple[int, ...]:
+    """What the time of a step depends on."""
+    return plan.model.multiplications, plan.train.batch_size, plan.train.seq_length
 
 
 def _new_model(plan: Plan, device: torch.device) -> CharRNN:
@@ -235,7 +241,7 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
         progress = dataclasses.replace(
             checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
         )
-        checkpoint = dataclasses.replace(checkpoint, progress=progress)
+        checkpoint = dataclasses.replace(checkpoint, progress=progress, history=(), marks=None)
     train_ids, _ = corpus.split(config.val_fraction)
     seconds = max(run.seconds_until(checkpoint.progress.step), checkpoint.progress.seconds or 0.0)
     refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)

@@ -212,7 +212,8 @@ def open_samples(request: SampleRequest) -> Samples:
         if request.unknown == "refuse":
             way = ", or replace" if replaceable else ""
             raise UsageError(
-                f"the model never saw {names}. Leave it out of the seed, or use --unknown skip{way}"
+                f"the model never saw {names}. Leave that out of the seed, or use "
+                f"--unknown skip{way}."
             )
         if request.unknown == "replace" and not replaceable:
             raise UsageError(

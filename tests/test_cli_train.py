@@ -189,6 +189,22 @@ def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
     assert invoke(*command.split()).exit_code == 0
 
 
+def test_a_run_too_short_to_judge_says_so_and_asks_for_minutes_that_suffice(invoke, text):
+    said = invoke("train", text, "--minutes", 0.0001, "--hidden-size", 16, "--device", "cpu").stderr
+    assert "before it could show what more time would bring" in said
+    assert "--resume poems --device cpu --minutes 1\n" in said
+
+
+def test_a_text_given_as_the_run_to_resume_is_told_apart(invoke, text):
+    message = one_line_error(invoke("train", "--resume", text), ExitCode.CHECKPOINT)
+    assert "is a file, not a run. A text goes before --resume." in message
+
+
+def test_the_plan_names_model_batch_optimizer_and_rate(invoke, text):
+    said = invoke("train", text, *SMALL, "--optimizer", "muon", "--learning-rate", 0.003).stderr
+    assert re.search(r"gru 1 x 16.*batch \d+ x \d+, muon, learning rate 0.003; ", said)
+
+
 def test_resume_without_any_run_is_one_line(invoke):
     one_line_error(invoke("train", "--resume"), ExitCode.CHECKPOINT)
 

@@ -148,6 +148,27 @@ def test_more_time_or_a_faster_machine_means_a_larger_model(size):
     assert by_time[0] < by_time[-1]
 
 
+def test_a_smaller_model_makes_more_passes_in_its_time_and_so_wants_more_dropout():
+    plans = [
+        make_plan(10**6, 10**5, 60, {"minutes": 1.5, "hidden_size": size}, 14e9)
+        for size in (256, 64)
+    ]
+    assert plans[0].model.dropout < plans[1].model.dropout
+    assert [plan.model.hidden_size for plan in plans] == [256, 64]
+
+
+def test_the_number_of_epochs_asked_for_chooses_among_the_rows():
+    few, many = (plan_of(10**6, epochs=epochs) for epochs in (2, 30))
+    assert few.model.dropout == 0 < many.model.dropout
+    assert (few.train.epochs, many.train.epochs) == (2, 30)
+
+
+def test_a_text_of_a_million_characters_is_not_left_to_overfit_for_hours():
+    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0}, 14e9)
+    assert plan.train.epochs == max(row.epochs for row in ROWS if row.characters == 1e6)
+    assert any("--epochs goes on" in note for note in plan.notes)
+
+
 def test_minutes_and_epochs_can_both_be_given():
     train = plan_of(10**5, minutes=3.0, epochs=4.0).train
     assert (train.minutes, train.epochs) == (3.0, 4.0)
@@ -155,7 +176,7 @@ def test_minutes_and_epochs_can_both_be_given():
 
 def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
     given = {"minutes": 600, "hidden_size": 64}
-    slow, fast = (make_plan(10**6, 10**3, 60, given, speed) for speed in (1e10, 1e11))
+    slow, fast = (make_plan(10**7, 10**3, 60, given, speed) for speed in (1e10, 1e11))
     lanes = [plan.train.batch_size for plan in (slow, fast)]
     assert fast.train.eval_every * lanes[1] == pytest.approx(
         10 * slow.train.eval_every * lanes[0], rel=0.01
@@ -164,7 +185,7 @@ def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
 
 @pytest.mark.parametrize("minutes", [0.01, 1, 100])
 def test_a_timed_run_is_evaluated_at_most_about_fifty_times(minutes):
-    plan = make_plan(10**6, 10**3, 60, {"minutes": minutes}, 7e9)
+    plan = make_plan(10**7, 10**3, 60, {"minutes": minutes}, 7e9)
     train = plan.train
     characters = 7e9 / plan.model.multiplications * 60 * minutes
     steps = characters / (train.batch_size * train.seq_length)

@@ -172,6 +172,8 @@ def test_a_changed_text_that_is_insisted_on_is_learned_from_there_on(rain, tmp_p
         assert any("the text has changed" in note for note in training.notes)
         assert trainer.progress.step == 20
         assert trainer.progress.best_val_loss is None
+        assert trainer.history == ()
+        assert trainer.marks != stopped.marks  # measured on this text
         *_, end = trainer.steps()
     assert end.reason == "complete"
     assert trainer.total_steps > stopped.total_steps

@@ -123,6 +123,24 @@ def test_a_large_vocabulary_is_told_with_what_would_be_left(tmp_path):
         assert not [note for note in training.notes if "would leave" in note]
 
 
+@pytest.mark.parametrize(
+    ("times", "more", "min_count", "end"),
+    [
+        (20, "", 20, "of the parameters"),  # followed already, and no character was rare
+        (20, "☃" * 3, 20, "of the parameters"),
+        (5, "abcdefghij" * 20, 5, "--min-count 10 would leave 11"),
+        (5, "abcdefghij\ufffd" * 20, 1, "--min-count 10 would leave 11"),
+    ],
+)
+def test_a_count_is_advised_only_if_it_would_leave_fewer(tmp_path, times, more, min_count, end):
+    path = tmp_path / "many.txt"
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + LARGE_VOCABULARY + 1)))
+    path.write_text(characters * times + more, "utf-8")
+    with open_training(ask_to_train(path, tmp_path, min_count=min_count)) as training:
+        [note] = [note for note in training.notes if "distinct characters" in note]
+        assert note.endswith(end)
+
+
 @pytest.mark.parametrize("fold", [False, True])
 def test_a_text_in_its_own_vocabulary_is_the_same(text, fold):
     corpus = read_corpus(str(text))

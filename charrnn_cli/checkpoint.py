@@ -19,7 +19,7 @@ from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.header import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.header import Array as Array  # part of what a checkpoint is
 from charrnn_cli.marks import Marks
-from charrnn_cli.vocabulary import Vocabulary
+from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary
 
 # what reading a file that is not as it should be can raise
 _DAMAGE = (
@@ -75,6 +75,12 @@ class Checkpoint:
     format: int = FORMAT
     device: str | None = None  # this and `marks` are None in files of earlier versions
     marks: Marks | None = None
+
+    @property
+    def folds(self) -> bool:
+        """Whether the model reads characters that it does not know as U+FFFD: with --min-count it
+        learned rare ones so."""
+        return self.train.min_count > 1 and REPLACEMENT in self.vocabulary
 
     @property
     def val_loss(self) -> float | None:

@@ -190,7 +190,9 @@ def table_rows(score: TextScore, model: Model) -> list[tuple[str, str]]:
     if model.checkpoint.val_loss is not None:
         held_out = bits_per_char(model.checkpoint.val_loss)
         rows.append(("for comparison", f"{held_out:.3f} bits/char on its own held-out text"))
-    rows.append(("would compress to", f"{_count(size, 'byte')}, {share:.0%} of the text's"))
+    folded = ", unknown characters as U+FFFD" if total.folded_count else ""
+    compressed = f"{_count(size, 'byte')}, {share:.0%} of the text's{folded}"
+    rows.append(("would compress to", compressed))
     rows.append(("unknown", _unknown(total)))
     return rows
 
@@ -204,14 +206,18 @@ def _gain(model: Model) -> str:
 
 
 def _unknown(score: Scorer) -> str:
-    """The characters that the model never saw, in words."""
+    """The characters that the model does not know, in words."""
     if not score.unknown_count:
         return "no character"
     most = score.unknown.most_common(NAMED)
     names = ", ".join(f"{describe(character)} x {count:,}" for character, count in most)
     more = len(score.unknown) - len(most)
+    if score.unknown_cost is None:
+        cost = f"read as U+FFFD, {score.unknown_bits:.1f} bits in all"
+    else:
+        cost = f"{score.unknown_cost:.1f} bits each"
     return (
-        f"{_count(score.unknown_count, 'character')}, {score.unknown_cost:.1f} bits each: {names}"
+        f"{_count(score.unknown_count, 'character')}, {cost}: {names}"
         f"{f' and {more:,} other' + 's' * (more > 1) if more else ''}; "
         f"{score.known_bits_per_char or 0:.3f} bits/char without them"
     )
@@ -224,7 +230,9 @@ def comparison(models: list[Model]) -> list[tuple[str, str]]:
         (
             model.name,
             f"{model.score.bits_per_char:.3f} bits/char, perplexity {model.score.perplexity:.2f}, "
-            f"{model.score.unknown_count:,} unknown{'  fits best' if model is ranked[0] else ''}",
+            f"{model.score.unknown_count:,} unknown"
+            f"{' read as U+FFFD' if model.score.folded_count else ''}"
+            f"{'  fits best' if model is ranked[0] else ''}",
         )
         for model in ranked
     ]

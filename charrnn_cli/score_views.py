@@ -13,7 +13,6 @@ from charrnn_cli.heat import SURPRISE, heat_lines
 from charrnn_cli.ranking import Ranking
 from charrnn_cli.scoring import Line, Scorer
 
-SHOWN_ROWS = 20  # of the text, on a terminal, unless more are asked for
 TSV_TEXT = 1_000  # characters of a line in a table
 
 
@@ -28,10 +27,10 @@ class View(Protocol):
 
 
 class Coloured:
-    """The first `most` lines of the text, or all if None, coloured by surprise; of them not more
-    than `rows` rows of the screen."""
+    """The first `most` lines of the text, coloured by surprise; of them not more than `rows` rows
+    of the screen."""
 
-    def __init__(self, most: int | None, rows: int | None, colour: bool) -> None:
+    def __init__(self, most: int, rows: int, colour: bool) -> None:
         self.most, self.rows, self.colour = most, rows, colour
         self.shown = self.lines = 0
 
@@ -41,14 +40,13 @@ class Coloured:
         if self._full():
             return
         for text in rendered(coloured(line, self.colour)):
-            if self.rows is None or self.shown < self.rows:
+            if self.shown < self.rows:
                 yield text
             self.shown += 1
 
     def _full(self) -> bool:
         """Whether no more is to be shown."""
-        enough = self.most is not None and self.lines > self.most
-        return enough or (self.rows is not None and self.shown >= self.rows)
+        return self.lines > self.most or self.shown >= self.rows
 
     def end(self, score: Scorer) -> Iterator[str]:
         """See `View`."""

@@ -40,17 +40,20 @@ class Scorer:
     """Scores a text that comes in blocks, and adds up.
 
     A known character costs what the model gave for it after all before it. An unknown one costs
-    `unknown_cost`; in its place the model reads the nearest known character, as `e` for `é`, or the
-    U+FFFD that it learned for rare ones, or else goes on as if it were not there. The first
-    character that the model reads has nothing before it, and costs nothing.
+    `unknown_cost`; in its place the model reads the nearest known character, as `e` for `é`, or
+    else goes on as if it were not there. A model that `folds` reads U+FFFD for every unknown one,
+    as in its training, and `unknown_cost` is None: each costs what the model gave for U+FFFD. The
+    first character that the model reads has nothing before it, and costs nothing.
     """
 
-    def __init__(self, vocabulary: Vocabulary, meter: Meter) -> None:
+    def __init__(self, vocabulary: Vocabulary, meter: Meter, folds: bool = False) -> None:
         self.vocabulary, self.meter = vocabulary, meter
-        self.unknown_cost = unknown_cost(vocabulary)
+        self.unknown_cost = None if folds else unknown_cost(vocabulary)
         self.characters = 0
         self.scored = 0  # those that cost something
+        self.known_scored = 0
         self.known_bits = 0.0
+        self.unknown_bits = 0.0  # what the unknown characters cost in all
         self.unknown: Counter[str] = Counter()
         self._nearest: dict[str, int] = {}
 
@@ -58,17 +61,20 @@ class Scorer:
         """Score the text's next characters."""
         ids = self.vocabulary.look_up(text).astype(np.int64)
         known = ids >= 0
-        bits = np.full(len(ids), self.unknown_cost)
         for place in np.flatnonzero(~known).tolist():
             self.unknown[text[place]] += 1
             ids[place] = self._stand_in(text[place])
         read = ids != NO_CHARACTER
-        measured = np.full(len(ids), np.nan)
-        measured[read] = self.meter.bits(ids[read])
-        bits[known] = measured[known]
+        bits = np.full(len(ids), np.nan)
+        bits[read] = self.meter.bits(ids[read])
+        if self.unknown_cost is not None:
+            bits[~known] = self.unknown_cost
         self.characters += len(ids)
-        self.scored += int(np.count_nonzero(~np.isnan(bits)))
-        self.known_bits += float(np.nansum(bits[known]))
+        charged = ~np.isnan(bits)
+        self.scored += int(np.count_nonzero(charged))
+        self.known_scored += int(np.count_nonzero(charged & known))
+        self.known_bits += float(bits[charged & known].sum())
+        self.unknown_bits += float(bits[charged & ~known].sum())
         return Scored(text, bits, known)
 
     @property
@@ -77,9 +83,9 @@ class Scorer:
         return self.unknown.total()
 
     @property
-    def unknown_bits(self) -> float:
-        """What the unknown characters cost in all."""
-        return self.unknown_count * self.unknown_cost
+    def folded_count(self) -> int:
+        """How many of them cost no more than the U+FFFD that stands for all."""
+        return self.unknown_count if self.unknown_cost is None else 0
 
     @property
     def bits(self) -> float:
@@ -104,15 +110,14 @@ class Scorer:
     @property
     def known_bits_per_char(self) -> float | None:
         """The mean over the known ones alone."""
-        known = self.scored - self.unknown_count
-        return self.known_bits / known if known else None
+        return self.known_bits / self.known_scored if self.known_scored else None
 
     def _stand_in(self, character: str) -> int:
         """The id that is read for an unknown character."""
         if character not in self._nearest:
-            # a model of a text with rare characters folded has read U+FFFD for all of them
-            nearest = self.vocabulary.nearest(character) or REPLACEMENT
-            index = self.vocabulary.id_of(nearest)
+            folds = self.unknown_cost is None
+            nearest = REPLACEMENT if folds else self.vocabulary.nearest(character)
+            index = None if nearest is None else self.vocabulary.id_of(nearest)
             self._nearest[character] = NO_CHARACTER if index is None else index
         return self._nearest[character]
 

@@ -22,7 +22,7 @@ from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_res
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
 from charrnn_cli.speed import measure_speed
 from charrnn_cli.training import Trainer
-from charrnn_cli.vocabulary import Ids
+from charrnn_cli.vocabulary import REPLACEMENT, Ids
 
 MUCH = 1.5  # times: what is worth a word
 LARGE_VOCABULARY = 1_000  # characters: an alphabet has a tenth of that
@@ -151,15 +151,16 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
 
 def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     """A word on a vocabulary that most of the model and of the time goes to."""
-    if len(corpus.vocabulary) <= LARGE_VOCABULARY:
+    size = len(corpus.vocabulary)
+    if size <= LARGE_VOCABULARY:
         return ()
     shapes = plan.model.tensor_shapes()
     theirs = sum(math.prod(shapes[name]) for name in ("layers.0.weight_ih", "head.weight"))
-    kept = int((corpus.counts() >= COMMON).sum())
-    return (
-        f"{len(corpus.vocabulary):,} distinct characters take {theirs / plan.model.parameters:.0%} "
-        f"of the parameters; --min-count {COMMON} would leave {kept + 1:,}",
-    )
+    common = corpus.vocabulary.code_points[corpus.counts() >= COMMON].tolist()
+    left = len({*common, ord(REPLACEMENT)})
+    advice = f"; --min-count {COMMON} would leave {left:,}" if left < size else ""
+    share = theirs / plan.model.parameters
+    return (f"{size:,} distinct characters take {share:.0%} of the parameters{advice}",)
 
 
 def _speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:

@@ -39,8 +39,8 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     """The model that `which` names, the newest run's if None. Raises CharRNNError."""
     file = find_checkpoint(which, checkpoints)
     checkpoint = load(file)
-    vocabulary = checkpoint.vocabulary
-    static = Scorer(vocabulary, Surprise(_reader(checkpoint, device)))
+    vocabulary, folds = checkpoint.vocabulary, checkpoint.folds
+    static = Scorer(vocabulary, Surprise(_reader(checkpoint, device)), folds)
     adapted = None
     if adapt:
         from charrnn_cli.adaptation import AdaptiveMeter
@@ -48,7 +48,7 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
 
         # one stream leaves a GPU idle: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
-        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen))
+        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), folds)
     return Model(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
@@ -80,7 +80,7 @@ class TextScore:
         name, score = self.stream.name, self.models[0].score
         if not score.characters:
             raise TextError(f"{name}: the text is empty. Give a file with some text in it.")
-        if not score.scored:
+        if not all(model.score.scored for model in self.models):
             raise TextError(f"{name}: 1 character; scoring needs at least 2. Give a longer text.")
 
 

@@ -21,7 +21,7 @@ from charrnn_cli.units import (
     read_states,
     study,
 )
-from charrnn_cli.vocabulary import Vocabulary, describe
+from charrnn_cli.vocabulary import REPLACEMENT, describe
 
 MOST_SHOWN = 4  # units with a stretch of text: what is looked at before it tires
 MOST_LINES = 12  # of that stretch
@@ -81,9 +81,9 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
     """Read a text, a path or `-` for stdin, with the model in a file, and compare its units with
     what a person can name. Raises CheckpointError, or TextError for a text too short for that.
 
-    Of a long text the first `MAX_READ` characters are read. One that the model never saw is read as
-    its nearest (a plain letter for one with an accent), or left out. `watch` is told the share
-    done.
+    Of a long text the first `MAX_READ` characters are read. One that the model does not know is
+    read as its nearest (a plain letter for one with an accent), or left out, or as U+FFFD by a
+    model that learned rare ones so. `watch` is told the share done.
     """
     checkpoint = load(file)
     stream = TextStream(source)
@@ -92,7 +92,7 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
     notes = [*stream.notes]
     if goes_on:
         notes.append(f"the first {MAX_READ:,} characters are read")
-    text, changed = _as_known(text, checkpoint.vocabulary)
+    text, changed = _as_known(text, checkpoint)
     notes += changed
     if len(text) < MIN_READ:
         raise TextError(
@@ -125,22 +125,25 @@ def worth_a_look(finding: Finding) -> bool:
     return finding.gain > 0 and abs(finding.correlation) >= VISIBLE
 
 
-def _as_known(text: str, vocabulary: Vocabulary) -> tuple[str, list[str]]:
+def _as_known(text: str, checkpoint: Checkpoint) -> tuple[str, list[str]]:
     """The text with unknown characters replaced or left out, and in words which."""
+    vocabulary, folds = checkpoint.vocabulary, checkpoint.folds
     stand_ins: dict[str, str | int | None] = {
-        character: vocabulary.nearest(character) for character in vocabulary.unknown(text)
+        character: REPLACEMENT if folds else vocabulary.nearest(character)
+        for character in vocabulary.unknown(text)
     }
     if not stand_ins:
         return text, []
     number = sum(map(text.count, stand_ins))
     names = [
-        describe(character) + (f" read as {known!r}" if known else " left out")
+        describe(character) + ("" if folds else f" read as {known!r}" if known else " left out")
         for character, known in stand_ins.items()
     ]
     more = len(names) - MAX_NAMED
     named = ", ".join(names[:MAX_NAMED]) + (f" and {more} more kinds" if more > 0 else "")
     changed = text.translate(str.maketrans(stand_ins))
-    return changed, [f"{number:,} characters that the model never saw: {named}"]
+    which = "that the model does not know, read as U+FFFD" if folds else "that the model never saw"
+    return changed, [f"{number:,} characters {which}: {named}"]
 
 
 def _exhibits(checkpoint: Checkpoint, text: str, found: Study) -> Iterator[Exhibit]:

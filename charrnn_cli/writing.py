@@ -149,9 +149,9 @@ class Samples:
 
     def _as_learned(self, corpus: Corpus) -> Corpus:
         """The text as the model read it: the rare characters of --min-count as one."""
-        vocabulary = self.checkpoint.vocabulary
-        folded = self.checkpoint.train.min_count > 1 and REPLACEMENT in vocabulary
-        return corpus.in_vocabulary(vocabulary, fold=True) if folded else corpus
+        if not self.checkpoint.folds:
+            return corpus
+        return corpus.in_vocabulary(self.checkpoint.vocabulary, fold=True)
 
     def originality(self, learned: Corpus) -> str:
         """How much of what was written is new, in words."""

@@ -1,6 +1,7 @@
 """Rare characters read as one: from the text to the model, to its samples, and through a resume."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from charrnn_cli.checkpoint import load
 from charrnn_cli.corpus import read_corpus
 from charrnn_cli.errors import ExitCode, TextError
 from charrnn_cli.start import LARGE_VOCABULARY, open_training
+from charrnn_cli.unit_report import report_units
 from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary
 
 RARE = words(250) + " Zürich, 馬 Zürich"  # Z ü r i c h twice, the horse once
@@ -58,6 +60,51 @@ def test_what_is_common_stays_and_lengths_are_the_same(tmp_path_factory, text, l
         for was, now in zip(text, read, strict=True)
     )
     assert set(corpus.vocabulary.characters) == set(read)
+
+
+@pytest.fixture
+def folding(text, tmp_path, monkeypatch):
+    """The trainer of a model that folds, and the held-out part of its text, to be scored there."""
+    whole = RARE + " the ráin in spain"  # the nearest of á, a, is common
+    text.write_text(whole, "utf-8")
+    _, trainer = train(text, tmp_path / "checkpoints", name="x", min_count=3)
+    monkeypatch.chdir(tmp_path)
+    return trainer, whole[-len(trainer.held_out_ids) :]
+
+
+@pytest.mark.parametrize("adapt", [[], ["--adapt"]])
+def test_the_held_out_part_scores_its_held_out_loss(invoke, folding, adapt):
+    trainer, held_out = folding
+    done = invoke("score", "-", "--json", "--checkpoint", "x", *adapt, input=held_out)
+    record = json.loads(done.stdout)
+    loss = record["static"]["loss"] if adapt else record["loss"]
+    assert loss == pytest.approx(load(trainer.run.best).val_loss, abs=1e-5)
+    assert {"馬", "ü", "á"} < set(record["unknown_characters"])
+    assert record["unknown"] == sum(c not in trainer.corpus.vocabulary for c in held_out)
+    assert record["unknown_cost"] is None
+    known = record["known_bits_per_char"] * (record["scored"] - record["unknown"])
+    assert record["bits"] == pytest.approx(known + record["unknown_bits"])
+
+
+def test_score_says_what_was_read_as_one(invoke, folding):
+    done = invoke("score", "-", "--checkpoint", "x", input="the rain, 馬")
+    assert re.search(r"unknown +2 characters, read as U\+FFFD, \d+\.\d bits in all: ", done.stdout)
+    assert "of the text's, unknown characters as U+FFFD\n" in done.stdout
+    two = invoke("score", "-", "--checkpoint", "x", "--checkpoint", "x", input="the rain, 馬")
+    assert two.stdout.splitlines()[0].endswith("2 unknown read as U+FFFD  fits best")
+    alone = invoke("score", "-", "--checkpoint", "x", input="馬")
+    assert "1 character; scoring needs at least 2" in one_line_error(alone, ExitCode.TEXT)
+
+
+def test_units_read_the_text_as_the_model_did(folding):
+    trainer, _ = folding
+    path = trainer.run.folder.parent.parent / "long.txt"
+    path.write_text(words(1000) + "á", "utf-8")
+    report = report_units(trainer.run.best, str(path))
+    assert report.characters == len(words(1000)) + 1
+    assert report.notes == (
+        "1 characters that the model does not know, read as U+FFFD: 'á' (U+00E1)",
+    )
 
 
 def test_a_resumed_run_reads_its_text_as_before(text, tmp_path):
@@ -121,6 +168,24 @@ def test_a_large_vocabulary_is_told_with_what_would_be_left(tmp_path):
     with open_training(ask_to_train(path, tmp_path, min_count=10)) as training:
         assert len(training.trainer.corpus.vocabulary) == 11
         assert not [note for note in training.notes if "would leave" in note]
+
+
+@pytest.mark.parametrize(
+    ("times", "more", "min_count", "end"),
+    [
+        (20, "", 20, "of the parameters"),  # followed already, and no character was rare
+        (20, "☃" * 3, 20, "of the parameters"),
+        (5, "abcdefghij" * 20, 5, "--min-count 10 would leave 11"),
+        (5, "abcdefghij\ufffd" * 20, 1, "--min-count 10 would leave 11"),
+    ],
+)
+def test_a_count_is_advised_only_if_it_would_leave_fewer(tmp_path, times, more, min_count, end):
+    path = tmp_path / "many.txt"
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + LARGE_VOCABULARY + 1)))
+    path.write_text(characters * times + more, "utf-8")
+    with open_training(ask_to_train(path, tmp_path, min_count=min_count)) as training:
+        [note] = [note for note in training.notes if "distinct characters" in note]
+        assert note.endswith(end)
 
 
 @pytest.mark.parametrize("fold", [False, True])

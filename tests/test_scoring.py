@@ -31,6 +31,20 @@ def test_the_loss_of_the_held_out_part_is_that_of_the_training(trained):
     assert score.scored == len(held_out) - 1
 
 
+def test_a_model_that_folds_pays_for_an_unknown_character_as_for_the_replacement():
+    checkpoint = make_checkpoint(vocabulary="abc\ufffd")
+    folding, plain = (
+        Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)), folds)
+        for folds in (True, False)
+    )
+    bits = folding.feed("日bâ本").bits
+    assert bits == pytest.approx(plain.feed("\ufffdb\ufffd\ufffd").bits, nan_ok=True)
+    assert folding.unknown == {"日": 1, "â": 1, "本": 1}
+    assert folding.unknown_bits == pytest.approx(bits[2:].sum())
+    assert folding.known_bits_per_char == pytest.approx(bits[1])
+    assert (folding.scored, folding.loss) == (3, pytest.approx(plain.loss))
+
+
 def test_figures_are_means_of_what_the_characters_cost():
     score = scorer_of()
     bits = score.feed("abc cab\n").bits

@@ -13,7 +13,6 @@ from charrnn_cli.heat import SURPRISE, heat_lines
 from charrnn_cli.ranking import Ranking
 from charrnn_cli.scoring import Line, Scorer
 
-SHOWN_ROWS = 20  # of the text, on a terminal, unless more are asked for
 TSV_TEXT = 1_000  # characters of a line in a table
 
 

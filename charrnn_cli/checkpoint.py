@@ -1,5 +1,6 @@
 """Checkpoints: one safetensors file each, that no crash spoils, read with distrust."""
 
+import itertools
 import json
 import math
 import os
@@ -20,6 +21,9 @@ from charrnn_cli.header import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.header import Array as Array  # part of what a checkpoint is
 from charrnn_cli.marks import Marks
 from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary
+
+MOST = 2**53 - 1  # that is counted: a float holds all whole numbers up to it
+LARGEST = 1e39  # that is measured: single precision, in which a model is trained, ends below it
 
 # what reading a file that is not as it should be can raise
 _DAMAGE = (
@@ -214,7 +218,23 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
     check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:
         raise ValueError("vocabulary and model differ in size")
+    _check_numbers(checkpoint)
     return checkpoint
+
+
+def _check_numbers(checkpoint: Checkpoint) -> None:
+    """Raise ValueError for numbers that no training comes to."""
+    progress, marks = checkpoint.progress, checkpoint.marks
+    numbers = vars(progress) | {"characters": checkpoint.corpus.characters}
+    numbers |= {} if marks is None else vars(marks)
+    most = {"best_step": progress.step, "optimizer_began": progress.step}
+    for name, value in numbers.items():
+        limit = most.get(name, MOST if type(value) is int else LARGEST)
+        if value is not None and not 0 <= value <= limit:
+            raise ValueError(f"{name} is {value!s:.60}")
+    steps = [-1, *(record["step"] for record in checkpoint.history), progress.step + 1]
+    if any(step >= after for step, after in itertools.pairwise(steps)):
+        raise ValueError("the steps of its history do not rise up to its own")
 
 
 def _check_memory(path: Path, size: int) -> None:
@@ -250,7 +270,11 @@ def _from_json(cls: type, values: Any) -> Any:
 def _history_record(record: Any) -> dict[str, float]:
     if not record.keys() >= {"step", "train_loss", "val_loss"}:
         raise ValueError("a record of the history lacks its step or losses")
-    return {str(name): _typed(str(name), value, int | float) for name, value in record.items()}
+    values = {name: _typed(name, value, float) for name, value in record.items() if name != "step"}
+    for name, value in values.items():
+        if not (0 if name.endswith("_loss") else -LARGEST) <= value <= LARGEST:
+            raise ValueError(f"{name} is {value}")
+    return {"step": _typed("step", record["step"], int), **values}
 
 
 def _bytes_of(shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from charrnn_cli.checkpoint import Checkpoint, Progress, load, peek
 from charrnn_cli.config import ModelConfig
-from charrnn_cli.errors import CheckpointError
+from charrnn_cli.errors import CheckpointError, WriteError
 from charrnn_cli.measures import bits_per_char
 from charrnn_cli.runs import Run
 
@@ -18,8 +18,8 @@ def inspect(path: Path) -> dict[str, Any]:
 
     `val_loss` and `bits_per_char` are of the weights in this file, None if they were not measured;
     `best_val_loss` is the run's best so far. `state`, `finished`, `run_step` and `seconds` are of
-    the run that the file lies in, None where there is no `last.safetensors` to go on from. `device`
-    and `marks` are None in files of earlier versions.
+    the run of the file, None where there is no `last.safetensors` to go on from; `seconds`
+    also if the metrics cannot be read. `device` and `marks` are None in files of earlier versions.
     """
     checkpoint = load(path)
     run = _run_of(path, checkpoint)
@@ -48,7 +48,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "state": None if run is None else run_state(Run(path.parent), run),
         "finished": None if run is None else run.finished,
         "run_step": None if run is None else run.step,
-        "seconds": None if run is None else Run(path.parent).seconds_until(run.step),
+        "seconds": None if run is None else _seconds(Run(path.parent), run.step),
         "val_loss": val_loss,
         "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
         "best_val_loss": progress.best_val_loss,
@@ -91,6 +91,13 @@ def run_state(run: Run, progress: Progress) -> str:
     if run.in_training:
         return "training"
     return "complete" if progress.finished else "stopped"
+
+
+def _seconds(run: Run, step: int) -> float | None:
+    try:
+        return run.seconds_until(step)
+    except WriteError:
+        return None
 
 
 def _run_of(path: Path, checkpoint: Checkpoint) -> Progress | None:

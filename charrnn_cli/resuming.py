@@ -3,7 +3,7 @@
 import os
 import stat
 
-from charrnn_cli.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, load
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
@@ -33,18 +33,27 @@ def load_to_resume(run: Run, from_best: bool) -> Checkpoint:
 
 
 def text_to_resume(
-    run: Run, checkpoint: Checkpoint, source: str | None, changed_text: bool
+    run: Run,
+    checkpoint: Checkpoint,
+    source: str | None,
+    changed_text: bool,
+    from_best: bool = False,
 ) -> tuple[Corpus, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and what to know of it: `source`
     or the text where it was. Another text is refused unless `changed_text` insists on it.
 
     Raises TextError for that, or if a changed text has characters that the model does not know.
     """
-    source = source or _path_of(checkpoint)
+    source = source or text_path(checkpoint.corpus)
     if source is None:
+        path = checkpoint.corpus.path
+        again = f"charrnn train TEXT --resume {run.name}"
+        again += " --from-best" * from_best + " --changed-text" * changed_text
+        if from_best and path is None:  # `best` never has it: it may be given to others
+            raise UsageError(f"{run.best} does not say where its text is; give it: {again}")
         raise UsageError(
-            f"the text of run {run.name}, {checkpoint.corpus.path or 'which came through a pipe'}, "
-            f"is not there; give it again: charrnn train TEXT --resume {run.name}"
+            f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
+            f"give it again: {again}"
         )
     corpus = read_corpus(source)
     old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
@@ -70,13 +79,13 @@ def text_to_resume(
     return corpus, (*corpus.notes, note)
 
 
-def _path_of(checkpoint: Checkpoint) -> str | None:
+def text_path(corpus: CorpusInfo) -> str | None:
     """Where a checkpoint says that its text is, if there is a file.
 
     That is only ever read, and its checksum compared. Still, who made the checkpoint chose the
     path: it must be of an ordinary file, which the endless ones of a system, of no size, are not.
     """
-    path = checkpoint.corpus.path
+    path = corpus.path
     if path is None or not os.path.isabs(path):
         return None
     try:

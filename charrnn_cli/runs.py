@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from charrnn_cli.checkpoint import Checkpoint, to_bytes
+from charrnn_cli.checkpoint import LARGEST, MOST, Checkpoint, to_bytes
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
 from charrnn_cli.files import append_line, open_regular, sync_folder, write_file
 
@@ -93,8 +94,7 @@ class Run:
     def seconds_until(self, step: int) -> float:
         """The time spent on the run up to its last evaluation at or before `step`."""
         records = self.metrics_until(step)
-        seconds = records[-1].get("seconds") if records else None
-        return float(seconds) if isinstance(seconds, int | float) else 0.0
+        return float(records[-1]["seconds"]) if records else 0.0
 
     def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
         """The evaluations up to a step, in their order; what is no record is passed over."""
@@ -106,7 +106,7 @@ class Run:
         for line in text.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 record = json.loads(line)
-                if record["step"] <= step:
+                if _is_evaluation(record) and record["step"] <= step:
                     records.append(record)
         return records
 
@@ -151,6 +151,16 @@ class Run:
             with contextlib.suppress(OSError):  # it may be gone, or hold what is not ours
                 (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
+
+
+def _is_evaluation(record: Any) -> bool:
+    """Whether a line of the metrics has a step, a time, and nothing but numbers of some size."""
+    return (
+        type(record["step"]) is int
+        and 0 <= record["step"] <= MOST
+        and record["seconds"] >= 0
+        and all(type(value) in (int, float) and abs(value) <= LARGEST for value in record.values())
+    )
 
 
 def create_run(checkpoints: Path, name: str | None, source: str) -> Run:

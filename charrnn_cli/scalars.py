@@ -41,6 +41,8 @@ class ScalarLog:
     def update(self) -> None:
         """Write the evaluations that are new. Raises WriteError."""
         records = [r for r in self.run.metrics_until() if r["step"] > self.written]
+        if not records:  # someone else changed the file
+            return
         try:
             if self.writer is None:
                 self._open()

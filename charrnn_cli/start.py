@@ -236,7 +236,9 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
     if "patience" in request.given:
         config = dataclasses.replace(config, patience=request.given["patience"])
 
-    corpus, notes = text_to_resume(run, checkpoint, request.source, request.changed_text)
+    corpus, notes = text_to_resume(
+        run, checkpoint, request.source, request.changed_text, request.from_best
+    )
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
     if corpus.sha256 != checkpoint.corpus.sha256:  # losses on another text do not compare
         progress = dataclasses.replace(

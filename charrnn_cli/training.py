@@ -266,7 +266,6 @@ class Trainer:
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
         self.marks = checkpoint.marks
-        self.seconds_before = self.progress.seconds or 0.0
         if not checkpoint.training:  # taken up from `best`: state and moments begin at zero again
             self._advance(optimizer_began=self.progress.step)
             return

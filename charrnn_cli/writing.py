@@ -14,6 +14,7 @@ from charrnn_cli.corpus import Corpus, read_corpus, read_text
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.numpy_engine import NumpyEngine
 from charrnn_cli.originality import GRAM, compare
+from charrnn_cli.resuming import text_path
 from charrnn_cli.runs import Run, find_checkpoint
 from charrnn_cli.sampling import Engine, generate, surprise
 from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary, describe
@@ -128,7 +129,8 @@ class Samples:
     def learned_text(self, source: str | None) -> Corpus:
         """The text that the model learned, from `source` or from where its run says.
 
-        Raises UsageError if the run does not say, TextError if it is another text by now.
+        Raises UsageError if the run does not say or there is no such file, TextError if it is
+        another text by now.
         """
         if source is not None:
             return self._as_learned(read_corpus(source))
@@ -139,10 +141,16 @@ class Samples:
                 f"--originality: {self.file} does not say where its text is "
                 f"({self.checkpoint.corpus.name}). Give it: --originality TEXT"
             )
-        corpus = read_corpus(info.path)
+        path = text_path(info)
+        if path is None:
+            raise UsageError(
+                f"--originality: the text that the model learned, {info.path}, is not there. "
+                "Give it: --originality TEXT"
+            )
+        corpus = read_corpus(path)
         if corpus.sha256 != info.sha256:
             raise TextError(
-                f"{info.path}: not the text that the model learned, or changed since. "
+                f"{path}: not the text that the model learned, or changed since. "
                 "Give it: --originality TEXT"
             )
         return self._as_learned(corpus)

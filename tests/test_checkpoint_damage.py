@@ -1,6 +1,7 @@
 """Damaged and foreign files: each is refused by name, and nothing else is raised."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,15 @@ from factories import (
     plain,
     with_header,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn_cli.checkpoint import load, to_bytes
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.inspection import inspect
+from charrnn_cli.marks import Marks
+from charrnn_cli.overview import drawings, table_rows
+from charrnn_cli.sketch import UNICODE
 
 TINY_BYTES = to_bytes(TINY)
 
@@ -54,6 +59,10 @@ def loads_whole_or_is_refused(path: Path, data: bytes) -> None:
     assert len(checkpoint.vocabulary) == checkpoint.model.vocabulary_size
     path.write_bytes(to_bytes(checkpoint))
     assert plain(load(path)) == plain(checkpoint)
+    facts = inspect(path)
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert table_rows(facts)
+    assert list(drawings(facts, 80, UNICODE))
 
 
 def reads_the_same_or_is_refused(path: Path, data: bytes) -> None:
@@ -122,6 +131,11 @@ values = st.recursive(
 )
 
 
+def keys(part: dict | list) -> set:
+    """What can be put between brackets after it."""
+    return set(part if isinstance(part, dict) else range(len(part)))
+
+
 def places(header, here=()) -> list[tuple]:
     """The path to every value in nested dicts and lists."""
     inner = header.items() if isinstance(header, dict) else enumerate(header)
@@ -133,15 +147,37 @@ def places(header, here=()) -> list[tuple]:
     return found
 
 
-@fuzz
-@given(st.sampled_from(places(header_of(TINY))), values)
-def test_a_header_with_any_value_anywhere_never_raises_anything_else(scratch, place, value):
-    header = header_of(TINY)
+WITH_ALL = dataclasses.replace(
+    TINY,
+    history=({"step": 3, "epoch": 0.3, "train_loss": 2.5, "val_loss": 2.0}, *TINY.history),
+    marks=Marks(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90),
+    device="cpu",
+)
+PLACES = [place for place in places(header_of(WITH_ALL)) if not place[0].endswith("sha256")]
+
+
+@settings(fuzz, max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(PLACES), values), min_size=1, max_size=3))
+def test_a_sealed_header_with_any_values_anywhere_is_refused_or_can_be_shown(scratch, changes):
+    header = header_of(WITH_ALL)
+    for place, value in changes:
+        part = header
+        for key in place[:-1]:
+            part = part[key] if isinstance(part, dict | list) and key in keys(part) else None
+        if isinstance(part, dict | list) and place[-1] in keys(part):
+            part[place[-1]] = value
+    loads_whole_or_is_refused(scratch, with_header(header))
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place[0] != "vocabulary"], ids=str)
+def test_a_sealed_header_with_one_hostile_number_is_refused_or_can_be_shown(scratch, place):
+    header = header_of(WITH_ALL)
     part = header
     for key in place[:-1]:
         part = part[key]
-    part[place[-1]] = value
-    loads_whole_or_is_refused(scratch, with_header(header))
+    for value in (-1, 0, 3, 10**400, 10**30, 1e38, 1.7e308, -1.7e308):
+        part[place[-1]] = value
+        loads_whole_or_is_refused(scratch, with_header(header))
 
 
 def required(place: tuple) -> bool:

@@ -10,6 +10,7 @@ from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoint import to_bytes
 from charrnn_cli.header import sealed
+from charrnn_cli.marks import Marks
 
 
 @pytest.mark.parametrize("part", ["model", "train", "corpus", "progress"])
@@ -34,12 +35,54 @@ def test_a_header_with_an_unknown_field_is_refused(refused, part):
         ("progress", "step", 1.5),
         ("progress", "step", True),
         ("progress", "finished", 1),
+        ("progress", "step", -5),
+        ("progress", "step", 10**400),
+        ("progress", "step", 2**53),
+        ("progress", "best_step", 6),
+        ("progress", "best_step", -1),
+        ("progress", "optimizer_began", 6),
+        ("progress", "optimizer_began", -1),
+        ("progress", "since_best", -1),
+        ("progress", "epoch", -0.5),
+        ("progress", "epoch", 1e300),
+        ("progress", "loss_sum", -1.0),
+        ("progress", "seconds", -1.0),
+        ("progress", "best_val_loss", -1.0),
+        ("progress", "best_val_loss", 1e300),
         ("corpus", "name", None),
+        ("corpus", "characters", -1),
+        ("corpus", "characters", 10**400),
+        ("marks", "uniform", 1e300),
+        ("marks", "counted", 10**400),
     ],
 )
 def test_a_value_of_the_wrong_type_or_beyond_its_limits_is_refused(refused, part, field, value):
-    header = header_of(TINY)
+    header = header_of(dataclasses.replace(TINY, marks=Marks(2.0, 1.5, 1.0, 90)))
     header[part][field] = value
+    assert "damaged or foreign" in refused(with_header(header))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": 10**400},
+        {"step": 6},
+        {"step": -1},
+        {"step": 4.5},
+        {"step": 3},
+        {"val_loss": -1.0},
+        {"val_loss": 1.7e308},
+        {"train_loss": -1.7e308},
+        {"epoch": 1e300},
+        {"grad_norm": -1e300},
+        {"learning_rate": 10**400},
+    ],
+    ids=str,
+)
+def test_a_history_that_no_training_has_is_refused(refused, changes):
+    record = {"step": 5, "epoch": 0.5, "train_loss": 1.5, "val_loss": 1.0}
+    header = header_of(TINY)
+    header["history"] = [record | {"step": 3}, record | changes]
     assert "damaged or foreign" in refused(with_header(header))
 
 

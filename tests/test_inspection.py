@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from factories import later, make_checkpoint, make_run, save_checkpoint
@@ -9,6 +10,7 @@ from factories import later, make_checkpoint, make_run, save_checkpoint
 from charrnn_cli.checkpoint import CorpusInfo
 from charrnn_cli.inspection import categories, inspect, model_parts
 from charrnn_cli.marks import Marks
+from charrnn_cli.overview import table_rows
 
 
 @pytest.fixture
@@ -125,6 +127,25 @@ def test_the_state_of_a_run_is_that_of_its_last(tmp_path, finished, state):
     run.append_metrics({"step": 5, "seconds": 61.5})
     facts = inspect(run.best)
     assert (facts["state"], facts["seconds"]) == (state, 61.5)
+
+
+def test_metrics_that_cannot_be_read_leave_the_time_unknown(tmp_path, monkeypatch):
+    run = make_run(tmp_path, "mine")
+    run.append_metrics({"step": 5, "seconds": 61.5})
+
+    def fail(*_, **__):
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    facts = inspect(run.best)
+    assert facts["seconds"] is None
+    assert dict(table_rows(facts))["run"] == "goes on with --resume, at step 5"
+
+
+def test_an_endless_time_in_the_metrics_is_passed_over(tmp_path):
+    run = make_run(tmp_path, "mine")
+    run.metrics.write_text('{"step": 1, "seconds": Infinity}\n')
+    assert inspect(run.best)["seconds"] == 0
 
 
 def test_a_run_that_is_locked_is_being_trained(tmp_path):

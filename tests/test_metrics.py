@@ -67,7 +67,7 @@ def test_a_time_that_is_no_number_counts_as_none(tmp_path, seconds):
 def test_metrics_past_a_step_are_dropped_and_the_rest_kept(tmp_path):
     run = make_run(tmp_path, "mine")
     for step in (10, 20, 30):
-        run.append_metrics({"step": step, "val_loss": 1.0})
+        run.append_metrics({"step": step, "seconds": 1.5, "val_loss": 1.0})
     run.drop_metrics_after(20)
     assert [record["step"] for record in metrics_of(run)] == [10, 20]
 
@@ -76,7 +76,7 @@ def test_metrics_past_a_step_are_dropped_and_the_rest_kept(tmp_path):
     "torn",
     [
         b'{"step": 2',
-        b'{"step": 20}{"st',
+        b'{"step": 20, "seconds": 1.5}{"st',
         b"\0\0\0\0",
         b"\xff\xfe\x80",
         b"[1]",
@@ -85,23 +85,31 @@ def test_metrics_past_a_step_are_dropped_and_the_rest_kept(tmp_path):
         b'{"loss": 1}',
         b'{"step": null}',
         b'{"step": "3"}',
+        b'{"step": 3}',
+        b'{"step": 3.5, "seconds": 1}',
+        b'{"step": -3, "seconds": 1}',
+        b'{"step": 3, "seconds": Infinity}',
+        b'{"step": 3, "seconds": -1}',
+        b'{"step": 3, "seconds": 1, "val_loss": NaN}',
+        b'{"step": 3, "seconds": 1, "val_loss": null}',
+        b'{"step": 1' + 400 * b"0" + b', "seconds": 1}',
     ],
 )
 def test_a_torn_line_is_dropped_and_the_next_record_stands_on_its_own(tmp_path, torn):
     run = make_run(tmp_path, "mine")
-    run.append_metrics({"step": 10})
+    run.append_metrics({"step": 10, "seconds": 1.5})
     with open(run.metrics, "ab") as file:
         file.write(torn)
     run.drop_metrics_after(100)
-    run.append_metrics({"step": 20})
+    run.append_metrics({"step": 20, "seconds": 1.5})
     assert [record["step"] for record in metrics_of(run)] == [10, 20]
 
 
 def test_a_last_line_that_lacks_only_its_end_is_kept(tmp_path):
     run = make_run(tmp_path, "mine")
-    run.metrics.write_text('{"step": 10}\n{"step": 20}')
+    run.metrics.write_text('{"step": 10, "seconds": 1.5}\n{"step": 20, "seconds": 1.5}')
     run.drop_metrics_after(20)
-    assert run.metrics.read_text() == '{"step": 10}\n{"step": 20}\n'
+    assert run.metrics.read_text() == '{"step": 10, "seconds": 1.5}\n{"step": 20, "seconds": 1.5}\n'
 
 
 def test_dropping_from_no_metrics_leaves_none(tmp_path):
@@ -112,7 +120,7 @@ def test_dropping_from_no_metrics_leaves_none(tmp_path):
 
 def test_metrics_that_cannot_be_read_are_named(tmp_path, monkeypatch):
     run = make_run(tmp_path, "mine")
-    run.append_metrics({"step": 1})
+    run.append_metrics({"step": 1, "seconds": 1.5})
 
     def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error")

@@ -161,6 +161,14 @@ def test_a_run_that_went_on_from_best_resumes_exactly_again(rain, tmp_path):
     assert ends[0] == ends[1]
 
 
+@pytest.mark.parametrize(("changed", "more"), [(False, ""), (True, " --changed-text")])
+def test_from_best_without_its_text_one_is_told_how_to_give_it(rain, tmp_path, changed, more):
+    train(rain, tmp_path, stop_at=25)
+    again = f"charrnn train TEXT --resume rain --from-best{more}"
+    with pytest.raises(UsageError, match=f"does not say where its text is; give it: {again}$"):
+        train(None, tmp_path, resume="rain", from_best=True, changed_text=changed)
+
+
 # another text, when told to
 
 

@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import os
 from hashlib import sha256
 
 import pytest
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
-from charrnn_cli.checkpoint import CorpusInfo
+from charrnn_cli.checkpoint import CorpusInfo, load
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.writing import Samples
@@ -159,6 +160,24 @@ def test_a_checkpoint_alone_does_not_say_where_its_text_is(cycle_run):
     (cycle_run / "cycle" / "last.safetensors").unlink()
     with pytest.raises(UsageError, match="--originality TEXT"):
         ask_to_write(cycle_run).learned_text(None)
+
+
+@pytest.mark.parametrize("path", ["pipe", "/dev/zero", "text.txt", "nowhere.txt"])
+def test_a_path_in_a_checkpoint_is_read_only_if_it_is_of_an_ordinary_file(
+    cycle_run, monkeypatch, path
+):
+    monkeypatch.chdir(cycle_run)
+    os.mkfifo("pipe")
+    descriptor = os.open("pipe", os.O_RDWR)  # should it be read after all, it does not hang
+    os.write(descriptor, b"w")
+    place = str(cycle_run / path) if path == "pipe" else path
+    last = cycle_run / "cycle" / "last.safetensors"
+    checkpoint = load(last)
+    corpus = dataclasses.replace(checkpoint.corpus, path=place)
+    save_checkpoint(last, dataclasses.replace(checkpoint, corpus=corpus))
+    with pytest.raises(UsageError, match=r"is not there\. Give it: --originality TEXT"):
+        ask_to_write(cycle_run).learned_text(None)
+    os.close(descriptor)
 
 
 def test_a_text_that_was_copied_is_not_new(cycle_run):

@@ -1,5 +1,6 @@
 """What several test files use: a quiet machine, small texts, trained runs, the command line."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,12 @@ def one_thread(monkeypatch):
     """Two test processes on two cores: more threads would only fight."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+
+# pytest's readline sets these, which would be taken for the user's wish of a width
+for name in ("COLUMNS", "LINES"):
+    os.environ[name] = ""  # so that what C has set is taken away as well
+    del os.environ[name]
 
 
 @pytest.fixture

@@ -49,14 +49,15 @@ PLACES = {
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize(("dropout", "optimizer"), [(0.0, "adamw"), (0.3, "muon")])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_stopped_and_resumed_run_ends_with_the_same_bytes(
-    name, dropout, place, undisturbed, tmp_path
+    name, dropout, optimizer, place, undisturbed, tmp_path
 ):
-    text, whole = undisturbed(model=name, dropout=dropout)
+    wishes = {"model": name, "dropout": dropout, "optimizer": optimizer}
+    text, whole = undisturbed(**wishes)
     stop_at = PLACES[place](whole)
-    events, stopped = train(text, tmp_path, stop_at, model=name, dropout=dropout)
+    events, stopped = train(text, tmp_path, stop_at, **wishes)
     assert events[-1].reason == "stopped"
     assert stopped.progress.step == stop_at
 

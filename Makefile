@@ -15,7 +15,7 @@ test: $(VENV)/installed  ## linters, types, all tests
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
-torture: $(VENV)/installed  ## an hour of faults, kills, full disks and fuzzing
+torture: $(VENV)/installed  ## a quarter of an hour of faults, kills, full disks and fuzzing
 	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/torture
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python tests/torture/fuzz.py 600

@@ -163,7 +163,7 @@ def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda 
     def distance(row: Row) -> tuple[float, float]:
         wanted = passes(row)
         by_size = abs(math.log(row.characters / characters))
-        return by_size, 0.0 if wanted is None else abs(math.log(row.epochs / wanted))
+        return by_size, 0.0 if wanted is None else abs(math.log(row.epochs / max(wanted, 1e-9)))
 
     return min(ROWS, key=distance)
 

@@ -180,7 +180,7 @@ def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the tensors of the optimizer's state and of the carried hidden state."""
+    """Name and shape of the optimizer's state, the carried hidden state and the loss scale."""
     model, train = checkpoint.model, checkpoint.train
     shapes = {
         f"optimizer.{moment}.{name}": shape
@@ -189,6 +189,8 @@ def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
     }
     for index in range(model.num_layers * model.cell.states):
         shapes[f"hidden.{index}"] = (train.batch_size, model.hidden_size)
+    if train.precision == "float16":
+        shapes["loss_scale"] = (2,)
     return shapes
 
 

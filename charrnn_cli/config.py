@@ -46,6 +46,7 @@ class Setting:
 MAX_VOCABULARY = 0x110000  # every code point there is
 SAVE_EVERY = 120.0  # seconds
 OPTIMIZERS = ("muon", "adamw")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 SETTINGS: Mapping[str, Setting] = {
     # model
@@ -118,8 +119,8 @@ def check(name: str, value: float) -> None:
 def check_all(values: Mapping[str, Any]) -> None:
     """Raise UsageError for the first value that its setting does not allow."""
     for name, value in values.items():
-        if name in ("model", "optimizer"):
-            kinds = tuple(CELLS) if name == "model" else OPTIMIZERS
+        if name in (kinds_of := {"model": CELLS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}):
+            kinds = tuple(kinds_of[name])
             if value not in kinds:
                 raise UsageError(f"--{name} {value}: must be one of {', '.join(kinds)}.")
         elif name in SETTINGS and value is not None:
@@ -223,6 +224,7 @@ class TrainConfig(_Checked):
     patience: int | None
     random_seed: int
     eval_every: int
+    precision: str = "float32"
     min_count: int = 1
     warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable at 8e-3
     weight_decay: float = 0.01  # PyTorch's own default for AdamW

@@ -75,6 +75,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         header["train"].setdefault("min_count", 1)
         header["train"].setdefault("optimizer", "adamw")
         header["progress"].setdefault("optimizer_began", 0)
+    header["train"].setdefault("precision", "float32")  # what runs before the setting had
     return start + table, header
 
 

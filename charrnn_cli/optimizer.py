@@ -38,6 +38,8 @@ class Optimizer:
             fused=True,  # the default loops over tensors in Python
         )
         self.weight_decay = config.weight_decay
+        # float16's range is too narrow for it
+        self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
     @torch.no_grad()
     def step(self, rate: float, step: int) -> None:
@@ -52,7 +54,7 @@ class Optimizer:
                 continue
             ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
             size = parameter.shape[1]
-            update = orthogonalize(ahead.view(-1, size, size)).view_as(parameter)
+            update = orthogonalize(ahead.view(-1, size, size), self.dtype).view_as(parameter)
             parameter.mul_(1 - EVERY * rate * self.weight_decay)
             parameter.add_(update, alpha=-EVERY * rate * ADAM_SIZE * size**0.5)
 
@@ -77,13 +79,13 @@ class Optimizer:
             self.momentum[name] = tensors[f"momentum.{name}"]
 
 
-def orthogonalize(blocks: Tensor) -> Tensor:
+def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Matrices (N, H, H) with singular values brought near one, between about 0.7 and 1.2: five
-    Newton-Schulz steps with the coefficients of Jordan et al. (2024)."""
+    Newton-Schulz steps with the coefficients of Jordan et al. (2024), computed in `dtype`."""
     linear, cubic, quintic = COEFFICIENTS
-    x: Tensor = blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = (blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
         x = torch.baddbmm(x, change, x, beta=linear)
-    return x
+    return x.to(blocks.dtype)

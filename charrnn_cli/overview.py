@@ -112,8 +112,8 @@ def _settings(training: Mapping[str, Any]) -> str:
     return (
         f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
         f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
-        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
-        f"random seed {training['random_seed']}"
+        f"{training['precision']}, clip {training['grad_clip']:g}, "
+        f"held out {training['val_fraction']:g}, random seed {training['random_seed']}"
     )
 
 

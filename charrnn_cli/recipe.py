@@ -8,7 +8,7 @@ user sets overrides its part of a row.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from charrnn_cli.config import ModelConfig, TrainConfig
@@ -73,13 +73,13 @@ def make_plan(
     held_out_characters: int,
     vocabulary_size: int,
     given: Mapping[str, Any],
-    multiplications_per_second: float | None = None,
+    measure: Callable[[ModelConfig, TrainConfig], float] | None = None,
 ) -> Plan:
     """A plan for a text of that size. `given` holds what the user set, by setting name.
 
-    `multiplications_per_second`, where measured, is how many of a model's `multiplications` this
-    machine trains in a second: for a run with a time limit it chooses the row and spaces the
-    evaluations. Raises UsageError for a value outside its limits.
+    `measure` tells how many characters a second this machine trains with a model and settings. For
+    a run with a time limit it chooses the row and spaces the evaluations; without it some 50,000
+    are assumed. Raises UsageError for a value outside its limits.
     """
     minutes, model = given.get("minutes"), str(given.get("model", "gru"))
 
@@ -94,78 +94,81 @@ def make_plan(
 
     def passes(row: Row) -> float | None:
         """How many the time allowed is enough for with a row's model, or are asked for."""
-        if minutes is None or multiplications_per_second is None:
+        if minutes is None or measure is None:
             return given.get("epochs")
-        per_pass = train_characters * sizes(row).multiplications
-        return 60 * float(minutes) * multiplications_per_second / per_pass
+        return 60 * float(minutes) * measure(sizes(row), fitted(settings(row))) / train_characters
+
+    def settings(row: Row) -> TrainConfig:
+        """Those of a row; how often to evaluate is left open."""
+        return TrainConfig(
+            epochs=given.get("epochs", row.epochs if minutes is None or row.ends else None),
+            minutes=minutes,
+            batch_size=given.get("batch_size", row.batch_size),
+            seq_length=given.get("seq_length", row.seq_length),
+            learning_rate=given.get(
+                "learning_rate", row.learning_rate * RATE_FACTOR.get(model, 1.0)
+            ),
+            optimizer=given.get("optimizer", row.optimizer),
+            grad_clip=given.get("grad_clip", GRAD_CLIP),
+            val_fraction=given.get("val_fraction", VAL_FRACTION),
+            patience=given.get("patience"),
+            random_seed=given.get("random_seed", 0),
+            eval_every=1,
+            min_count=given.get("min_count", 1),
+        )
+
+    def fitted(train: TrainConfig) -> TrainConfig:
+        batch_size, seq_length = fit_batch(train_characters, train.batch_size, train.seq_length)
+        return replace(train, batch_size=batch_size, seq_length=seq_length)
 
     row = nearest_row(train_characters, passes)
-    epochs = given.get("epochs", row.epochs if minutes is None or row.ends else None)
-    rate = row.learning_rate * RATE_FACTOR.get(model, 1.0)
-    settings = {
-        "batch_size": given.get("batch_size", row.batch_size),
-        "seq_length": given.get("seq_length", row.seq_length),
-        "learning_rate": given.get("learning_rate", rate),
-        "optimizer": given.get("optimizer", row.optimizer),
-        "grad_clip": given.get("grad_clip", GRAD_CLIP),
-        "val_fraction": given.get("val_fraction", VAL_FRACTION),
-        "random_seed": given.get("random_seed", 0),
-        "min_count": given.get("min_count", 1),
-        "epochs": epochs,
-        "minutes": minutes,
-        "patience": given.get("patience"),
-        "eval_every": 1,
-    }
-    model_config = sizes(row)
-    TrainConfig(**settings)  # checks what the user set before anything is computed from it
-
+    asked = settings(row)
+    train = fitted(asked)
     notes = []
-    asked = settings["batch_size"], settings["seq_length"]
-    fitted = fit_batch(train_characters, *asked)
-    if fitted != asked:
-        settings["batch_size"], settings["seq_length"] = fitted
+    if train != asked:
         notes.append(
-            f"the text is small for batches of {asked[0]} x {asked[1]} characters: "
-            f"taking {fitted[0]} x {fitted[1]}"
+            f"the text is small for batches of {asked.batch_size} x {asked.seq_length} characters: "
+            f"taking {train.batch_size} x {train.seq_length}"
         )
     if held_out_characters > MAX_MEASURED:
         notes.append(
             f"held-out loss is measured on the first {MAX_MEASURED:,} of the "
             f"{held_out_characters:,} characters held out"
         )
-    epoch_steps = steps_per_epoch(train_characters, *fitted)
-    steps = math.inf if epochs is None else planned_steps(epochs, epoch_steps)
+    per_step = train.batch_size * train.seq_length
+    epoch_steps = steps_per_epoch(train_characters, train.batch_size, train.seq_length)
+    steps = math.inf if train.epochs is None else planned_steps(train.epochs, epoch_steps)
     if minutes is not None:
-        timed = passes(row)
-        characters = train_characters * timed if timed else 3e6 * minutes
-        if steps * math.prod(fitted) < 0.9 * characters and "epochs" not in given:
+        speed = measure(sizes(row), train) if measure is not None else 50_000.0
+        characters = 60 * float(minutes) * speed
+        if steps * per_step < 0.9 * characters and "epochs" not in given:
             notes.append(
-                f"the text is small: after {epochs:g} epochs more would be learned by heart, so "
-                "the run ends there (--epochs goes on)"
+                f"the text is small: after {train.epochs:g} epochs more would be learned by heart, "
+                "so the run ends there (--epochs goes on)"
             )
-        steps = min(steps, characters / math.prod(fitted))
+        steps = min(steps, characters / per_step)
     # an evaluation costs about a fourth of a step a character: this keeps it to a twentieth of all
     measured = min(held_out_characters, MAX_MEASURED)
-    eval_every = max(
-        1, 5 * measured // math.prod(fitted), epoch_steps // 10, math.ceil(steps / EVALUATIONS)
-    )
-    settings["eval_every"] = eval_every
-    if settings["patience"] is None:
-        # late enough not to cut the slow end of the schedule, where most is learned
-        settings["patience"] = max(5, round(0.4 * steps / eval_every))
-    return Plan(model_config, TrainConfig(**settings), tuple(notes))
+    eval_every = max(1, 5 * measured // per_step, epoch_steps // 10, math.ceil(steps / EVALUATIONS))
+    # late enough not to cut the slow end of the schedule, where most is learned
+    patience = train.patience or max(5, round(0.4 * steps / eval_every))
+    train = replace(train, eval_every=eval_every, patience=patience)
+    return Plan(sizes(row), train, tuple(notes))
 
 
 def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda row: None) -> Row:
     """The row nearest to a size on the logarithmic scale; of several for one size that whose epochs
     are nearest to what `passes` says of it, or the first where it says nothing."""
 
-    def distance(row: Row) -> tuple[float, float]:
-        wanted = passes(row)
-        by_size = abs(math.log(row.characters / characters))
-        return by_size, 0.0 if wanted is None else abs(math.log(row.epochs / max(wanted, 1e-9)))
+    def by_size(row: Row) -> float:
+        return abs(math.log(row.characters / characters))
 
-    return min(ROWS, key=distance)
+    def by_passes(row: Row) -> float:
+        wanted = passes(row)
+        return 0.0 if wanted is None else abs(math.log(row.epochs / max(wanted, 1e-9)))
+
+    nearest = min(map(by_size, ROWS))
+    return min((row for row in ROWS if by_size(row) == nearest), key=by_passes)
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

@@ -24,15 +24,18 @@ from torch.autograd.function import once_differentiable
 class Steps:
     """The time steps of one kind of cell; all arrays are feature-major.
 
-    `forward(gates, weight_hh, bias_hh, h)` takes the inputs' part of the gates' sums, (T, G*H, B),
-    which it overwrites, and the state before, (H, B). It returns the outputs (T, H, B) and what
-    `backward` needs besides.
+    `forward(gates, weight_hh, bias_hh, states, outputs)` takes the inputs' part of the gates' sums,
+    (T, G*H, B), which it overwrites. It writes the outputs (T, H, B), and after the state before,
+    `states[0]`, those after each step, (T+1, H, B). It returns what `backward` needs besides.
 
-    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradients of the gates' sums
-    as the inputs and as the recurrent product reach them, (T, G*H, B) each, and that of `h`.
+    `backward(outputs, h, saved, weight_hh, grad_outputs)`, with the state before, (H, B), returns
+    the gradients of the gates' sums as the inputs and as the recurrent product reach them,
+    (T, G*H, B) each, and that of `h`.
+
+    Matrix products are made in the precision of `weight_hh`, all else in that of `outputs`.
     """
 
-    forward: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, tuple[Tensor, ...]]]
+    forward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
     backward: Callable[
         [Tensor, Tensor, tuple[Tensor, ...], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]
     ]
@@ -48,10 +51,13 @@ def run_window(
 
     `inputs` are ids (T, B) or vectors (T, B, W); `weights` are weight_ih (G*H, W), weight_hh
     (G*H, H) and the two biases (G*H,), gates in PyTorch's order; `h` is the state before, (B, H).
+    Under autocast the matrix products alone are made in its precision.
     """
     if inputs.dim() == 3:
         inputs = inputs.transpose(1, 2)  # (T, W, B), and contiguous if it comes from another layer
-    outputs: Tensor = _Window.apply(steps, inputs, *weights, h.t())  # type: ignore[no-untyped-call]
+    low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else h.dtype
+    with torch.autocast("cpu", enabled=False):
+        outputs: Tensor = _Window.apply(steps, low, inputs, *weights, h.t())  # type: ignore[no-untyped-call]
     return outputs.transpose(1, 2)
 
 
@@ -62,6 +68,7 @@ class _Window(Function):
     def forward(
         ctx: Any,
         steps: Steps,
+        low: torch.dtype,
         inputs: Tensor,
         weight_ih: Tensor,
         weight_hh: Tensor,
@@ -74,18 +81,21 @@ class _Window(Function):
             table = (weight_ih + bias_ih[:, None]).expand(time, -1, -1)
             gates = table.gather(2, inputs[:, None].expand(-1, rows, -1))
         else:
-            bias = bias_ih[None, :, None].expand(time, -1, inputs.shape[2])
-            gates = torch.baddbmm(bias, weight_ih.expand(time, -1, -1), inputs)
-        h = h.contiguous()
-        outputs, saved = steps.forward(gates, weight_hh, bias_hh, h)
+            inputs, weight_ih = inputs.to(low), weight_ih.to(low)
+            gates = (weight_ih.expand(time, -1, -1) @ inputs).to(h.dtype).add_(bias_ih[:, None])
+        states = h.new_empty(time + 1, *h.shape, dtype=low)
+        outputs = states[1:] if low == h.dtype else h.new_empty(time, *h.shape)
+        states[0] = h
+        weight_hh = weight_hh.to(low)
+        saved = steps.forward(gates, weight_hh, bias_hh, states, outputs)
         ctx.steps = steps
-        ctx.save_for_backward(inputs, weight_ih, weight_hh, h, outputs, *saved)
+        ctx.save_for_backward(inputs, weight_ih, weight_hh, h, states, outputs, *saved)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, weight_ih, weight_hh, h, outputs, *saved = ctx.saved_tensors
+        inputs, weight_ih, weight_hh, h, states, outputs, *saved = ctx.saved_tensors
         to_inputs, to_product, grad_h = ctx.steps.backward(
             outputs, h, tuple(saved), weight_hh, grad_outputs.contiguous()
         )
@@ -96,19 +106,23 @@ class _Window(Function):
         else:
             grad_ih = into @ _features(inputs).t()
             grad_inputs = weight_ih.t().expand(len(inputs), -1, -1) @ to_inputs
-        grad_hh = product @ _features(_before(outputs, h)).t()
-        return None, grad_inputs, grad_ih, grad_hh, into.sum(1), product.sum(1), grad_h
+        grad_hh = product @ _features(states[:-1]).t()
+        sums = into.sum(1, dtype=h.dtype), product.sum(1, dtype=h.dtype)
+        return None, None, grad_inputs, grad_ih, grad_hh, *sums, grad_h
 
 
 def _rnn_forward(
-    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, h: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    outputs, minus_one = torch.empty_like(gates), torch.full_like(h, -1)
+    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, states: Tensor, outputs: Tensor
+) -> tuple[Tensor, ...]:
+    minus_one = torch.full_like(outputs[0], -1)
     gates.add_(bias_hh[:, None]).mul_(2)
     weight_hh = 2 * weight_hh
-    for gate, output in zip(gates.unbind(), outputs.unbind(), strict=True):
-        h = _tanh_of_half(gate.addmm_(weight_hh, h), minus_one, out=output)
-    return outputs, ()
+    for gate, before, after, output in zip(
+        gates.unbind(), states[:-1].unbind(), states[1:].unbind(), outputs.unbind(), strict=True
+    ):
+        _tanh_of_half(_add_product(gate, weight_hh, before), minus_one, out=output)
+        _copy(output, after)
+    return ()
 
 
 def _rnn_backward(
@@ -119,23 +133,29 @@ def _rnn_backward(
     grad_outputs: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     grads = _tanh_slope(outputs)
+    low = (
+        grads if weight_hh.dtype == grads.dtype else torch.empty_like(grads, dtype=weight_hh.dtype)
+    )
     weight = weight_hh.t().contiguous()
     grad = grad_outputs[-1]
     for t in range(len(grads) - 1, 0, -1):
-        grad = torch.addmm(grad_outputs[t - 1], weight, grads[t].mul_(grad))
-    return grads, grads, weight @ grads[0].mul_(grad)
+        _copy(grads[t].mul_(grad), low[t])
+        grad = _product_plus(grad_outputs[t - 1], weight, low[t])
+    _copy(grads[0].mul_(grad), low[0])
+    return low, low, weight @ low[0]
 
 
 def _gru_forward(
-    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, h: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    size, minus_one = len(h), torch.full_like(h, -1)
+    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, states: Tensor, outputs: Tensor
+) -> tuple[Tensor, ...]:
+    size, minus_one = outputs.shape[1], torch.full_like(outputs[0], -1)
     # n = tanh(new + r * hn): the product makes hn from its bias alone, the inputs' part waits
     new = 2 * gates[:, 2 * size :]
     gates[:, 2 * size :] = 0
     gates += bias_hh[:, None]
-    outputs, candidates = torch.empty_like(new), torch.empty_like(new)
-    for gate, rz, r, z, hn, twice, n, output in zip(
+    candidates = torch.empty_like(new)
+    h = states[0].to(outputs.dtype)
+    for gate, rz, r, z, hn, twice, n, before, after, output in zip(
         gates.unbind(),
         gates[:, : 2 * size].unbind(),
         gates[:, :size].unbind(),
@@ -143,14 +163,17 @@ def _gru_forward(
         gates[:, 2 * size :].unbind(),
         new.unbind(),
         candidates.unbind(),
+        states[:-1].unbind(),
+        states[1:].unbind(),
         outputs.unbind(),
         strict=True,
     ):
-        gate.addmm_(weight_hh, h)
+        _add_product(gate, weight_hh, before)
         rz.sigmoid_()
         _tanh_of_half(twice.addcmul_(r, hn, value=2), minus_one, out=n)
         h = torch.lerp(n, h, z, out=output)  # (1 - z) n + z h
-    return outputs, (gates, candidates)
+        _copy(h, after)
+    return gates, candidates
 
 
 def _gru_backward(
@@ -175,24 +198,44 @@ def _gru_backward(
 
     # then, last step first, times that gradient, which every later step adds to
     weight = weight_hh.t().contiguous()
+    low = grads if weight.dtype == grads.dtype else torch.empty_like(grads, dtype=weight.dtype)
     totals = torch.empty_like(n)
     total = totals[-1].copy_(grad_outputs[-1])
-    blocks = grads.view(time, 3, size, lanes)
+    blocks, low_blocks = grads.view(time, 3, size, lanes), low.view(time, 3, size, lanes)
     for t in range(time - 1, 0, -1):
-        blocks[t].mul_(total)
+        torch.mul(blocks[t], total, out=low_blocks[t])
         total = torch.addcmul(grad_outputs[t - 1], total, z[t], out=totals[t - 1])
-        total.addmm_(weight, grads[t])
-    blocks[0].mul_(total)
-    grad_h = torch.addmm(total * z[0], weight, grads[0])
-    to_inputs = grads.clone()
+        _add_product(total, weight, low[t])
+    torch.mul(blocks[0], total, out=low_blocks[0])
+    grad_h = _add_product(total * z[0], weight, low[0])
+    to_inputs = low.clone()
     torch.mul(totals, for_n, out=to_inputs[:, 2 * size :])
-    return to_inputs, grads, grad_h
+    return to_inputs, low, grad_h
 
 
 STEPS: Mapping[str, Steps] = {
     "gru": Steps(_gru_forward, _gru_backward),
     "rnn": Steps(_rnn_forward, _rnn_backward),
 }
+
+
+def _add_product(total: Tensor, weight: Tensor, values: Tensor) -> Tensor:
+    """Add a product to `total` in place, made in the precision of its factors."""
+    if weight.dtype == total.dtype:
+        return total.addmm_(weight, values)
+    return total.add_(weight @ values)
+
+
+def _product_plus(total: Tensor, weight: Tensor, values: Tensor) -> Tensor:
+    if weight.dtype == total.dtype:
+        return torch.addmm(total, weight, values)
+    return total + weight @ values
+
+
+def _copy(values: Tensor, low: Tensor) -> None:
+    """Put values into an array of lower precision; where there is none it is the same array."""
+    if low.dtype != values.dtype:
+        low.copy_(values)
 
 
 def _tanh_of_half(values: Tensor, minus_one: Tensor, out: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from charrnn_cli.corpus import cut_lanes, window
 from charrnn_cli.device import memory_limit
 from charrnn_cli.model import CharRNN
 from charrnn_cli.optimizer import EVERY, Optimizer
+from charrnn_cli.precision import products_in
 from charrnn_cli.vocabulary import Ids
 
 PASSES = 4
@@ -27,8 +28,10 @@ def measure_speed(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:
     with memory_limit(config):
         for _ in range(PASSES):  # the first ones warm up
             begun = time.perf_counter()
-            logits, _ = model(ids, model.initial_hidden(config.batch_size))
-            nn.functional.cross_entropy(logits.flatten(0, 1), goal).backward()  # type: ignore[no-untyped-call]
+            with products_in(config.precision, device):
+                logits, _ = model(ids, model.initial_hidden(config.batch_size))
+                loss = nn.functional.cross_entropy(logits.flatten(0, 1), goal)
+            loss.backward()  # type: ignore[no-untyped-call]
             model.head.bias.grad.sum().item()  # type: ignore[union-attr]  # waits for a GPU
             fastest = min(fastest, time.perf_counter() - begun)
             if fastest > LONG:

@@ -1,6 +1,7 @@
 """The three ways a training begins: anew, from another model's weights, or where a run left off."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from charrnn_cli.device import choose_device, memory_limit, processor
 from charrnn_cli.errors import UsageError
 from charrnn_cli.marks import measure_marks
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
+from charrnn_cli.precision import choose_precision
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
 from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_resume
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
@@ -125,17 +127,22 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
         source = load(find_checkpoint(request.init_from, request.checkpoints))
         _take_sizes(given, source.model)
     corpus = read_corpus(request.source).without_rare(given.get("min_count", 1))
-    plan = _plan(corpus, given)
-    model = _new_model(plan, device)
-    train_ids, _ = corpus.split(plan.train.val_fraction)
-    speed = measure_speed(model, plan.train, train_ids)
-    if plan.train.minutes is not None:  # how much of what model this machine can train in them
-        first = plan
-        plan = _plan(corpus, given, speed * first.model.multiplications)
-        if plan.model != first.model:
-            model = _new_model(plan, device)
-        if _costs(plan) != _costs(first):
-            speed = measure_speed(model, plan.train, train_ids)
+    if "val_fraction" in given:
+        check("val_fraction", given["val_fraction"])
+    train_ids, held_out_ids = corpus.split(given.get("val_fraction", VAL_FRACTION))
+    precision = given.pop("precision", "auto")
+
+    @functools.cache
+    def measure(model: ModelConfig, train: TrainConfig) -> float:
+        train = _with_precision(train, precision, device, model)
+        return measure_speed(_new_model(model, train, device), train, train_ids)
+
+    sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
+    plan = make_plan(*sizes, given, measure)
+    train = _with_precision(plan.train, precision, device, plan.model)
+    plan = dataclasses.replace(plan, train=train)
+    model = _new_model(plan.model, train, device)
+    speed = measure_speed(model, train, train_ids)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
@@ -185,26 +192,16 @@ def _measure_marks(trainer: Trainer) -> None:
     )
 
 
-def _costs(plan: Plan) -> tuple[int, ...]:
-    """What the time of a step depends on."""
-    return plan.model.multiplications, plan.train.batch_size, plan.train.seq_length
+def _new_model(model: ModelConfig, train: TrainConfig, device: torch.device) -> CharRNN:
+    torch.manual_seed(train.random_seed)
+    with memory_limit(train):
+        return CharRNN(model).to(device)
 
 
-def _new_model(plan: Plan, device: torch.device) -> CharRNN:
-    torch.manual_seed(plan.train.random_seed)
-    with memory_limit(plan.train):
-        return CharRNN(plan.model).to(device)
-
-
-def _plan(
-    corpus: Corpus, given: Mapping[str, Any], multiplications_per_second: float | None = None
-) -> Plan:
-    if "val_fraction" in given:
-        check("val_fraction", given["val_fraction"])
-    train_ids, held_out = corpus.split(given.get("val_fraction", VAL_FRACTION))
-    return make_plan(
-        len(train_ids), len(held_out), len(corpus.vocabulary), given, multiplications_per_second
-    )
+def _with_precision(
+    train: TrainConfig, name: str, device: torch.device, model: ModelConfig
+) -> TrainConfig:
+    return dataclasses.replace(train, precision=choose_precision(name, device, model))
 
 
 def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:

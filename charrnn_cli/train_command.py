@@ -14,7 +14,7 @@ from charrnn_cli.app import (
     option,
     reports_errors,
 )
-from charrnn_cli.config import CELLS, OPTIMIZERS, SAVE_EVERY, check_all
+from charrnn_cli.config import CELLS, OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
 from charrnn_cli.signals import dying_silently
 
 PLANNED = "chosen by the size of the text"
@@ -70,6 +70,14 @@ def train(
         typer.Option("--init-from", metavar="CHECKPOINT", help="Start from this model's weights."),
     ] = None,
     device: DeviceOption = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            help=f"Of the matrix products: auto, {', '.join(PRECISIONS)} [auto: bfloat16 where the "
+            "machine computes in it].",
+        ),
+    ] = None,
     threads: Annotated[int | None, option("threads", default="all cores")] = None,
     no_preview: Annotated[
         bool, typer.Option("--no-preview", help="Show no samples in between on a terminal.")
@@ -106,6 +114,7 @@ def train(
         "patience": patience,
         "min_count": min_count,
         "random_seed": random_seed,
+        "precision": None if precision == "auto" else precision,
     }
     given = {setting: value for setting, value in settings.items() if value is not None}
     check_all(given)

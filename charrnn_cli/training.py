@@ -21,6 +21,7 @@ from charrnn_cli.events import Evaluated, Event, Finished, Stepped
 from charrnn_cli.marks import Marks
 from charrnn_cli.model import CharRNN, detach
 from charrnn_cli.optimizer import Optimizer
+from charrnn_cli.precision import LossScale, products_in
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
@@ -60,6 +61,7 @@ class Trainer:
             math.inf if config.epochs is None else planned_steps(config.epochs, self.epoch_steps)
         )
         self.optimizer = Optimizer(model, config)
+        self.loss_scale = LossScale(config.precision)
         self.hidden = model.initial_hidden(config.batch_size)
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
@@ -187,14 +189,19 @@ class Trainer:
         """One optimizer update on inputs and targets (T, B): its loss and gradient norm."""
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
-        logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), torch.from_numpy(targets).to(self.device).flatten()
-        )
+        with products_in(self.config.precision, self.device):
+            logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
+            loss = nn.functional.cross_entropy(
+                logits.flatten(0, 1), torch.from_numpy(targets).to(self.device).flatten()
+            )
         self.model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * self.loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        self.loss_scale.unscale_([p.grad for p in self.model.parameters() if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
+        if math.isfinite(loss_value) and self.loss_scale.overflowed(math.isfinite(norm_value)):
+            self.hidden = detach(hidden)
+            return loss_value, 0.0  # nothing learned: the next update has a smaller scale
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
                 self._save_last()
@@ -255,9 +262,12 @@ class Trainer:
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """The optimizer's state, and the carried hidden state."""
+        """All that a resume needs besides the weights."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        return tensors | {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
+        tensors |= {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
+        if self.loss_scale.needed:
+            tensors["loss_scale"] = self.loss_scale.state()
+        return tensors
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go on exactly where `checkpoint` was saved."""
@@ -275,6 +285,8 @@ class Trainer:
             for name, values in checkpoint.training.items()
         }
         self.hidden = tuple(tensors[f"hidden.{index}"] for index in range(len(self.hidden)))
+        if self.loss_scale.needed:
+            self.loss_scale.restore(checkpoint.training["loss_scale"])
         self.optimizer.restore(
             {name.removeprefix("optimizer."): values for name, values in tensors.items()},
             self.progress.step - self.progress.optimizer_began,

@@ -202,7 +202,7 @@ def test_a_text_given_as_the_run_to_resume_is_told_apart(invoke, text):
 
 def test_the_plan_names_model_batch_optimizer_and_rate(invoke, text):
     said = invoke("train", text, *SMALL, "--optimizer", "muon", "--learning-rate", 0.003).stderr
-    assert re.search(r"gru 1 x 16.*batch \d+ x \d+, muon, learning rate 0.003; ", said)
+    assert re.search(r"gru 1 x 16.*batch \d+ x \d+, muon, learning rate 0.003, float32; ", said)
 
 
 def test_resume_without_any_run_is_one_line(invoke):

@@ -16,6 +16,11 @@ SONNETS = (84_387, 9_376, 61)  # characters to train on, held out, distinct
 sizes = st.floats(math.log10(MIN_TRAIN), 9).map(lambda power: round(10**power))
 
 
+def trains(multiplications: float):
+    """A machine that trains so many of a model's multiplications a second."""
+    return lambda model, train: multiplications / model.multiplications
+
+
 def plan_of(characters: int, **settings) -> Plan:
     """The plan for a text of which a ninth as many characters are held out."""
     return make_plan(characters, max(2, characters // 9), 60, settings)
@@ -123,13 +128,13 @@ def test_minutes_without_epochs_leave_the_end_to_the_clock():
 
 
 def test_a_small_text_is_not_learned_by_heart_however_many_minutes_there_are():
-    plan = make_plan(*SONNETS, {"minutes": 60.0}, 5e9)
+    plan = make_plan(*SONNETS, {"minutes": 60.0}, trains(5e9))
     assert plan.train.epochs == make_plan(*SONNETS, {}).train.epochs
     assert any("--epochs goes on" in note for note in plan.notes)
 
 
 def test_minutes_that_a_small_text_can_use_are_taken_without_a_word():
-    plan = make_plan(*SONNETS, {"minutes": 0.1}, 5e9)
+    plan = make_plan(*SONNETS, {"minutes": 0.1}, trains(5e9))
     assert plan.train.minutes == 0.1
     assert plan.notes == ()
 
@@ -137,11 +142,11 @@ def test_minutes_that_a_small_text_can_use_are_taken_without_a_word():
 @pytest.mark.parametrize("size", [10**6, 10**7])
 def test_more_time_or_a_faster_machine_means_a_larger_model(size):
     by_time = [
-        make_plan(size, size // 9, 60, {"minutes": minutes}, 14e9).model.parameters
+        make_plan(size, size // 9, 60, {"minutes": minutes}, trains(14e9)).model.parameters
         for minutes in (0.5, 3, 30)
     ]
     by_speed = [
-        make_plan(size, size // 9, 60, {"minutes": 3.0}, speed).model.parameters
+        make_plan(size, size // 9, 60, {"minutes": 3.0}, trains(speed)).model.parameters
         for speed in (2e9, 14e9, 140e9)
     ]
     assert by_time == by_speed == sorted(by_time)
@@ -150,7 +155,7 @@ def test_more_time_or_a_faster_machine_means_a_larger_model(size):
 
 def test_a_smaller_model_makes_more_passes_in_its_time_and_so_wants_more_dropout():
     plans = [
-        make_plan(10**6, 10**5, 60, {"minutes": 1.5, "hidden_size": size}, 14e9)
+        make_plan(10**6, 10**5, 60, {"minutes": 1.5, "hidden_size": size}, trains(14e9))
         for size in (256, 64)
     ]
     assert plans[0].model.dropout < plans[1].model.dropout
@@ -164,7 +169,7 @@ def test_the_number_of_epochs_asked_for_chooses_among_the_rows():
 
 
 def test_a_text_of_a_million_characters_is_not_left_to_overfit_for_hours():
-    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0}, 14e9)
+    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0}, trains(14e9))
     assert plan.train.epochs == max(row.epochs for row in ROWS if row.characters == 1e6)
     assert any("--epochs goes on" in note for note in plan.notes)
 
@@ -176,7 +181,7 @@ def test_minutes_and_epochs_can_both_be_given():
 
 def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
     given = {"minutes": 600, "hidden_size": 64}
-    slow, fast = (make_plan(10**7, 10**3, 60, given, speed) for speed in (1e10, 1e11))
+    slow, fast = (make_plan(10**7, 10**3, 60, given, trains(speed)) for speed in (1e10, 1e11))
     lanes = [plan.train.batch_size for plan in (slow, fast)]
     assert fast.train.eval_every * lanes[1] == pytest.approx(
         10 * slow.train.eval_every * lanes[0], rel=0.01
@@ -185,7 +190,7 @@ def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
 
 @pytest.mark.parametrize("minutes", [0.01, 1, 100])
 def test_a_timed_run_is_evaluated_at_most_about_fifty_times(minutes):
-    plan = make_plan(10**7, 10**3, 60, {"minutes": minutes}, 7e9)
+    plan = make_plan(10**7, 10**3, 60, {"minutes": minutes}, trains(7e9))
     train = plan.train
     characters = 7e9 / plan.model.multiplications * 60 * minutes
     steps = characters / (train.batch_size * train.seq_length)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoint import Checkpoint
 from charrnn_cli.config import ModelConfig
+from charrnn_cli.dropout import Dropout
 from charrnn_cli.recurrence import STEPS, run_window
 from charrnn_cli.vocabulary import Vocabulary
 
@@ -99,7 +100,7 @@ class CharRNN(nn.Module):
         self.config = config
         widths = [config.vocabulary_size] + [config.hidden_size] * (config.num_layers - 1)
         self.layers = nn.ModuleList(Layer(config, width) for width in widths)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.zeros_(self.head.bias)
 

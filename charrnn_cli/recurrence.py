@@ -107,7 +107,7 @@ class _Window(Function):
             grad_ih = into @ _features(inputs).t()
             grad_inputs = weight_ih.t().expand(len(inputs), -1, -1) @ to_inputs
         grad_hh = product @ _features(states[:-1]).t()
-        sums = into.sum(1, dtype=h.dtype), product.sum(1, dtype=h.dtype)
+        sums = into.sum(1), product.sum(1)
         return None, None, grad_inputs, grad_ih, grad_hh, *sums, grad_h
 
 

@@ -1,12 +1,14 @@
-"""How fast a training step is: charrnn's, and the same written plainly with PyTorch's modules.
+"""How fast a training step is: charrnn's, and the same written plainly with PyTorch.
 
     python benchmarks/throughput.py [--threads 2] [--rounds 15]
 
 A step is forward, loss, backward, clipping and AdamW on one window, the state carried. The plain
 one is an embedding as wide as the hidden layer, stacked `nn.GRU` (or `nn.RNN`, `nn.LSTM`), and a
-linear layer. Both take their turns within each round. Operations are those of the matrix
-products that the model needs, two for each multiplication, forward and backward; the share is of
-what one large product of this machine reaches in the same run.
+linear layer. Then the tutorial's own job: tanh RNN 512, dropout 0.5, batch 128, window 100, by its
+own loop over one-hot characters; before its dropout, both have the same weights and their gradients
+are compared. All take their turns within each round. Operations are those of the matrix products
+that the model needs, two for each multiplication, forward and backward; the share is of what one
+large product of this machine reaches in the same precision in the same run.
 """
 
 import argparse
@@ -16,23 +18,27 @@ from collections.abc import Callable
 
 import torch
 from side_by_side import medians
-from torch import nn
+from torch import Tensor, nn
 
 from charrnn_cli.config import ModelConfig
 from charrnn_cli.device import processor
-from charrnn_cli.model import CharRNN, detach
+from charrnn_cli.model import CharRNN, Hidden, detach
+from charrnn_cli.precision import DTYPES, products_in
 
 VOCABULARY = 65
 SETTINGS = [  # model, units, layers, batch, window
     ("gru", 256, 1, 16, 32),
     ("gru", 256, 1, 32, 32),
     ("gru", 384, 1, 64, 32),
+    ("gru", 512, 1, 64, 32),
     ("gru", 256, 2, 64, 32),
     ("rnn", 256, 1, 32, 32),
     ("rnn", 512, 1, 128, 100),
     ("lstm", 256, 1, 32, 32),
 ]
 MODULES = {"gru": nn.GRU, "rnn": nn.RNN, "lstm": nn.LSTM}
+PRECISIONS = ("float32", "bfloat16")
+CPU = torch.device("cpu")
 
 
 class Plain(nn.Module):
@@ -44,22 +50,60 @@ class Plain(nn.Module):
         self.recurrence = MODULES[kind](hidden_size, hidden_size, num_layers)
         self.head = nn.Linear(hidden_size, VOCABULARY)
 
-    def forward(self, ids: torch.Tensor, hidden: object) -> tuple[torch.Tensor, object]:
+    def forward(self, ids: Tensor, hidden: object) -> tuple[Tensor, object]:
         outputs, hidden = self.recurrence(self.embedding(ids), hidden)
         return self.head(outputs), hidden
 
 
-def step_of(model: nn.Module, hidden: object, ids: torch.Tensor) -> Callable[[], float]:
+class Loop(nn.Module):
+    """The tutorial's model with the weights of one of ours: a tanh RNN, step by step."""
+
+    def __init__(self, ours: CharRNN) -> None:
+        super().__init__()
+        layer = ours.layers[0]
+        self.w_xh = nn.Parameter(layer.weight_ih.detach().t().clone())
+        self.w_hh = nn.Parameter(layer.weight_hh.detach().t().clone())
+        self.b_h = nn.Parameter(layer.bias_ih.detach().clone())
+        self.dropout = nn.Dropout(ours.config.dropout)
+        self.head = nn.Linear(*reversed(ours.head.weight.shape))
+        self.head.load_state_dict(ours.head.state_dict())
+
+    def forward(self, ids: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+        inputs, h = nn.functional.one_hot(ids.t(), VOCABULARY).float(), hidden[0]
+        outputs = []
+        for t in range(len(ids)):
+            h = torch.tanh(inputs[:, t] @ self.w_xh + h @ self.w_hh + self.b_h)
+            outputs.append(h.unsqueeze(1))
+        stacked = self.dropout(torch.cat(outputs, dim=1).transpose(0, 1))
+        return self.head(stacked), (h,)
+
+    def gradients(self) -> list[Tensor]:
+        """In the order and layout of our parameters."""
+        grads = [self.w_xh.grad, self.w_hh.grad, self.b_h.grad]
+        turned = [grad.t() for grad in grads if grad is not None]
+        return [*turned, *(p.grad for p in self.head.parameters() if p.grad is not None)]
+
+
+def learn(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> object:
+    """One window's gradients; the state after it."""
+    with products_in(precision, CPU):
+        logits, hidden = model(ids, hidden)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
+    model.zero_grad()
+    loss.backward()
+    return hidden
+
+
+def step_of(
+    model: nn.Module, hidden: object, ids: Tensor, precision: str = "float32"
+) -> Callable[[], float]:
     """A function that makes a training step and returns its seconds."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     carried = [hidden]
 
     def step() -> float:
         begun = time.perf_counter()
-        logits, hidden = model(ids, carried[0])
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
-        model.zero_grad()
-        loss.backward()
+        hidden = learn(model, carried[0], ids, precision)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         carried[0] = detach(hidden) if isinstance(hidden, tuple) else hidden.detach()
@@ -68,12 +112,57 @@ def step_of(model: nn.Module, hidden: object, ids: torch.Tensor) -> Callable[[],
     return step
 
 
-def product_seconds(size: int = 1024) -> float:
-    """The seconds of one large matrix product."""
-    a, b, out = (torch.ones(size, size) for _ in range(3))
-    begun = time.perf_counter()
-    torch.mm(a, b, out=out)
-    return time.perf_counter() - begun
+def product_of(dtype: torch.dtype, size: int = 1024) -> Callable[[], float]:
+    """A function that makes one large matrix product and returns its seconds."""
+    a, b, out = (torch.ones(size, size, dtype=dtype) for _ in range(3))
+
+    def product() -> float:
+        begun = time.perf_counter()
+        torch.mm(a, b, out=out)
+        return time.perf_counter() - begun
+
+    return product
+
+
+def measure(config: ModelConfig, batch: int, window: int, loop: bool, rounds: int) -> None:
+    """Print a line for each precision."""
+    ids = torch.randint(VOCABULARY, (window, batch))
+    ours = {precision: CharRNN(config).train() for precision in PRECISIONS}
+    hidden = ours["float32"].initial_hidden(batch)
+    theirs: nn.Module
+    if loop:
+        theirs, their_hidden = Loop(ours["float32"]).train(), hidden
+    else:
+        theirs = Plain(config.model, config.hidden_size, config.num_layers).train()
+        their_hidden = None
+    measures = {p: step_of(model, hidden, ids, p) for p, model in ours.items()}
+    measures |= {f"product, {p}": product_of(DTYPES.get(p, torch.float32)) for p in PRECISIONS}
+    taken = medians(measures | {"theirs": step_of(theirs, their_hidden, ids)}, rounds)
+    plain = ids.numel() / taken["theirs"]
+    for precision in PRECISIONS:
+        speed = ids.numel() / taken[precision]
+        rate = 6 * config.multiplications * speed
+        limit = 2 * 1024**3 / taken[f"product, {precision}"]
+        print(
+            f"{config.model:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
+            f"  {precision:8}  {speed:9,.0f} chars/s  {rate / 1e9:5.0f}  {rate / limit:4.0%}"
+            f"  {plain:9,.0f} chars/s  {speed / plain:5.2f}",
+            flush=True,
+        )
+
+
+def compare_gradients(hidden_size: int, batch: int, window: int) -> None:
+    """Print how far our gradients are from those of the tutorial's loop."""
+    ids = torch.randint(VOCABULARY, (window, batch))
+    ours = CharRNN(ModelConfig("rnn", VOCABULARY, hidden_size, 1, 0.0))
+    loop, hidden = Loop(ours), ours.initial_hidden(batch)
+    learn(loop, hidden, ids, "float32")
+    exact = torch.cat([grad.flatten() for grad in loop.gradients()])
+    for precision in PRECISIONS:
+        learn(ours, hidden, ids, precision)
+        grads = torch.cat([p.grad.flatten() for p in ours.parameters() if p.grad is not None])
+        apart = (grads - exact).norm() / exact.norm()
+        print(f"gradients in {precision} are {apart.item():.1e} of their norm from the loop's")
 
 
 def main() -> None:
@@ -81,32 +170,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
+    header = "model        batch      precision            charrnn  Gflop/s share  "
     with processor(arguments.threads):
         print(f"{arguments.threads} threads, {arguments.rounds} rounds, medians")
-        print("model        batch       charrnn    Gflop/s  share   PyTorch's modules  ratio")
+        print(f"{header}PyTorch's modules  ratio")
         for kind, units, layers, batch, window in SETTINGS:
             config = ModelConfig(kind, VOCABULARY, units, layers, 0.0)
-            ids = torch.randint(VOCABULARY, (window, batch))
-            ours = CharRNN(config).train()
-            theirs = Plain(kind, units, layers).train()
-            taken = medians(
-                {
-                    "ours": step_of(ours, ours.initial_hidden(batch), ids),
-                    "theirs": step_of(theirs, None, ids),
-                    "product": product_seconds,
-                },
-                arguments.rounds,
-            )
-            speed = {name: ids.numel() / seconds for name, seconds in taken.items()}
-            rate = 6 * config.multiplications * speed["ours"]
-            limit = 2 * 1024**3 / taken["product"]
-            print(
-                f"{kind:4} {layers} x {units}  {batch:3} x {window:3}"
-                f"  {speed['ours']:9,.0f} chars/s"
-                f"  {rate / 1e9:5.0f}   {rate / limit:4.0%}  {speed['theirs']:9,.0f} chars/s"
-                f"      {speed['ours'] / speed['theirs']:5.2f}",
-                flush=True,
-            )
+            measure(config, batch, window, False, arguments.rounds)
+        print(f"{header}tutorial's loop    ratio")
+        measure(ModelConfig("rnn", VOCABULARY, 512, 1, 0.5), 128, 100, True, arguments.rounds)
+        compare_gradients(512, 128, 100)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.model import CharRNN
@@ -12,7 +13,7 @@ MOMENTUM = 0.95
 EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ADAM_SIZE = 0.2  # root mean square of what Adam's updates are, for a rate of one
+ADAM_SIZE = 0.075  # root mean square of what Adam's updates are, for a rate of one
 
 
 class Optimizer:
@@ -31,12 +32,9 @@ class Optimizer:
         self.matrices = {name: parameters[name] for name in names}
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
         self.others = {name: p for name, p in parameters.items() if name not in names}
-        self.adamw = torch.optim.AdamW(
-            self.others.values(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,  # the default loops over tensors in Python
-        )
+        self.exp_avg = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
         self.weight_decay = config.weight_decay
         # float16's range is too narrow for it
         self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
@@ -44,9 +42,7 @@ class Optimizer:
     @torch.no_grad()
     def step(self, rate: float, step: int) -> None:
         """The update of step number `step`, the first being 0, at a learning rate."""
-        for group in self.adamw.param_groups:
-            group["lr"] = rate
-        self.adamw.step()
+        self._adamw(rate)
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
@@ -60,23 +56,35 @@ class Optimizer:
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Name and value of all that a resume needs."""
-        for name, parameter in self.others.items():
-            state = self.adamw.state.get(parameter, {})
-            for moment in ("exp_avg", "exp_avg_sq"):
-                yield f"{moment}.{name}", state.get(moment, torch.zeros_like(parameter))
-        for name, momentum in self.momentum.items():
-            yield f"momentum.{name}", momentum
+        for moment in ("exp_avg", "exp_avg_sq", "momentum"):
+            for name, values in getattr(self, moment).items():
+                yield f"{moment}.{name}", values
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Go on from what `tensors` gave after so many steps."""
-        for name, parameter in self.others.items():
-            self.adamw.state[parameter] = {
-                "step": torch.tensor(float(step), device=parameter.device),
-                "exp_avg": tensors[f"exp_avg.{name}"],
-                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"],
-            }
-        for name in self.momentum:
-            self.momentum[name] = tensors[f"momentum.{name}"]
+        for name, values in self.tensors():
+            values.copy_(tensors[name])
+        for count in self.steps:
+            count.fill_(step)
+
+    def _adamw(self, rate: float) -> None:
+        """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
+        adamw(
+            list(self.others.values()),
+            [p.grad for p in self.others.values() if p.grad is not None],
+            list(self.exp_avg.values()),
+            list(self.exp_avg_sq.values()),
+            [],
+            self.steps,
+            fused=True,  # the default loops over tensors in Python
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -49,6 +49,12 @@ def test_help_does_not_even_import_numpy(trained, words):
     assert "numpy" not in modules_after(*words, cwd=trained)
 
 
+def test_training_does_not_import_pytorchs_compiler(rain, tmp_path):
+    modules = modules_after("train", rain, "--epochs", "1", "--hidden-size", "8", cwd=tmp_path)
+    assert "torch" in modules
+    assert "torch._dynamo" not in modules
+
+
 def test_a_reader_that_has_had_enough_ends_the_sample_silently(trained):
     shell = f"{' '.join(CHARRNN)} sample --length 0 --random-seed 1 --checkpoints '{trained}'"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}

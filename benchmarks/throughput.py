@@ -1,6 +1,6 @@
 """How fast a training step is: charrnn's, and the same written plainly with PyTorch.
 
-    python benchmarks/throughput.py [--threads 2] [--rounds 15]
+    python benchmarks/throughput.py [--threads 2] [--rounds 15] [--device cuda]
 
 A step is forward, loss, backward, clipping and AdamW on one window, the state carried. The plain
 one is an embedding as wide as the hidden layer, stacked `nn.GRU` (or `nn.RNN`, `nn.LSTM`), and a
@@ -21,7 +21,7 @@ from side_by_side import medians
 from torch import Tensor, nn
 
 from charrnn_cli.config import ModelConfig
-from charrnn_cli.device import processor
+from charrnn_cli.device import choose_device, describe_device, processor
 from charrnn_cli.model import CharRNN, Hidden, detach
 from charrnn_cli.precision import DTYPES, products_in
 
@@ -38,7 +38,6 @@ SETTINGS = [  # model, units, layers, batch, window
 ]
 MODULES = {"gru": nn.GRU, "rnn": nn.RNN, "lstm": nn.LSTM}
 PRECISIONS = ("float32", "bfloat16")
-CPU = torch.device("cpu")
 
 
 class Plain(nn.Module):
@@ -84,9 +83,15 @@ class Loop(nn.Module):
         return [*turned, *(p.grad for p in self.head.parameters() if p.grad is not None)]
 
 
+def wait(device: torch.device) -> None:
+    """A GPU's work goes on after the call that asked for it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def learn(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> object:
     """One window's gradients; the state after it."""
-    with products_in(precision, CPU):
+    with products_in(precision, ids.device):
         logits, hidden = model(ids, hidden)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
     model.zero_grad()
@@ -107,36 +112,42 @@ def step_of(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         carried[0] = detach(hidden) if isinstance(hidden, tuple) else hidden.detach()
+        wait(ids.device)
         return time.perf_counter() - begun
 
     return step
 
 
-def product_of(dtype: torch.dtype, size: int = 1024) -> Callable[[], float]:
+def product_of(dtype: torch.dtype, device: torch.device, size: int = 1024) -> Callable[[], float]:
     """A function that makes one large matrix product and returns its seconds."""
-    a, b, out = (torch.ones(size, size, dtype=dtype) for _ in range(3))
+    a, b, out = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(3))
 
     def product() -> float:
         begun = time.perf_counter()
         torch.mm(a, b, out=out)
+        wait(device)
         return time.perf_counter() - begun
 
     return product
 
 
-def measure(config: ModelConfig, batch: int, window: int, loop: bool, rounds: int) -> None:
+def measure(
+    config: ModelConfig, batch: int, window: int, loop: bool, rounds: int, device: torch.device
+) -> None:
     """Print a line for each precision."""
-    ids = torch.randint(VOCABULARY, (window, batch))
-    ours = {precision: CharRNN(config).train() for precision in PRECISIONS}
+    ids = torch.randint(VOCABULARY, (window, batch), device=device)
+    ours = {precision: CharRNN(config).train().to(device) for precision in PRECISIONS}
     hidden = ours["float32"].initial_hidden(batch)
     theirs: nn.Module
     if loop:
-        theirs, their_hidden = Loop(ours["float32"]).train(), hidden
+        theirs, their_hidden = Loop(ours["float32"]).train().to(device), hidden
     else:
-        theirs = Plain(config.model, config.hidden_size, config.num_layers).train()
+        theirs = Plain(config.model, config.hidden_size, config.num_layers).train().to(device)
         their_hidden = None
     measures = {p: step_of(model, hidden, ids, p) for p, model in ours.items()}
-    measures |= {f"product, {p}": product_of(DTYPES.get(p, torch.float32)) for p in PRECISIONS}
+    measures |= {
+        f"product, {p}": product_of(DTYPES.get(p, torch.float32), device) for p in PRECISIONS
+    }
     taken = medians(measures | {"theirs": step_of(theirs, their_hidden, ids)}, rounds)
     plain = ids.numel() / taken["theirs"]
     for precision in PRECISIONS:
@@ -151,11 +162,11 @@ def measure(config: ModelConfig, batch: int, window: int, loop: bool, rounds: in
         )
 
 
-def compare_gradients(hidden_size: int, batch: int, window: int) -> None:
+def compare_gradients(hidden_size: int, batch: int, window: int, device: torch.device) -> None:
     """Print how far our gradients are from those of the tutorial's loop."""
-    ids = torch.randint(VOCABULARY, (window, batch))
-    ours = CharRNN(ModelConfig("rnn", VOCABULARY, hidden_size, 1, 0.0))
-    loop, hidden = Loop(ours), ours.initial_hidden(batch)
+    ids = torch.randint(VOCABULARY, (window, batch), device=device)
+    ours = CharRNN(ModelConfig("rnn", VOCABULARY, hidden_size, 1, 0.0)).to(device)
+    loop, hidden = Loop(ours).to(device), ours.initial_hidden(batch)
     learn(loop, hidden, ids, "float32")
     exact = torch.cat([grad.flatten() for grad in loop.gradients()])
     for precision in PRECISIONS:
@@ -169,17 +180,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
+    device = choose_device(arguments.device)
     header = "model        batch      precision            charrnn  Gflop/s share  "
     with processor(arguments.threads):
-        print(f"{arguments.threads} threads, {arguments.rounds} rounds, medians")
+        print(f"{describe_device(device, arguments.threads)}, {arguments.rounds} rounds, medians")
         print(f"{header}PyTorch's modules  ratio")
         for kind, units, layers, batch, window in SETTINGS:
             config = ModelConfig(kind, VOCABULARY, units, layers, 0.0)
-            measure(config, batch, window, False, arguments.rounds)
+            measure(config, batch, window, False, arguments.rounds, device)
         print(f"{header}tutorial's loop    ratio")
-        measure(ModelConfig("rnn", VOCABULARY, 512, 1, 0.5), 128, 100, True, arguments.rounds)
-        compare_gradients(512, 128, 100)
+        config = ModelConfig("rnn", VOCABULARY, 512, 1, 0.5)
+        measure(config, 128, 100, True, arguments.rounds, device)
+        compare_gradients(512, 128, 100, device)
 
 
 if __name__ == "__main__":

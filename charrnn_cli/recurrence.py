@@ -6,6 +6,7 @@ and a backward pass of its own. Here a window is one node. Its arrays are featur
 one contiguous block. The backward pass first computes, for the whole window at once, all that does
 not depend on later steps; each step is left with two elementwise operations and one product.
 Weight gradients are one product a window (Appleyard, Kocisky, Blunsom 2016, do so on GPUs).
+Products may be made in a lower precision; the gates and states that they are added to are not.
 
 PyTorch's LSTM comes from oneDNN and is faster than the same done here (benchmarks/RESULTS.md).
 """
@@ -24,18 +25,19 @@ from torch.autograd.function import once_differentiable
 class Steps:
     """The time steps of one kind of cell; all arrays are feature-major.
 
-    `forward(gates, weight_hh, bias_hh, states, outputs)` takes the inputs' part of the gates' sums,
-    (T, G*H, B), which it overwrites. It writes the outputs (T, H, B), and after the state before,
-    `states[0]`, those after each step, (T+1, H, B). It returns what `backward` needs besides.
+    `forward(gates, weight_hh, bias_hh, h, states, outputs)` takes the inputs' part of the gates'
+    sums, (T, G*H, B), which it overwrites, and the state before, (H, B). It writes the outputs
+    (T, H, B), and behind `states[0]`, which is that state, the one after each step, (T+1, H, B).
+    It returns what `backward` needs besides.
 
-    `backward(outputs, h, saved, weight_hh, grad_outputs)`, with the state before, (H, B), returns
-    the gradients of the gates' sums as the inputs and as the recurrent product reach them,
-    (T, G*H, B) each, and that of `h`.
+    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradients of the gates' sums
+    as the inputs and as the recurrent product reach them, (T, G*H, B) each, and that of `h`.
 
-    Matrix products are made in the precision of `weight_hh`, all else in that of `outputs`.
+    Matrix products are made in the precision of `weight_hh` and `states`, all else in that of
+    `outputs`; if they are the same, `outputs` lies in `states`.
     """
 
-    forward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+    forward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
     backward: Callable[
         [Tensor, Tensor, tuple[Tensor, ...], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]
     ]
@@ -87,7 +89,7 @@ class _Window(Function):
         outputs = states[1:] if low == h.dtype else h.new_empty(time, *h.shape)
         states[0] = h
         weight_hh = weight_hh.to(low)
-        saved = steps.forward(gates, weight_hh, bias_hh, states, outputs)
+        saved = steps.forward(gates, weight_hh, bias_hh, h, states, outputs)
         ctx.steps = steps
         ctx.save_for_backward(inputs, weight_ih, weight_hh, h, states, outputs, *saved)
         return outputs
@@ -112,9 +114,9 @@ class _Window(Function):
 
 
 def _rnn_forward(
-    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, states: Tensor, outputs: Tensor
+    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, h: Tensor, states: Tensor, outputs: Tensor
 ) -> tuple[Tensor, ...]:
-    minus_one = torch.full_like(outputs[0], -1)
+    minus_one = torch.full_like(h, -1)
     gates.add_(bias_hh[:, None]).mul_(2)
     weight_hh = 2 * weight_hh
     for gate, before, after, output in zip(
@@ -133,28 +135,25 @@ def _rnn_backward(
     grad_outputs: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     grads = _tanh_slope(outputs)
-    low = (
-        grads if weight_hh.dtype == grads.dtype else torch.empty_like(grads, dtype=weight_hh.dtype)
-    )
+    low = _in_precision_of(weight_hh, grads)
     weight = weight_hh.t().contiguous()
     grad = grad_outputs[-1]
     for t in range(len(grads) - 1, 0, -1):
         _copy(grads[t].mul_(grad), low[t])
-        grad = _product_plus(grad_outputs[t - 1], weight, low[t])
+        grad = _add_product(grad_outputs[t - 1].clone(), weight, low[t])
     _copy(grads[0].mul_(grad), low[0])
     return low, low, weight @ low[0]
 
 
 def _gru_forward(
-    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, states: Tensor, outputs: Tensor
+    gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, h: Tensor, states: Tensor, outputs: Tensor
 ) -> tuple[Tensor, ...]:
-    size, minus_one = outputs.shape[1], torch.full_like(outputs[0], -1)
+    size, minus_one = len(h), torch.full_like(h, -1)
     # n = tanh(new + r * hn): the product makes hn from its bias alone, the inputs' part waits
     new = 2 * gates[:, 2 * size :]
     gates[:, 2 * size :] = 0
     gates += bias_hh[:, None]
     candidates = torch.empty_like(new)
-    h = states[0].to(outputs.dtype)
     for gate, rz, r, z, hn, twice, n, before, after, output in zip(
         gates.unbind(),
         gates[:, : 2 * size].unbind(),
@@ -198,7 +197,7 @@ def _gru_backward(
 
     # then, last step first, times that gradient, which every later step adds to
     weight = weight_hh.t().contiguous()
-    low = grads if weight.dtype == grads.dtype else torch.empty_like(grads, dtype=weight.dtype)
+    low = _in_precision_of(weight_hh, grads)
     totals = torch.empty_like(n)
     total = totals[-1].copy_(grad_outputs[-1])
     blocks, low_blocks = grads.view(time, 3, size, lanes), low.view(time, 3, size, lanes)
@@ -220,20 +219,19 @@ STEPS: Mapping[str, Steps] = {
 
 
 def _add_product(total: Tensor, weight: Tensor, values: Tensor) -> Tensor:
-    """Add a product to `total` in place, made in the precision of its factors."""
+    """Add a product to `total`, in place; it is made in the precision of its factors."""
     if weight.dtype == total.dtype:
         return total.addmm_(weight, values)
     return total.add_(weight @ values)
 
 
-def _product_plus(total: Tensor, weight: Tensor, values: Tensor) -> Tensor:
-    if weight.dtype == total.dtype:
-        return torch.addmm(total, weight, values)
-    return total + weight @ values
+def _in_precision_of(weight: Tensor, values: Tensor) -> Tensor:
+    """An array for `values` as factors of a product: they themselves, if they are fit for it."""
+    return values if weight.dtype == values.dtype else torch.empty_like(values, dtype=weight.dtype)
 
 
 def _copy(values: Tensor, low: Tensor) -> None:
-    """Put values into an array of lower precision; where there is none it is the same array."""
+    """Put values where they are needed in lower precision; if that is theirs, they are there."""
     if low.dtype != values.dtype:
         low.copy_(values)
 

@@ -62,6 +62,17 @@ def test_the_state_is_carried_in_float32(cell):
     assert any((state != state.bfloat16()).any() for state in hidden)
 
 
+def test_an_update_gate_that_is_open_keeps_the_state_to_the_last_bit():
+    model = model_of("gru")
+    with torch.no_grad():
+        model.layers[0].bias_ih[32:64] = 200.0
+    state = torch.randn(4, 32, generator=torch.Generator().manual_seed(4))
+    ids = torch.zeros(7, 4, dtype=torch.long)
+    with products_in("bfloat16", CPU):
+        _, hidden = model(ids, (state, state))
+    assert torch.equal(hidden[0], state)
+
+
 @pytest.mark.parametrize(("cell", "precision"), COMPUTED)
 def test_a_resumed_run_ends_with_the_same_bytes(cell, precision, rain, tmp_path):
     wishes = {"model": cell, "precision": precision, "dropout": 0.2}

@@ -1,63 +1,78 @@
 """A text encoded while it is read, when nobody knows yet what characters it has."""
 
+import mmap
+
 import numpy as np
 
 from charrnn_cli.vocabulary import Ids, Vocabulary, code_points, id_type
 
-CHUNK = 1 << 16  # ids handled at a time: NumPy takes eight bytes for each meanwhile
+CHUNK = 1 << 16  # ids looked up at a time: NumPy takes eight bytes for each meanwhile
+BLOCK = 1 << 22  # characters gathered in one piece
 
 
 class Encoder:
     """Gathers a text, piece by piece, and in the end gives its vocabulary and its ids.
 
-    Until then characters are numbered as they come. Of a large text there is never more than this
-    one copy, of one byte a character, or of two from the 257th distinct character on.
+    Until then characters are numbered as they come. There is never more than a block beside one
+    copy of the text, which takes one byte a character, or two if more than 256 are distinct.
     """
 
     def __init__(self) -> None:
         self.distinct = 0  # characters met so far
         self._numbers = np.full(0x110000, -1, np.int32)  # of each code point; -1: not met yet
-        self._type = id_type(0)
-        self._text = bytearray()  # of numbers of that type; grows without being copied
+        self._blocks: list[Ids] = []  # of numbers; the last one is being filled
+        self._filled = 0
 
     def __len__(self) -> int:
-        return len(self._text) // self._type.itemsize
+        return sum(map(len, self._blocks[:-1])) + self._filled
 
     def feed(self, text: str) -> None:
-        """Add the next characters."""
+        """Add the next characters, which are few beside a block; at least one."""
         points = code_points(text)
-        # clip: what looks for indices out of range would take half the time
+        # clip: looking for indices out of range would take half the time
         numbers = self._numbers.take(points, mode="clip")
         if numbers.min() < 0:
             new = np.unique(points[numbers < 0])
             self._numbers[new] = np.arange(self.distinct, self.distinct + len(new))
             self.distinct += len(new)
-            if id_type(self.distinct) != self._type:
-                self._widen(id_type(self.distinct))
             numbers = self._numbers.take(points, mode="clip")
-        self._text += numbers.astype(self._type).tobytes()
+        end = self._filled + len(numbers)
+        kind = id_type(self.distinct)
+        if not self._blocks or end > len(self._blocks[-1]) or kind != self._blocks[-1].dtype:
+            self._end_block()
+            self._blocks.append(_new_block(kind, len(numbers)))
+            end = len(numbers)
+        self._blocks[-1][self._filled : end] = numbers
+        self._filled = end
 
     def finish(self) -> tuple[Vocabulary, Ids]:
-        """The vocabulary of all that was fed, and the ids (N,); there is no feeding afterwards."""
+        """The vocabulary and the ids (N,) of all that was fed; there is no feeding afterwards."""
         met = np.flatnonzero(self._numbers >= 0)  # sorted by code point
         vocabulary = Vocabulary(met)
-        ids = np.empty(self.distinct, vocabulary.dtype)
-        ids[self._numbers[met]] = np.arange(self.distinct)
-        return vocabulary, recoded(np.frombuffer(self._text, self._type), ids)
+        table = np.empty(self.distinct, vocabulary.dtype)
+        table[self._numbers[met]] = np.arange(self.distinct)
+        total = len(self)
+        self._end_block()
+        if len(self._blocks) == 1:
+            return vocabulary, recoded(self._blocks.pop(), table)
+        ids = np.empty(total, vocabulary.dtype)
+        start = 0
+        self._blocks.reverse()
+        while self._blocks:
+            block = self._blocks.pop()  # its memory is free for the ids to come
+            ids[start : start + len(block)] = recoded(block, table)
+            start += len(block)
+        return vocabulary, ids
 
-    def _widen(self, wider: np.dtype[np.unsignedinteger]) -> None:
-        """Let each number take more bytes, in place: beside the old ones there may be no room."""
-        count = len(self)
-        missing = count * wider.itemsize - len(self._text)
-        for start in range(0, missing, CHUNK):
-            self._text += bytes(min(CHUNK, missing - start))
-        old, self._type = self._type, wider
-        if count:
-            numbers = np.frombuffer(self._text, old, count)
-            wide = np.frombuffer(self._text, wider)
-            for stop in range(count, 0, -CHUNK):  # from the end: none is overwritten unread
-                part = slice(max(0, stop - CHUNK), stop)
-                wide[part] = numbers[part].copy()  # else NumPy could read what it just wrote
+    def _end_block(self) -> None:
+        if self._blocks:
+            self._blocks[-1] = self._blocks[-1][: self._filled]
+        self._filled = 0
+
+
+def _new_block(kind: np.dtype[np.unsignedinteger], least: int) -> Ids:
+    # mapped, so that its memory goes back to the system with it: malloc would not promise that
+    return np.frombuffer(mmap.mmap(-1, max(BLOCK, least) * kind.itemsize), kind)
 
 
 def recoded(ids: Ids, table: Ids) -> Ids:

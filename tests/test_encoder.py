@@ -20,11 +20,12 @@ alphabet = st.builds(  # enough characters at once to need two bytes
 
 @fuzz
 @given(st.lists(some_text | alphabet, min_size=1).filter(any), st.integers(1, 400))
-def test_pieces_give_the_vocabulary_and_the_ids_of_the_whole_text(pieces, chunk):
+def test_pieces_give_the_vocabulary_and_the_ids_of_the_whole_text(pieces, size):
     whole = "".join(pieces)
     gathered = Encoder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "CHUNK", chunk)
+        patch.setattr(encoder, "CHUNK", size // 3 + 1)
+        patch.setattr(encoder, "BLOCK", size)
         for piece in filter(None, pieces):
             gathered.feed(piece)
         assert (len(gathered), gathered.distinct) == (len(whole), len(set(whole)))

@@ -7,7 +7,7 @@ import numpy as np
 from charrnn_cli.vocabulary import Ids, Vocabulary, code_points, id_type
 
 CHUNK = 1 << 16  # ids looked up at a time: NumPy takes eight bytes for each meanwhile
-BLOCK = 1 << 22  # characters gathered in one piece
+BLOCK = 1 << 20  # characters gathered in one piece
 
 
 class Encoder:
@@ -19,7 +19,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.distinct = 0  # characters met so far
-        self._numbers = np.full(0x110000, -1, np.int32)  # of each code point; -1: not met yet
+        self._numbers = np.zeros(0x110000, np.int32)  # of each code point, from 1; 0: not met
         self._blocks: list[Ids] = []  # of numbers; the last one is being filled
         self._filled = 0
 
@@ -31,9 +31,9 @@ class Encoder:
         points = code_points(text)
         # clip: looking for indices out of range would take half the time
         numbers = self._numbers.take(points, mode="clip")
-        if numbers.min() < 0:
-            new = np.unique(points[numbers < 0])
-            self._numbers[new] = np.arange(self.distinct, self.distinct + len(new))
+        if not numbers.min():
+            new = np.unique(points[numbers == 0])
+            self._numbers[new] = self.distinct + 1 + np.arange(len(new))
             self.distinct += len(new)
             numbers = self._numbers.take(points, mode="clip")
         end = self._filled + len(numbers)
@@ -42,15 +42,15 @@ class Encoder:
             self._end_block()
             self._blocks.append(_new_block(kind, len(numbers)))
             end = len(numbers)
-        self._blocks[-1][self._filled : end] = numbers
+        self._blocks[-1][self._filled : end] = numbers - 1
         self._filled = end
 
     def finish(self) -> tuple[Vocabulary, Ids]:
         """The vocabulary and the ids (N,) of all that was fed; there is no feeding afterwards."""
-        met = np.flatnonzero(self._numbers >= 0)  # sorted by code point
+        met = np.flatnonzero(self._numbers)  # sorted by code point
         vocabulary = Vocabulary(met)
         table = np.empty(self.distinct, vocabulary.dtype)
-        table[self._numbers[met]] = np.arange(self.distinct)
+        table[self._numbers[met] - 1] = np.arange(self.distinct)
         total = len(self)
         self._end_block()
         if len(self._blocks) == 1:

@@ -78,6 +78,29 @@ def test_a_character_cut_by_a_chunk_edge_is_read_whole(file, monkeypatch, chunk)
     assert corpus.vocabulary.decode(corpus.ids) == read_text(path) == text
 
 
+@fuzz
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), min_size=2).filter(
+        lambda text: (
+            len(set(text.replace("\r\n", "\n").removeprefix("\ufeff"))) > 1
+            and text.count("\0") * 8 < len(text)
+        )
+    ),
+    piece=st.integers(1, 9),
+)
+def test_any_text_is_encoded_as_its_definition_says(tmp_path_factory, text, piece):
+    path = tmp_path_factory.getbasetemp() / "defined.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_stream, "PIECE", piece)
+        corpus = read_corpus(str(path))
+    read = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    characters = sorted(set(read))
+    assert corpus.vocabulary.characters == "".join(characters)
+    assert corpus.ids.tolist() == [characters.index(character) for character in read]
+    assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
 def test_a_byte_order_mark_is_dropped_and_noted(file):
     corpus = read_corpus(file(b"\xef\xbb\xbfab"))
     assert corpus.vocabulary.characters == "ab"

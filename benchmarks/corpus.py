@@ -3,9 +3,9 @@
     python benchmarks/corpus.py [--megabytes 10 100 1000] [--ascii]
 
 It makes the texts itself, the same each time, in a temporary folder: words of several scripts, an
-eighth of the bytes in characters of more than one byte, or ASCII alone. Each reading has a process of its
-own; memory is its peak over what it had with everything imported. The tutorial's way, which takes
-many times the file, is left out for texts above 100 MB.
+eighth of the bytes in characters of more than one byte, or ASCII alone. Each reading has a process
+of its own; memory is its peak over what it had with everything imported. The tutorial's way, which
+takes many times the file, is left out for texts above 100 MB.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 ROUNDS = 3
-LARGEST_PLAIN = 100  # megabytes: the tutorial's way takes thirty times as much memory
+LARGEST_PLAIN = 100  # megabytes: the tutorial's way takes twenty times as much memory
 ASCII = "the of and to in that it was for with his they be this from have not but what all"
 MORE = "café naïve été über größe señor “quoted” it’s – привет мир слово язык 日本 語文 x² 😀"
 

@@ -9,7 +9,9 @@ from typing import BinaryIO
 from charrnn_cli.errors import TextError
 from charrnn_cli.text_file import check_kind, not_utf8, open_bytes
 
-PIECE = 1 << 16  # bytes read at a time: as characters they stay in the processor's cache
+PIECE = (
+    1 << 15
+)  # bytes read at a time: what is made of more, malloc takes from the system each time
 
 
 class TextStream:

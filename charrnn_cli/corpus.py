@@ -1,25 +1,28 @@
 """A text as ids: reading it, splitting off the held-out part, cutting lanes and windows."""
 
-import hashlib
 import os
 import unicodedata
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn_cli.encoder import CHUNK, Encoder, recoded
 from charrnn_cli.errors import TextError
-from charrnn_cli.text_file import CHUNK, decoded, plain_utf8, read_bytes
+from charrnn_cli.text_stream import TextStream
 from charrnn_cli.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
 
 MIN_TRAIN = 17  # characters: one lane of one window of 16
 MIN_HELD_OUT = 2  # characters: one prediction
 MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
 
+Watch = Callable[[TextStream], None]  # is shown a text's stream while it is read
+
 _PLAIN_CONTROLS = frozenset("\t\n\r")  # the rest of them seldom is meant to be in a text
 
 
-@dataclass(frozen=True)
+@dataclass
 class Corpus:
     """A text read for training: its ids (N,), vocabulary, and what identifies it.
 
@@ -55,35 +58,37 @@ class Corpus:
             counts += np.bincount(part, minlength=len(self.vocabulary))
         return counts
 
-    def without_rare(self, min_count: int) -> "Corpus":
-        """The text with characters that it has fewer than `min_count` times read as U+FFFD.
+    def fold_rare(self, min_count: int) -> None:
+        """Read characters that the text has fewer than `min_count` times as U+FFFD.
 
         Raises TextError if that leaves a single one.
         """
+        if min_count <= 1:
+            return
         counts = self.counts()
         rare = counts < min_count
         if not rare.any():
-            return self
+            return
         points = np.append(self.vocabulary.code_points[~rare], ord(REPLACEMENT))
         vocabulary = Vocabulary(np.unique(points))
         if len(vocabulary) < 2:
             raise TextError(
                 f"{self.name}: has no character {min_count:,} times. Lower --min-count."
             )
-        note = (
+        self.recode(vocabulary, fold=True)
+        self.notes += (
             f"{rare.sum():,} of {len(rare):,} characters, rarer than {min_count:,} times each, "
-            f"read as U+FFFD: {counts[rare].sum() / len(self.ids):.2%} of the text"
+            f"read as U+FFFD: {counts[rare].sum() / len(self.ids):.2%} of the text",
         )
-        folded = self.in_vocabulary(vocabulary, fold=True)
-        return replace(folded, notes=(*self.notes, note))
 
-    def in_vocabulary(self, vocabulary: Vocabulary, *, fold: bool) -> "Corpus":
-        """The text in the ids of a model's vocabulary; with `fold`, U+FFFD for what that lacks.
+    def recode(self, vocabulary: Vocabulary, *, fold: bool) -> None:
+        """Put the text into the ids of a model's vocabulary; with `fold`, U+FFFD for what it lacks.
 
-        Raises TextError, naming them, for characters that are in it neither way.
+        They take the place of the ids there were, of which a large text has no room for a copy.
+        Raises TextError, naming them, for characters that are in the vocabulary neither way.
         """
         if self.vocabulary.characters == vocabulary.characters:
-            return self
+            return
         places = [vocabulary.id_of(character) for character in self.vocabulary.characters]
         replacement = vocabulary.id_of(REPLACEMENT) if fold else None
         if None in places and replacement is None:
@@ -96,7 +101,7 @@ class Corpus:
         table = np.array(
             [replacement if place is None else place for place in places], dtype=vocabulary.dtype
         )
-        return replace(self, ids=table[self.ids], vocabulary=vocabulary)
+        self.ids, self.vocabulary = recoded(self.ids, table), vocabulary
 
 
 def characters_needed(val_fraction: float) -> int:
@@ -111,38 +116,32 @@ def _held_out(total: int, val_fraction: float) -> int:
     return max(MIN_HELD_OUT, round(total * val_fraction))
 
 
-def read_corpus(source: str) -> Corpus:
+def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
     """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and encode it.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` says so. Raises TextError for what
-    cannot be read, is not UTF-8 text, or has fewer than two distinct characters.
+    A byte-order mark is dropped and CRLF is read as LF; `notes` says so. It takes one byte of
+    memory a character, or two if there are more than 256 distinct ones. `watch` is given the stream
+    now and then, to see how far it is. Raises TextError for what cannot be read, is not UTF-8 text,
+    or has fewer than two distinct characters.
     """
-    name = "stdin" if source == "-" else source
-    data = read_bytes(source)
-    sha256 = hashlib.sha256(data).hexdigest()
-    data, notes = plain_utf8(data, name)
-
-    seen = np.zeros(0x110000, dtype=bool)
-    total = 0
-    for chunk in decoded(data, name):
-        seen[np.frombuffer(chunk.encode("utf-32-le"), dtype="<u4")] = True
-        total += len(chunk)
-    if not total:
-        raise TextError(f"{name}: the text is empty. Give a file with some text in it.")
-    vocabulary_points = np.flatnonzero(seen)
-    if len(vocabulary_points) < 2:
+    stream = TextStream(source, unchanging=True)
+    encoder = Encoder()
+    for piece in stream:
+        encoder.feed(piece)
+        watch(stream)
+    if not encoder.distinct:
+        raise TextError(f"{stream.name}: the text is empty. Give a file with some text in it.")
+    if encoder.distinct < 2:
         raise TextError(
-            f"{name}: the same character {total:,} times; "
+            f"{stream.name}: the same character {len(encoder):,} times; "
             "there is nothing to learn. Give a text with at least two distinct characters."
         )
-    vocabulary = Vocabulary(vocabulary_points)
-    ids = np.empty(total, dtype=vocabulary.dtype)
-    start = 0
-    for chunk in decoded(data, name):
-        ids[start : start + len(chunk)] = vocabulary.encode(chunk)
-        start += len(chunk)
-    corpus = Corpus(name, ids, vocabulary, sha256, _lasting_path(source), notes)
-    return replace(corpus, notes=notes + _control_notes(corpus))
+    vocabulary, ids = encoder.finish()
+    corpus = Corpus(
+        stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
+    )
+    corpus.notes += _control_notes(corpus)
+    return corpus
 
 
 def _control_notes(corpus: Corpus) -> tuple[str, ...]:
@@ -164,13 +163,6 @@ def _control_notes(corpus: Corpus) -> tuple[str, ...]:
 def _lasting_path(source: str) -> str | None:
     """Where a text can be found again from any folder; None for what passes once, as stdin does."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None
-
-
-def read_text(source: str) -> str:
-    """The text of a file, or of stdin if `source` is `-`; read as `read_corpus` reads it."""
-    name = "stdin" if source == "-" else source
-    data, _ = plain_utf8(read_bytes(source), name)
-    return "".join(decoded(data, name))
 
 
 def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from charrnn_cli.display import TrainingDisplay
 from charrnn_cli.errors import ExitCode
 from charrnn_cli.events import Evaluated, Finished
 from charrnn_cli.measures import bits_per_char, duration
+from charrnn_cli.reading_bar import ReadingBar
 from charrnn_cli.scalars import ScalarLog, check_tensorboard
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import Request, Training, open_training
@@ -39,7 +40,12 @@ def run_training(
     """
     if tensorboard:
         check_tensorboard()
-    with StopOnSignal() as stop, open_training(request) as training:
+    with (
+        StopOnSignal() as stop,
+        ReadingBar(quiet) as reading,
+        open_training(request, reading.move) as training,
+    ):
+        reading.close()
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):

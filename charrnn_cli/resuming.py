@@ -5,7 +5,7 @@ import stat
 
 from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, load
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
+from charrnn_cli.corpus import Corpus, Watch, read_corpus, steps_per_epoch
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
@@ -38,9 +38,11 @@ def text_to_resume(
     source: str | None,
     changed_text: bool,
     from_best: bool = False,
+    watch: Watch = lambda stream: None,
 ) -> tuple[Corpus, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and what to know of it: `source`
-    or the text where it was. Another text is refused unless `changed_text` insists on it.
+    or the text where it was. Another text is refused unless `changed_text` insists on it. `watch`
+    sees it being read.
 
     Raises TextError for that, or if a changed text has characters that the model does not know.
     """
@@ -55,7 +57,7 @@ def text_to_resume(
             f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
             f"give it again: {again}"
         )
-    corpus = read_corpus(source)
+    corpus = read_corpus(source, watch)
     old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
     config = checkpoint.train
     changed = corpus.sha256 != checkpoint.corpus.sha256
@@ -65,7 +67,7 @@ def text_to_resume(
             "that text, insist on this one with --changed-text, or train a new run on it: "
             f"--init-from {run.name}"
         )
-    corpus = corpus.in_vocabulary(checkpoint.vocabulary, fold=config.min_count > 1)
+    corpus.recode(checkpoint.vocabulary, fold=config.min_count > 1)
     train_ids, _ = corpus.split(config.val_fraction)
     if not steps_per_epoch(len(train_ids), config.batch_size, config.seq_length):
         needed = config.batch_size * config.seq_length + 1

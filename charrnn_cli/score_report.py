@@ -3,21 +3,19 @@
 import itertools
 import math
 import sys
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
-
-from tqdm import tqdm
+from typing import Any, TextIO
 
 from charrnn_cli.console import TextOut, own_lines, print_json, print_table, say, shows_colour
 from charrnn_cli.errors import UsageError
 from charrnn_cli.measures import bits_per_char
 from charrnn_cli.pictures import check_picture
 from charrnn_cli.ranking import Ranking
+from charrnn_cli.reading_bar import ReadingBar
 from charrnn_cli.score_views import Coloured, Picture, Table, View, extremes
 from charrnn_cli.scoring import Line, Scorer
-from charrnn_cli.text_score import BLOCK, Model, TextScore, open_model
+from charrnn_cli.text_score import Model, TextScore, open_model
 from charrnn_cli.text_stream import TextStream
 from charrnn_cli.vocabulary import describe
 
@@ -58,16 +56,16 @@ def run_score(request: ScoreRequest) -> None:
     views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
     # rows for scripts are exact UTF-8 in a pipe, and escaped on a terminal
     written = TextOut(None) if request.as_tsv else own_lines()
-    with _Progress(stream, request.quiet) as progress, written as out:
+    with ReadingBar(request.quiet) as reading, written as out:
         for lines in score.read():
             if ranking:
                 ranking.add(lines)
             shown = "".join(text for line in lines for view in views for text in view.line(line))
             if shown:
-                with progress.aside():
+                with reading.aside():
                     out.write(shown)
-            progress.move()
-        progress.close()
+            reading.move(stream)
+        reading.close()
         for view in views:
             out.write("".join(view.end(models[0].score)))
         if ranking and not request.as_json:
@@ -240,44 +238,6 @@ def comparison(models: list[Model]) -> list[tuple[str, str]]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-class _Progress:
-    """A bar on stderr while a long text is read, if that is a terminal."""
-
-    def __init__(self, stream: TextStream, quiet: bool) -> None:
-        self.stream = stream
-        self.wanted = not quiet and _is_terminal(sys.stderr)
-        self.bar: tqdm[NoReturn] | None = None
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.close()
-
-    def move(self) -> None:
-        """Show how far the reading is, if the text is long enough to wait for."""
-        if self.wanted and self.bar is None and self.stream.bytes_read >= BLOCK:
-            self.bar = tqdm(
-                total=self.stream.size,
-                unit="B",
-                unit_scale=True,
-                dynamic_ncols=True,
-                file=sys.stderr,
-                leave=False,
-            )
-        if self.bar is not None:
-            self.bar.update(self.stream.bytes_read - self.bar.n)
-
-    def aside(self) -> AbstractContextManager[None]:
-        """Take the bar away while something else is written."""
-        return tqdm.external_write_mode(file=sys.stdout)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -13,7 +13,7 @@ import torch
 
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
-from charrnn_cli.corpus import Corpus, read_corpus
+from charrnn_cli.corpus import Corpus, Watch, read_corpus
 from charrnn_cli.device import choose_device, memory_limit, processor
 from charrnn_cli.errors import UsageError
 from charrnn_cli.marks import measure_marks
@@ -75,10 +75,11 @@ class Training:
 
 
 @contextmanager
-def open_training(request: Request) -> Iterator[Training]:
+def open_training(request: Request, watch: Watch = lambda stream: None) -> Iterator[Training]:
     """Prepare what `request` asks for and hold its run folder while the body trains.
 
-    All that can be refused is refused before anything is written. Raises CharRNNError.
+    `watch` sees the text being read. All that can be refused is refused before anything is written.
+    Raises CharRNNError.
     """
     if request.resume is not None and request.init_from is not None:
         raise UsageError("--resume and --init-from exclude each other: use one of them.")
@@ -90,16 +91,16 @@ def open_training(request: Request) -> Iterator[Training]:
     check("save_every", request.save_every)
     device = choose_device(request.device)
     with processor(request.threads):
-        yield from _open(request, device)
+        yield from _open(request, device, watch)
 
 
-def _open(request: Request, device: torch.device) -> Iterator[Training]:
+def _open(request: Request, device: torch.device, watch: Watch) -> Iterator[Training]:
     if request.resume is not None:
         run = find_run(request.resume or None, request.checkpoints)
         with run.locked():
-            yield _resume(request, run, device)
+            yield _resume(request, run, device, watch)
         return
-    model, corpus, plan, speed = _begin(request, device)
+    model, corpus, plan, speed = _begin(request, device, watch)
     run = create_run(request.checkpoints, request.name, corpus.name)
     try:
         with run.locked():
@@ -117,7 +118,9 @@ def _open(request: Request, device: torch.device) -> Iterator[Training]:
         run.remove_if_empty()
 
 
-def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Plan, float]:
+def _begin(
+    request: Request, device: torch.device, watch: Watch
+) -> tuple[CharRNN, Corpus, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
     if request.source is None:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
@@ -126,7 +129,8 @@ def _begin(request: Request, device: torch.device) -> tuple[CharRNN, Corpus, Pla
     if request.init_from is not None:
         source = load(find_checkpoint(request.init_from, request.checkpoints))
         _take_sizes(given, source.model)
-    corpus = read_corpus(request.source).without_rare(given.get("min_count", 1))
+    corpus = read_corpus(request.source, watch)
+    corpus.fold_rare(given.get("min_count", 1))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
     train_ids, held_out_ids = corpus.split(given.get("val_fraction", VAL_FRACTION))
@@ -215,7 +219,7 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _resume(request: Request, run: Run, device: torch.device) -> Training:
+def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> Training:
     """The run as its `last` checkpoint left it, with more epochs or minutes if given."""
     fixed = sorted(set(request.given) - RESUME_MAY_CHANGE)
     if fixed or request.name is not None:
@@ -234,7 +238,7 @@ def _resume(request: Request, run: Run, device: torch.device) -> Training:
         config = dataclasses.replace(config, patience=request.given["patience"])
 
     corpus, notes = text_to_resume(
-        run, checkpoint, request.source, request.changed_text, request.from_best
+        run, checkpoint, request.source, request.changed_text, request.from_best, watch
     )
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
     if corpus.sha256 != checkpoint.corpus.sha256:  # losses on another text do not compare

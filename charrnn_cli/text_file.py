@@ -1,6 +1,5 @@
-"""The bytes of a text, checked to be UTF-8 text and nothing else."""
+"""A text's file: opened, and refused by name if it is known not to be UTF-8 text."""
 
-import codecs
 import contextlib
 import os
 import shlex
@@ -10,8 +9,6 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from charrnn_cli.errors import TextError
-
-CHUNK = 1 << 22  # bytes decoded at a time: bounds memory beyond the file and its ids
 
 _MAGIC = {
     b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE"),
@@ -32,20 +29,6 @@ _MAGIC = {
     b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
     b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
 }
-
-
-def read_bytes(source: str) -> bytes:
-    """The bytes of a file, or of stdin if `source` is `-`. Raises TextError, also for a file that
-    changes meanwhile: what was read could be half of one text and half of another."""
-    with open_bytes(source) as (file, size):
-        if not size:  # such as a pipe, or /proc/cpuinfo
-            return file.read()
-        before = os.fstat(file.fileno())
-        data = file.read(size + 1)
-        after = os.fstat(file.fileno())
-    if len(data) != size or after.st_mtime_ns != before.st_mtime_ns:
-        raise TextError(f"{source}: changed while it was read. Try again when it is complete.")
-    return data
 
 
 @contextlib.contextmanager
@@ -99,33 +82,3 @@ def not_utf8(name: str, byte: int, offset: int) -> TextError:
         "If it is in another encoding, convert it: "
         "iconv -f LATIN1 -t UTF-8 FILE"
     )
-
-
-def plain_utf8(data: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
-    """Drop a byte-order mark, turn CRLF into LF, and say so. Raises TextError for binaries."""
-    check_kind(data, name)
-    if data.startswith(codecs.BOM_UTF8) or b"\r\n" in data:
-        for _ in decoded(data, name):  # complains now, while offsets are still those of the file
-            pass
-    notes = []
-    if data.startswith(codecs.BOM_UTF8):
-        data = data[len(codecs.BOM_UTF8) :]
-        notes.append("byte-order mark dropped")
-    if b"\r\n" in data:
-        data = data.replace(b"\r\n", b"\n")
-        notes.append("CRLF line ends read as LF")
-    return data, tuple(notes)
-
-
-def decoded(data: bytes, name: str) -> Iterator[str]:
-    """The text in chunks. Raises TextError at the first byte that is not UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(data)
-    for start in range(0, len(data), CHUNK):
-        pending = len(decoder.getstate()[0])  # bytes of a character that the last chunk cut
-        final = start + CHUNK >= len(data)
-        try:
-            yield decoder.decode(bytes(view[start : start + CHUNK]), final)
-        except UnicodeDecodeError as error:
-            offset = start - pending + error.start
-            raise not_utf8(name, data[offset], offset) from None

@@ -32,14 +32,7 @@ class Vocabulary:
             raise ValueError("a surrogate is not a character")
         self.code_points = points
         self.characters = "".join(map(chr, points.tolist()))
-        # one byte an id where possible: the text is the largest thing in memory
-        self.dtype = np.dtype(
-            np.uint8
-            if len(points) <= 1 << 8
-            else np.uint16
-            if len(points) <= 1 << 16
-            else np.uint32
-        )
+        self.dtype = id_type(len(points))
         self._table = np.full(int(points[-1]) + 2, -1, dtype=np.int32)
         self._table[points] = np.arange(len(points))
 
@@ -75,7 +68,7 @@ class Vocabulary:
 
     def look_up(self, text: str) -> npt.NDArray[np.int32]:
         """The ids (T,) of a text's characters, -1 for each unknown one."""
-        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        points = code_points(text)
         ids: npt.NDArray[np.int32] = self._table[np.minimum(points, len(self._table) - 1)]
         return ids
 
@@ -96,6 +89,17 @@ class Vocabulary:
             if len(candidate) == 1 and candidate in self:
                 return candidate
         return None
+
+
+def id_type(size: int) -> np.dtype[np.unsignedinteger]:
+    """The type of the ids of a vocabulary of that size: one byte each where possible, for the text
+    is the largest thing in memory."""
+    return np.dtype(np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.uint32)
+
+
+def code_points(text: str) -> npt.NDArray[np.int32]:
+    """The code points (T,) of a text's characters."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<i4")
 
 
 # typographic signs whose plain form Unicode's own decompositions do not give

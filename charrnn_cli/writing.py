@@ -10,13 +10,14 @@ from pathlib import Path
 
 from charrnn_cli.checkpoint import Checkpoint, load, peek
 from charrnn_cli.config import SamplingConfig, check_all
-from charrnn_cli.corpus import Corpus, read_corpus, read_text
+from charrnn_cli.corpus import Corpus, read_corpus
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.numpy_engine import NumpyEngine
 from charrnn_cli.originality import GRAM, compare
 from charrnn_cli.resuming import text_path
 from charrnn_cli.runs import Run, find_checkpoint
 from charrnn_cli.sampling import Engine, generate, surprise
+from charrnn_cli.text_stream import read_text
 from charrnn_cli.vocabulary import REPLACEMENT, Vocabulary, describe
 
 MAX_NAMED = 5  # unknown characters named in one message
@@ -157,9 +158,9 @@ class Samples:
 
     def _as_learned(self, corpus: Corpus) -> Corpus:
         """The text as the model read it: the rare characters of --min-count as one."""
-        if not self.checkpoint.folds:
-            return corpus
-        return corpus.in_vocabulary(self.checkpoint.vocabulary, fold=True)
+        if self.checkpoint.folds:
+            corpus.recode(self.checkpoint.vocabulary, fold=True)
+        return corpus
 
     def originality(self, learned: Corpus) -> str:
         """How much of what was written is new, in words."""

@@ -15,9 +15,10 @@ from factories import SONNETS, corpus_of, fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn_cli import text_file
-from charrnn_cli.corpus import MIN_HELD_OUT, MIN_TRAIN, characters_needed, read_corpus, read_text
+from charrnn_cli import text_stream
+from charrnn_cli.corpus import MIN_HELD_OUT, MIN_TRAIN, characters_needed, read_corpus
 from charrnn_cli.errors import TextError
+from charrnn_cli.text_stream import read_text
 
 # the sonnets that come with the project
 
@@ -72,9 +73,32 @@ def file(tmp_path):
 def test_a_character_cut_by_a_chunk_edge_is_read_whole(file, monkeypatch, chunk):
     text = "aé€😀b\n€😀é" * 3
     path = file(text.encode())
-    monkeypatch.setattr(text_file, "CHUNK", chunk)
+    monkeypatch.setattr(text_stream, "PIECE", chunk)
     corpus = read_corpus(path)
     assert corpus.vocabulary.decode(corpus.ids) == read_text(path) == text
+
+
+@fuzz
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), min_size=2).filter(
+        lambda text: (
+            len(set(text.replace("\r\n", "\n").removeprefix("\ufeff"))) > 1
+            and text.count("\0") * 8 < len(text)
+        )
+    ),
+    piece=st.integers(1, 9),
+)
+def test_any_text_is_encoded_as_its_definition_says(tmp_path_factory, text, piece):
+    path = tmp_path_factory.getbasetemp() / "defined.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_stream, "PIECE", piece)
+        corpus = read_corpus(str(path))
+    read = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    characters = sorted(set(read))
+    assert corpus.vocabulary.characters == "".join(characters)
+    assert corpus.ids.tolist() == [characters.index(character) for character in read]
+    assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_byte_order_mark_is_dropped_and_noted(file):
@@ -175,7 +199,7 @@ def test_the_byte_that_is_not_utf8_is_named_with_its_place_in_the_file(
     file, monkeypatch, data, chunk
 ):
     offset = first_bad_byte(data)
-    monkeypatch.setattr(text_file, "CHUNK", chunk)
+    monkeypatch.setattr(text_stream, "PIECE", chunk)
     with pytest.raises(TextError, match=f"byte 0x{data[offset]:02x} at offset {offset}\\."):
         read_corpus(file(data))
 

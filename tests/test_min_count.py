@@ -27,7 +27,8 @@ def text(tmp_path):
 
 
 def test_characters_rarer_than_asked_are_read_as_one(text):
-    corpus = read_corpus(str(text)).without_rare(2)
+    corpus = read_corpus(str(text))
+    corpus.fold_rare(2)
     expected = "".join(c if RARE.count(c) >= 2 else REPLACEMENT for c in RARE)
     assert corpus.vocabulary.decode(corpus.ids) == expected
     assert "馬" not in corpus.vocabulary
@@ -37,13 +38,14 @@ def test_characters_rarer_than_asked_are_read_as_one(text):
 
 def test_a_text_without_rare_characters_is_left_as_it_is(text):
     corpus = read_corpus(str(text))
-    assert corpus.without_rare(1) is corpus
+    corpus.fold_rare(1)
+    assert corpus.vocabulary.decode(corpus.ids) == RARE
     assert REPLACEMENT not in corpus.vocabulary
 
 
 def test_a_count_that_leaves_nothing_is_refused(text):
     with pytest.raises(TextError, match=r"no character 1,000,000 times\. Lower --min-count"):
-        read_corpus(str(text)).without_rare(1_000_000)
+        read_corpus(str(text)).fold_rare(1_000_000)
 
 
 @given(st.text(st.sampled_from("abcé馬\ufffd"), min_size=20), st.integers(1, 5))
@@ -51,7 +53,8 @@ def test_what_is_common_stays_and_lengths_are_the_same(tmp_path_factory, text, l
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_text(text, "utf-8")
     try:
-        corpus = read_corpus(str(path)).without_rare(least)
+        corpus = read_corpus(str(path))
+        corpus.fold_rare(least)
     except TextError:
         return
     read = corpus.vocabulary.decode(corpus.ids)
@@ -191,11 +194,12 @@ def test_a_count_is_advised_only_if_it_would_leave_fewer(tmp_path, times, more, 
 @pytest.mark.parametrize("fold", [False, True])
 def test_a_text_in_its_own_vocabulary_is_the_same(text, fold):
     corpus = read_corpus(str(text))
-    assert corpus.in_vocabulary(corpus.vocabulary, fold=fold) is corpus
+    corpus.recode(Vocabulary.of(RARE), fold=fold)
+    assert corpus.vocabulary.decode(corpus.ids) == RARE
 
 
 def test_a_text_in_a_larger_vocabulary_reads_the_same():
     corpus = corpus_of("banana")
-    wider = corpus.in_vocabulary(Vocabulary.of("abcnxyz馬"), fold=False)
-    assert wider.vocabulary.decode(wider.ids) == "banana"
-    assert wider.ids.dtype == np.uint8
+    corpus.recode(Vocabulary.of("abcnxyz馬"), fold=False)
+    assert corpus.vocabulary.decode(corpus.ids) == "banana"
+    assert corpus.ids.dtype == np.uint8

@@ -11,7 +11,7 @@ import pytest
 
 from charrnn_cli.corpus import read_corpus
 from charrnn_cli.errors import TextError
-from charrnn_cli.text_file import read_bytes
+from charrnn_cli.text_stream import read_text
 
 
 @pytest.fixture
@@ -110,8 +110,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(file, monkeypatch, chan
 
     monkeypatch.setattr(os, "fstat", changing)
     with pytest.raises(TextError, match="changed while it was read"):
-        read_bytes(path)
+        read_corpus(path)
 
 
 def test_a_file_of_the_system_that_states_no_size_is_read():
-    assert read_bytes("/proc/self/status").startswith(b"Name:")
+    assert read_text("/proc/self/status").startswith("Name:")

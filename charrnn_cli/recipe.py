@@ -44,9 +44,11 @@ ROWS = (
     Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", ends=True),
     Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", ends=True),
     Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw"),
-    Row(1e6, 384, 1, 0.15, 64, 32, 30e-3, 9, "muon"),
+    Row(1e6, 512, 1, 0.3, 64, 32, 30e-3, 6, "muon"),
     Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon"),
-    Row(1e6, 384, 1, 0.05, 64, 32, 30e-3, 5, "muon"),
+    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon"),
+    Row(1e6, 512, 1, 0.05, 64, 32, 30e-3, 3, "muon"),
+    Row(1e6, 1024, 1, 0.3, 64, 32, 20e-3, 7, "muon", ends=True),
     Row(1e7, 512, 1, 0.0, 64, 32, 8e-3, 1.2, "muon"),
     Row(1e7, 384, 1, 0.0, 64, 32, 11e-3, 0.6, "muon"),
     Row(1e7, 256, 1, 0.0, 32, 32, 12e-3, 0.4, "muon"),
@@ -100,8 +102,10 @@ def make_plan(
 
     def settings(row: Row) -> TrainConfig:
         """Those of a row; how often to evaluate is left open."""
+        # a smaller model than the row's learns less by heart
+        ends = row.ends and given.get("hidden_size", row.hidden_size) >= row.hidden_size
         return TrainConfig(
-            epochs=given.get("epochs", row.epochs if minutes is None or row.ends else None),
+            epochs=given.get("epochs", row.epochs if minutes is None or ends else None),
             minutes=minutes,
             batch_size=given.get("batch_size", row.batch_size),
             seq_length=given.get("seq_length", row.seq_length),

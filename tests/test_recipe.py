@@ -155,7 +155,7 @@ def test_more_time_or_a_faster_machine_means_a_larger_model(size):
 
 def test_a_smaller_model_makes_more_passes_in_its_time_and_so_wants_more_dropout():
     plans = [
-        make_plan(10**6, 10**5, 60, {"minutes": 1.5, "hidden_size": size}, trains(14e9))
+        make_plan(10**6, 10**5, 60, {"minutes": 0.7, "hidden_size": size}, trains(14e9))
         for size in (256, 64)
     ]
     assert plans[0].model.dropout < plans[1].model.dropout
@@ -172,6 +172,11 @@ def test_a_text_of_a_million_characters_is_not_left_to_overfit_for_hours():
     plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0}, trains(14e9))
     assert plan.train.epochs == max(row.epochs for row in ROWS if row.characters == 1e6)
     assert any("--epochs goes on" in note for note in plan.notes)
+
+
+def test_a_small_model_may_use_all_the_time_it_is_given():
+    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0, "hidden_size": 64}, trains(14e9))
+    assert (plan.train.epochs, plan.notes) == (None, ())
 
 
 def test_minutes_and_epochs_can_both_be_given():

@@ -13,7 +13,7 @@ MOMENTUM = 0.95
 EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ADAM_SIZE = 0.075  # root mean square of what Adam's updates are, for a rate of one
+ADAM_SIZE = 0.065  # root mean square of what Adam's updates are, for a rate of one
 
 
 class Optimizer:

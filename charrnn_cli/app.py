@@ -99,7 +99,8 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Stopped as stopped:
             raise typer.Exit(stopped.code) from None
         except CharRNNError as error:
-            say(f"Error: {' '.join(str(error).split())}")
+            if not error.told:
+                say(f"Error: {' '.join(str(error).split())}")
             raise typer.Exit(forget_stdout(error.exit_code)) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -99,7 +99,7 @@ class CharRNN(nn.Module):
         self.config = config
         widths = [config.vocabulary_size] + [config.hidden_size] * (config.num_layers - 1)
         self.layers = nn.ModuleList(Layer(config, width) for width in widths)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout: nn.Module = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.zeros_(self.head.bias)
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 
 from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, load
 from charrnn_cli.config import TrainConfig
@@ -38,6 +39,7 @@ def text_to_resume(
     source: str | None,
     changed_text: bool,
     from_best: bool = False,
+    read: Callable[[str], Corpus] = read_corpus,
 ) -> tuple[Corpus, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and what to know of it: `source`
     or the text where it was. Another text is refused unless `changed_text` insists on it.
@@ -55,7 +57,7 @@ def text_to_resume(
             f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
             f"give it again: {again}"
         )
-    corpus = read_corpus(source)
+    corpus = read(source)
     old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
     config = checkpoint.train
     changed = corpus.sha256 != checkpoint.corpus.sha256

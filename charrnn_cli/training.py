@@ -18,8 +18,9 @@ from charrnn_cli.device import device_name, memory_limit
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.group import ALONE, Group
 from charrnn_cli.marks import Marks
-from charrnn_cli.model import CharRNN, detach
+from charrnn_cli.model import CharRNN, Hidden, detach
 from charrnn_cli.optimizer import Optimizer
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
@@ -36,7 +37,8 @@ class Trainer:
 
     `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
     time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
-    without it the model is trained as it is.
+    without it the model is trained as it is. Of the processes of a `group` each has a Trainer, made
+    of the same arguments; each trains on its own lanes, and all models stay equal.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Trainer:
         started: float,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.model, self.corpus, self.config, self.run = model, corpus, config, run
+        self.group, self.lanes = group, group.lanes(config.batch_size)
         self.device = next(model.parameters()).device
         self.train_ids, self.held_out_ids = corpus.split(config.val_fraction)
         self.epoch_steps = steps_per_epoch(
@@ -60,7 +64,9 @@ class Trainer:
             math.inf if config.epochs is None else planned_steps(config.epochs, self.epoch_steps)
         )
         self.optimizer = Optimizer(model, config)
-        self.hidden = model.initial_hidden(config.batch_size)
+        model.dropout = group.dropout(model.config.dropout, config.batch_size)
+        group.align(model.parameters())
+        self.hidden = self._initial_hidden()
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
@@ -69,6 +75,7 @@ class Trainer:
         self.reserve = 1.5
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
         self.seconds_before = 0.0  # spent on the run in earlier sessions
+        self._share_of_time = group.of_first(self._own_share_of_time)
         if resumed is not None:
             self._restore(resumed)
 
@@ -83,13 +90,17 @@ class Trainer:
             yield from self._steps(should_stop)
 
     def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        config = self.config
         self.model.train()
         grad_norm = 0.0
         evaluated_at, evaluated_step = time.monotonic(), self.progress.step
         saved_at = evaluated_at
+        should_stop = self.group.any(should_stop)
+        since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         lanes_of = None
         if not self.progress.step:
             self.start_up = self.seconds()
+        self.group.listen()
         reason: Literal["complete", "patience", "stopped"] = "complete"
         # not by the clock yet: however short the time, a step is made and measured
         ended = self.progress.step >= self.total_steps
@@ -97,19 +108,15 @@ class Trainer:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if lanes_of != epoch:
                 inputs, targets = cut_lanes(
-                    self.train_ids,
-                    self.config.batch_size,
-                    self.config.seq_length,
-                    self.config.random_seed,
-                    epoch,
+                    self.train_ids, config.batch_size, config.seq_length, config.random_seed, epoch
                 )
                 lanes_of = epoch
             if index == 0:
-                self.hidden = self.model.initial_hidden(self.config.batch_size)
-            rate = learning_rate(self.share_done(), self.config)
+                self.hidden = self._initial_hidden()
+            rate = learning_rate(self.share_done(), config)
             loss, grad_norm = self._update(
-                window(inputs, index, self.config.seq_length),
-                window(targets, index, self.config.seq_length),
+                window(inputs[self.lanes], index, config.seq_length),
+                window(targets[self.lanes], index, config.seq_length),
                 rate,
             )
             step = self.progress.step + 1
@@ -121,12 +128,10 @@ class Trainer:
             ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
-            if step % self.config.eval_every == 0 or ended:
+            if step % config.eval_every == 0 or ended:
                 now = time.monotonic()
                 steps = step - evaluated_step
-                speed = (
-                    steps * self.config.batch_size * self.config.seq_length / (now - evaluated_at)
-                )
+                speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
                 yield self._evaluate(rate, grad_norm, speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
@@ -134,7 +139,7 @@ class Trainer:
                 if self.progress.finished and not ended:
                     reason = "patience"
                     break
-            elif time.monotonic() - saved_at >= self.save_every:
+            elif since_save() >= self.save_every:
                 self._save_last()
                 saved_at = time.monotonic()
             if should_stop() and not ended:
@@ -146,11 +151,14 @@ class Trainer:
 
     def share_done(self) -> float:
         """The part of the run that is done: of its steps or of its time, whichever is more."""
-        share = self.progress.step / self.total_steps
-        if self.config.minutes is not None:
-            allowed = 60 * self.config.minutes - self.reserve - self.start_up
-            share = max(share, (self.seconds() - self.start_up) / max(1e-9, allowed))
-        return share
+        return max(self.progress.step / self.total_steps, self._share_of_time())
+
+    def _own_share_of_time(self) -> float:
+        """The part of a time limit that is spent, by the clock of this process."""
+        if self.config.minutes is None:
+            return 0.0
+        allowed = 60 * self.config.minutes - self.reserve - self.start_up
+        return (self.seconds() - self.start_up) / max(1e-9, allowed)
 
     def seconds(self) -> float:
         """Seconds spent on the run, earlier sessions included."""
@@ -168,23 +176,21 @@ class Trainer:
             train=self.config,
             vocabulary=self.corpus.vocabulary,
             corpus=CorpusInfo(
-                Path(self.corpus.name).name,
-                self.corpus.sha256,
-                len(self.corpus.ids),
-                path,
+                Path(self.corpus.name).name, self.corpus.sha256, len(self.corpus.ids), path
             ),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
             training=self._training_state() if training else {},
             history=self.history,
             torch_version=torch.__version__,
-            threads=torch.get_num_threads(),
+            threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
             marks=self.marks,
         )
 
     def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
-        """One optimizer update on inputs and targets (T, B): its loss and gradient norm."""
+        """One optimizer update on inputs and targets (T, B) of this process's lanes: the loss and
+        gradient norm of the whole batch."""
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
         logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
@@ -193,10 +199,12 @@ class Trainer:
         )
         self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        parameters = list(self.model.parameters())
+        loss = self.group.average(loss, parameters, inputs.shape[1] / self.config.batch_size)
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.grad_clip)
         loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-            if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
+            if all(bool(p.isfinite().all()) for p in parameters):  # else it is older
                 self._save_last()
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
@@ -211,7 +219,8 @@ class Trainer:
         """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
-        val_loss = held_out_loss(self.model, self.held_out_ids)
+        self.group.align(self.model.parameters())
+        val_loss = held_out_loss(self.model, self.held_out_ids, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step, rate)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
@@ -255,9 +264,14 @@ class Trainer:
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """The optimizer's state, and the carried hidden state."""
+        """The optimizer's state, and the carried hidden state of all lanes."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        return tensors | {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
+        for index, state in enumerate(self.hidden):
+            tensors[f"hidden.{index}"] = _array(self.group.gather(state, self.config.batch_size))
+        return tensors
+
+    def _initial_hidden(self) -> Hidden:
+        return self.model.initial_hidden(self.lanes.stop - self.lanes.start)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go on exactly where `checkpoint` was saved."""
@@ -274,7 +288,7 @@ class Trainer:
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()
         }
-        self.hidden = tuple(tensors[f"hidden.{index}"] for index in range(len(self.hidden)))
+        self.hidden = tuple(tensors[f"hidden.{i}"][self.lanes] for i in range(len(self.hidden)))
         self.optimizer.restore(
             {name.removeprefix("optimizer."): values for name, values in tensors.items()},
             self.progress.step - self.progress.optimizer_began,

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from charrnn_cli.device import choose_device
-from charrnn_cli.errors import CharRNNError, ProcessLostError, UsageError
+from charrnn_cli.errors import ProcessLostError, UsageError
 from charrnn_cli.group import ALONE, Group, T
 from charrnn_cli.lane_dropout import LaneDropout
 from charrnn_cli.runs import Onlooker, Run
@@ -28,7 +28,7 @@ TIMEOUT = timedelta(minutes=10)  # without a word from the others; a killed one 
 def open_group() -> Iterator[Group]:
     """The group that the launcher's environment variables describe: one process without them.
 
-    Of an error that ends several processes, all but one are marked as `told`.
+    Raises UsageError if this PyTorch has no groups, ProcessLostError if the others do not come.
     """
     if int(os.environ.get("WORLD_SIZE") or 1) == 1:
         yield ALONE
@@ -36,11 +36,10 @@ def open_group() -> Iterator[Group]:
     group = Processes()
     try:
         yield group
-    except CharRNNError as error:
-        error.told = not group.tells()
-        raise
-    except BaseException:
-        group.tells()  # what the others meet then is only that this one is gone
+    except (
+        BaseException
+    ):  # whatever it is, the others must not be first to tell that this one ended
+        group.tells()
         raise
     group.leave()
 
@@ -60,6 +59,7 @@ class Processes(Group):
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
         self.threads = max(1, _cores() // self.local_size)
         self.device = torch.device("cpu")
+        self._tells: bool | None = None
         self._questions: list[Callable[[], float]] = []
         self._answers: Tensor | list[float] = []
 
@@ -83,6 +83,8 @@ class Processes(Group):
         cuda = self.device.type == "cuda"
         if cuda:
             torch.cuda.set_device(self.device)
+        if dist.is_initialized():
+            return self.device
         with self._together():
             dist.init_process_group(
                 "nccl" if cuda else "gloo",
@@ -100,11 +102,13 @@ class Processes(Group):
             dist.destroy_process_group()
 
     def tells(self) -> bool:
-        """Whether it is for this process to tell of an error: for the first that asks."""
-        try:
-            return bool(self.store.add("told", 1) == 1)
-        except RuntimeError:  # the launcher is gone as well
-            return True
+        """Whether this process is to tell of what ends the training: the first that asks is."""
+        if self._tells is None:
+            try:
+                self._tells = bool(self.store.add("told", 1) == 1)
+            except RuntimeError:  # the launcher is gone as well
+                self._tells = True
+        return self._tells
 
     def part(self, count: int) -> slice:
         """The share that this process has of `count` things in a row; it may be empty."""
@@ -213,10 +217,10 @@ class Processes(Group):
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            reason = str(error).splitlines()[0].rpartition("] ")[2]
+            reason = str(error).splitlines()[0].rpartition("] ")[2].partition(". ")[0]
             raise ProcessLostError(
                 f"another process of this training ended or cannot be reached ({reason}). What is "
-                "saved is kept: start anew with --resume."
+                "saved is kept: --resume goes on from there."
             ) from None
 
 

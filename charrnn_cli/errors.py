@@ -25,7 +25,7 @@ class CharRNNError(Exception):
     """An error whose one-line message names the thing at fault and the remedy."""
 
     exit_code = ExitCode.BUG
-    told = False  # by another process of the same training: once is enough
+    told = False  # by now, by one process of several: once is enough
 
 
 class UsageError(CharRNNError):

@@ -30,6 +30,10 @@ class Group:
         """The device of this process, for a --device. Raises UsageError."""
         return choose_device(device)
 
+    def tells(self) -> bool:
+        """Whether this process is to tell of what ends the training: the first that asks is."""
+        return True
+
     def part(self, count: int) -> slice:
         """The share that this process has of `count` things in a row; it may be empty."""
         return slice(0, count)
@@ -95,9 +99,8 @@ def read_together(source: str, group: Group) -> Corpus:
     if group.decide(lambda: not os.path.isfile(source)):
         return group.decide(lambda: read_corpus(source))
     corpus = read_corpus(source)
-    if group.decide(lambda: corpus.sha256) != corpus.sha256:
+    if group.highest(group.decide(lambda: corpus.sha256) != corpus.sha256):
         raise TextError(
-            f"{source}: differs from the text that the first process reads. Give every machine the "
-            "same one."
+            f"{source}: is not the same text for all processes. Give every machine the same one."
         )
     return corpus

@@ -3,17 +3,19 @@
 import contextlib
 import math
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.console import print_json, say, to_terminal
+from charrnn_cli.console import print_json, say, say_error, to_terminal
 from charrnn_cli.device import describe_device
 from charrnn_cli.display import TrainingDisplay
 from charrnn_cli.distributed import open_group
-from charrnn_cli.errors import ExitCode
+from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.events import Evaluated, Finished
+from charrnn_cli.group import Group
 from charrnn_cli.measures import bits_per_char, duration
 from charrnn_cli.scalars import ScalarLog, check_tensorboard
 from charrnn_cli.signals import StopOnSignal
@@ -44,10 +46,11 @@ def run_training(
     with (
         StopOnSignal() as stop,
         open_group() as group,
+        _told_once(group, stop),
         open_training(request, group) as training,
     ):
         if not group.first:
-            quiet, tensorboard, as_json, stop.silent = True, False, False, True
+            quiet, tensorboard, as_json = True, False, False
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):
@@ -75,6 +78,21 @@ def run_training(
     if as_json:
         print_json(result(event, trainer))
     return code
+
+
+@contextlib.contextmanager
+def _told_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
+    """Let one of several processes tell of an error that ends them all, and at once: the launcher
+    ends the others as soon as the first has ended."""
+    stop.silent = group.size > 1  # else each would say it, and the end of one stops the others
+    try:
+        yield
+    except CharRNNError as error:
+        if group.size > 1:
+            if group.tells():
+                say_error(error)
+            error.told = True
+        raise
 
 
 def result(event: Finished, trainer: Trainer) -> dict[str, Any]:

@@ -26,11 +26,8 @@ def remember(run: Run) -> None:
         write_file(run.launch, launch.encode())
 
 
-def taken_up(request: "Request") -> "Request":
-    """A request for a new run; after a restart, one to go on with what was saved of it."""
-    run = _recall(request.checkpoints)
-    if run is None:
-        return request
+def taken_up(request: "Request", run: Run) -> "Request":
+    """The request for a new run, after a restart: to go on with what was saved of it."""
     return dataclasses.replace(
         request,
         resume=str(run.folder),
@@ -41,7 +38,7 @@ def taken_up(request: "Request") -> "Request":
     )
 
 
-def _recall(checkpoints: Path) -> Run | None:
+def recall(checkpoints: Path) -> Run | None:
     """The newest run there that the same launch has made before, if it saved a checkpoint; one that
     did not is removed."""
     launch = _launch()

@@ -24,7 +24,7 @@ class StopOnSignal:
     def __init__(self) -> None:
         self.code: ExitCode | None = None
         self.finish_step = False
-        self.silent = False  # another process says it
+        self.silent = False  # nothing is said of a signal then
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:

@@ -19,7 +19,7 @@ from charrnn_cli.group import ALONE, Group, read_together
 from charrnn_cli.marks import measure_marks
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
-from charrnn_cli.restart import remember, taken_up
+from charrnn_cli.restart import recall, remember, taken_up
 from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_resume
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
 from charrnn_cli.speed import measure_speed, speed_alone
@@ -97,7 +97,8 @@ def open_training(request: Request, group: Group = ALONE) -> Iterator[Training]:
 
 def _open(request: Request, device: torch.device, group: Group) -> Iterator[Training]:
     if request.resume is None:
-        request = group.decide(lambda: taken_up(request))
+        earlier = group.decide(lambda: recall(request.checkpoints))
+        request = taken_up(request, earlier) if earlier else request
     if request.resume is not None:
         which = request.resume or None
         run = group.writer(group.decide(lambda: find_run(which, request.checkpoints)))

@@ -75,7 +75,9 @@ class Processes(Group):
                     f"this machine. Start {there}, or give --device cpu."
                 )
             device = f"cuda:{self.local_rank}"
-        elif device != "cpu" and (self.local_size > 1 or not device.startswith("cuda")):
+        elif device not in ("cpu", "cuda") and (
+            self.local_size > 1 or not device.startswith("cuda")
+        ):
             raise UsageError(
                 f"--device {device}: does not do for several processes. Use cpu or cuda."
             )

@@ -30,7 +30,7 @@ def in_processes(size, task, folder, *arguments):
         process.start()
         processes.append(process)
     for process in processes:
-        process.join(60)
+        process.join(300)
         assert process.exitcode == 0
     return [json.loads((own / "result.json").read_text()) for own in folders]
 

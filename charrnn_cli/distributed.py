@@ -53,7 +53,10 @@ class Processes(Group):
         from torch.distributed.rendezvous import rendezvous
 
         with self._together():
-            self.store, self.rank, self.size = next(rendezvous("env://", timeout=TIMEOUT))
+            store, self.rank, self.size = next(rendezvous("env://", timeout=TIMEOUT))
+        # the launcher may keep it over a restart: what stands there then is of processes now gone
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        self.store = dist.PrefixStore(f"charrnn/{attempt}", store)  # type: ignore[attr-defined]
         self.first = self.rank == 0
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))

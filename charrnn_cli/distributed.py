@@ -36,10 +36,8 @@ def open_group() -> Iterator[Group]:
     group = Processes()
     try:
         yield group
-    except (
-        BaseException
-    ):  # whatever it is, the others must not be first to tell that this one ended
-        group.tells()
+    except BaseException:
+        group.tells()  # lest the others do, of this one's end
         raise
     group.leave()
 

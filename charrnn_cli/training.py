@@ -37,8 +37,8 @@ class Trainer:
 
     `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
     time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
-    without it the model is trained as it is. Of the processes of a `group` each has a Trainer, made
-    of the same arguments; each trains on its own lanes, and all models stay equal.
+    without it the model is trained as it is. Each process of a `group` has a Trainer of its own
+    lanes; all models stay equal.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class Trainer:
         config = self.config
         self.model.train()
         grad_norm = 0.0
-        evaluated_at, evaluated_step = time.monotonic(), self.progress.step
-        saved_at = evaluated_at
+        evaluated_at = saved_at = time.monotonic()
+        evaluated_step = self.progress.step
         should_stop = self.group.any(should_stop)
         since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         lanes_of = None
@@ -189,8 +189,7 @@ class Trainer:
         )
 
     def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
-        """One optimizer update on inputs and targets (T, B) of this process's lanes: the loss and
-        gradient norm of the whole batch."""
+        """One update on inputs and targets (T, B) of these lanes: loss and gradient norm of all."""
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
         logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)

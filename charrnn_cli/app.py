@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from charrnn_cli import __version__
 from charrnn_cli.config import SETTINGS
-from charrnn_cli.console import say
+from charrnn_cli.console import say, say_error
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
 
 CHECKPOINTS = Path("checkpoints")
@@ -99,7 +99,8 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Stopped as stopped:
             raise typer.Exit(stopped.code) from None
         except CharRNNError as error:
-            say(f"Error: {' '.join(str(error).split())}")
+            if not error.told:
+                say_error(error)
             raise typer.Exit(forget_stdout(error.exit_code)) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None

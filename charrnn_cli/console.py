@@ -28,6 +28,11 @@ def say(message: str) -> None:
             print(visible(message), file=sys.stderr, flush=True)
 
 
+def say_error(error: Exception) -> None:
+    """An error as one line on stderr."""
+    say(f"Error: {' '.join(str(error).split())}")
+
+
 def to_terminal(line: str) -> str:
     """A line of words for stderr: broken between words where that is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():

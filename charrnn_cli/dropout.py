@@ -12,22 +12,42 @@ class Dropout(nn.Module):
 
     PyTorch draws a number for each value and makes 53 bits of chance of it, which took a fifth of
     a training step; here a 64-bit number does for four values, and `rate` is met to 2**-17.
+
+    With a `batch_size` the values (T, B, H) are those of some `lanes` of so many. Every process
+    that has a share of them draws for all, so that their number makes no difference.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(
+        self, rate: float, batch_size: int | None = None, lanes: slice = slice(None)
+    ) -> None:
         super().__init__()
-        self.rate = rate
+        self.rate, self.batch_size, self.lanes = rate, batch_size, lanes
 
     def forward(self, values: Tensor) -> Tensor:
         """The values, of any shape and layout, with a share of them dropped."""
         if not self.training or not self.rate:
             return values
+        whole = values
+        if self.batch_size is not None:
+            whole = _as_laid_out(values, self.batch_size)
         if values.device.type != "cpu":
-            return nn.functional.dropout(values, self.rate)
+            if whole is values:
+                return nn.functional.dropout(values, self.rate)
+            return values * nn.functional.dropout(whole.fill_(1.0), self.rate)[:, self.lanes]
         dropped = min(round(self.rate * 2**BITS), 2**BITS - 1)
-        count = values.numel()
+        count = whole.numel()
         drawn = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
-        kept = torch.empty_like(values, dtype=torch.bool)  # laid out in memory as the values are
+        kept = torch.empty_like(whole, dtype=torch.bool)  # laid out in memory as the values are
         chances = drawn.view(torch.int16)[:count].as_strided(kept.shape, kept.stride())
         torch.ge(chances, dropped - 2 ** (BITS - 1), out=kept)
+        if whole is not values:
+            kept = kept[:, self.lanes]
         return (values * kept).mul_(2**BITS / (2**BITS - dropped))
+
+
+def _as_laid_out(values: Tensor, batch_size: int) -> Tensor:
+    """An empty tensor like values (T, B, H), for so many lanes, in the same order of memory."""
+    steps, _, units = values.shape
+    if values.stride(1) > values.stride(2):
+        return values.new_empty(steps, batch_size, units)
+    return values.new_empty(steps, units, batch_size).transpose(1, 2)

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     RUN_IN_USE = 6
     DIVERGED = 7
     OUT_OF_MEMORY = 8
+    PROCESS_LOST = 9
     HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
@@ -24,6 +25,7 @@ class CharRNNError(Exception):
     """An error whose one-line message names the thing at fault and the remedy."""
 
     exit_code = ExitCode.BUG
+    told = False  # by now, by one process of several: once is enough
 
 
 class UsageError(CharRNNError):
@@ -66,6 +68,12 @@ class MemoryLimitError(CharRNNError):
     """A model or batch that does not fit into memory."""
 
     exit_code = ExitCode.OUT_OF_MEMORY
+
+
+class ProcessLostError(CharRNNError):
+    """Another process of the same training that ended, or cannot be reached."""
+
+    exit_code = ExitCode.PROCESS_LOST
 
 
 class Stopped(BaseException):

@@ -36,13 +36,15 @@ class Optimizer:
         self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
         self.weight_decay = config.weight_decay
+        self.rate = 0.0  # of the last update
         # float16's range is too narrow for it
         self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
     @torch.no_grad()
     def step(self, rate: float, step: int) -> None:
         """The update of step number `step`, the first being 0, at a learning rate."""
-        self._adamw(rate)
+        self.rate = rate
+        self._adamw()
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
@@ -67,7 +69,7 @@ class Optimizer:
         for count in self.steps:
             count.fill_(step)
 
-    def _adamw(self, rate: float) -> None:
+    def _adamw(self) -> None:
         """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
         adamw(
             list(self.others.values()),
@@ -80,7 +82,7 @@ class Optimizer:
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,
-            lr=rate,
+            lr=self.rate,
             weight_decay=self.weight_decay,
             eps=1e-8,
             maximize=False,

@@ -46,6 +46,8 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if facts["best_val_loss"] != facts["val_loss"]:
         rows.append(("best of the run", _loss(facts["best_val_loss"], facts["best_step"])))
     threads = f", {facts['threads']} CPU thread{'s' if facts['threads'] != 1 else ''}"
+    if not facts["threads"]:
+        threads = ", several processes"
     on = f", on {facts['device']}" if facts["device"] else ""
     rows.append(("made with", f"PyTorch {facts['torch']}{on}{threads}"))
     return rows

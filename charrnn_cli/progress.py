@@ -3,16 +3,19 @@
 import contextlib
 import math
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.console import print_json, say, to_terminal
+from charrnn_cli.console import print_json, say, say_error, to_terminal
 from charrnn_cli.device import describe_device
 from charrnn_cli.display import TrainingDisplay
-from charrnn_cli.errors import ExitCode
+from charrnn_cli.distributed import open_group
+from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.events import Evaluated, Finished
+from charrnn_cli.group import Group
 from charrnn_cli.measures import bits_per_char, duration
 from charrnn_cli.reading_bar import ReadingBar
 from charrnn_cli.scalars import ScalarLog, check_tensorboard
@@ -36,16 +39,21 @@ def run_training(
     """Train as `request` asks and show it, unless `quiet`.
 
     With `preview` a terminal shows samples now and then; with `tensorboard` the run's folder gets
-    TensorBoard's file; with `as_json` the result is one object on stdout. Raises CharRNNError.
+    TensorBoard's file; with `as_json` the result is one object on stdout. Of several processes the
+    first alone shows and writes. Raises CharRNNError.
     """
     if tensorboard:
         check_tensorboard()
     with (
         StopOnSignal() as stop,
-        ReadingBar(quiet) as reading,
-        open_training(request, reading.move) as training,
+        open_group() as group,
+        _told_once(group, stop),
+        ReadingBar(quiet or not group.first) as reading,
+        open_training(request, group, reading.move) as training,
     ):
         reading.close()
+        if not group.first:
+            quiet, tensorboard, as_json = True, False, False
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training):
@@ -59,8 +67,11 @@ def run_training(
                 display.show(event)
                 if scalars and isinstance(event, Evaluated):
                     scalars.update()
+        code = ExitCode(int(group.highest(stop.code or ExitCode.DONE)))
     assert isinstance(event, Finished)  # the last one always is
-    if stop.code is not None and event.reason == "stopped":
+    if not group.first:
+        return code
+    if code and event.reason == "stopped":
         text = () if trainer.corpus.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
@@ -69,7 +80,22 @@ def run_training(
             say(line)
     if as_json:
         print_json(result(event, trainer))
-    return stop.code or ExitCode.DONE
+    return code
+
+
+@contextlib.contextmanager
+def _told_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
+    """Let one of several processes tell of an error that ends them all, and at once: the launcher
+    ends the others as soon as the first has ended."""
+    stop.silent = group.size > 1  # else each would say it, and the end of one stops the others
+    try:
+        yield
+    except CharRNNError as error:
+        if group.size > 1:
+            if group.tells():
+                say_error(error)
+            error.told = True
+        raise
 
 
 def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
@@ -107,11 +133,12 @@ def plan_lines(training: Training) -> list[str]:
     remaining = duration(training.seconds)
     if not remaining.startswith("under"):
         remaining = f"about {remaining}"
+    processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     plan = (
         f"{corpus.name}: {len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct; "
         f"{model.model} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
-        f"{describe_device(trainer.device, torch.get_num_threads())}; "
+        f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
         f"{config.optimizer}, learning rate {config.learning_rate:g}, {config.precision}; "
         f"{remaining} to go"

@@ -2,10 +2,11 @@
 
 import os
 import stat
+from collections.abc import Callable
 
 from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, load
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.corpus import Corpus, Watch, read_corpus, steps_per_epoch
+from charrnn_cli.corpus import Corpus, read_corpus, steps_per_epoch
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
@@ -38,11 +39,11 @@ def text_to_resume(
     source: str | None,
     changed_text: bool,
     from_best: bool = False,
-    watch: Watch = lambda stream: None,
+    read: Callable[[str], Corpus] = read_corpus,
 ) -> tuple[Corpus, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and what to know of it: `source`
-    or the text where it was. Another text is refused unless `changed_text` insists on it. `watch`
-    sees it being read.
+    or the text where it was. Another text is refused unless `changed_text` insists on it.
+    `read` reads it.
 
     Raises TextError for that, or if a changed text has characters that the model does not know.
     """
@@ -57,7 +58,7 @@ def text_to_resume(
             f"the text of run {run.name}, {path or 'which came through a pipe'}, is not there; "
             f"give it again: {again}"
         )
-    corpus = read_corpus(source, watch)
+    corpus = read(source)
     old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
     config = checkpoint.train
     changed = corpus.sha256 != checkpoint.corpus.sha256

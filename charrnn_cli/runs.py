@@ -49,6 +49,11 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     @property
+    def launch(self) -> Path:
+        """Which launch of several processes made the run."""
+        return self.folder / ".launch"
+
+    @property
     def newest(self) -> float:
         """When a checkpoint was last written here, in seconds; 0 if there is none."""
         # os.path, as in what follows, says no to a name too long, where pathlib raises OSError
@@ -149,8 +154,30 @@ class Run:
         """Remove the folder of a training that ended before its first checkpoint."""
         if not self.newest:
             with contextlib.suppress(OSError):  # it may be gone, or hold what is not ours
+                self.launch.unlink(missing_ok=True)
                 (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
+
+
+class Onlooker(Run):
+    """A run as those processes see it that write nothing."""
+
+    def save(self, path: Path, checkpoint: Checkpoint) -> None:
+        """The first process does."""
+
+    def append_metrics(self, record: Mapping[str, float | None]) -> None:
+        """The first process does."""
+
+    def drop_metrics_after(self, step: int) -> None:
+        """The first process does."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """The first process holds the run."""
+        yield
+
+    def remove_if_empty(self) -> None:
+        """The first process does."""
 
 
 def _is_evaluation(record: Any) -> bool:

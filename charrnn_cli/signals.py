@@ -24,6 +24,7 @@ class StopOnSignal:
     def __init__(self) -> None:
         self.code: ExitCode | None = None
         self.finish_step = False
+        self.silent = False  # nothing is said of a signal then
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:
@@ -48,7 +49,7 @@ class StopOnSignal:
             signal.signal(again, signal.SIG_DFL)
         if not self.finish_step:
             raise Stopped(self.code)
-        if sys.stderr is not None:  # else 2 may be some other file by now
+        if sys.stderr is not None and not self.silent:  # else 2 may be some other file by now
             with contextlib.suppress(OSError):  # the terminal may be what has gone
                 # not print: its buffer may be in use at this very moment
                 os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")

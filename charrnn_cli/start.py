@@ -13,18 +13,20 @@ import torch
 
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
-from charrnn_cli.corpus import Corpus, Watch, read_corpus
-from charrnn_cli.device import choose_device, memory_limit, processor
+from charrnn_cli.corpus import Corpus, Watch
+from charrnn_cli.device import memory_limit, processor
 from charrnn_cli.errors import UsageError
+from charrnn_cli.group import ALONE, Group, read_together
 from charrnn_cli.marks import measure_marks
 from charrnn_cli.model import CharRNN, load_known_weights, load_weights
 from charrnn_cli.precision import choose_precision
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
+from charrnn_cli.restart import recall, remember, taken_up
 from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_resume
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
-from charrnn_cli.speed import measure_speed
+from charrnn_cli.speed import measure_speed, speed_alone
 from charrnn_cli.training import Trainer
-from charrnn_cli.vocabulary import REPLACEMENT, Ids
+from charrnn_cli.vocabulary import REPLACEMENT
 
 MUCH = 1.5  # times: what is worth a word
 LARGE_VOCABULARY = 1_000  # characters: an alphabet has a tenth of that
@@ -75,11 +77,14 @@ class Training:
 
 
 @contextmanager
-def open_training(request: Request, watch: Watch = lambda stream: None) -> Iterator[Training]:
+def open_training(
+    request: Request, group: Group = ALONE, watch: Watch = lambda stream: None
+) -> Iterator[Training]:
     """Prepare what `request` asks for and hold its run folder while the body trains.
 
-    `watch` sees the text being read. All that can be refused is refused before anything is written.
-    Raises CharRNNError.
+    Every process of a `group` prepares the same; the first holds the folder. A new run goes on
+    where it was saved if the launcher has restarted it. `watch` sees the text being read. All that
+    can be refused is refused before anything is written. Raises CharRNNError.
     """
     if request.resume is not None and request.init_from is not None:
         raise UsageError("--resume and --init-from exclude each other: use one of them.")
@@ -89,19 +94,23 @@ def open_training(request: Request, watch: Watch = lambda stream: None) -> Itera
     if request.threads is not None:
         check("threads", request.threads)
     check("save_every", request.save_every)
-    device = choose_device(request.device)
-    with processor(request.threads):
-        yield from _open(request, device, watch)
+    device = group.connect(request.device)
+    with processor(request.threads or group.threads):
+        yield from _open(request, device, group, watch)
 
 
-def _open(request: Request, device: torch.device, watch: Watch) -> Iterator[Training]:
+def _open(request: Request, device: torch.device, group: Group, watch: Watch) -> Iterator[Training]:
+    if request.resume is None:
+        earlier = group.decide(lambda: recall(request.checkpoints))
+        request = taken_up(request, earlier) if earlier else request
     if request.resume is not None:
-        run = find_run(request.resume or None, request.checkpoints)
+        which = request.resume or None
+        run = group.writer(group.decide(lambda: find_run(which, request.checkpoints)))
         with run.locked():
-            yield _resume(request, run, device, watch)
+            yield _resume(request, run, device, group, watch)
         return
-    model, corpus, plan, speed = _begin(request, device, watch)
-    run = create_run(request.checkpoints, request.name, corpus.name)
+    model, corpus, plan, speed = _begin(request, device, group, watch)
+    run = group.writer(group.decide(lambda: _create(request, corpus)))
     try:
         with run.locked():
             trainer = Trainer(
@@ -111,6 +120,7 @@ def _open(request: Request, device: torch.device, watch: Watch) -> Iterator[Trai
                 run,
                 started=request.started,
                 save_every=request.save_every,
+                group=group,
             )
             _measure_marks(trainer)
             yield Training(trainer, speed, corpus.notes + plan.notes)
@@ -118,43 +128,54 @@ def _open(request: Request, device: torch.device, watch: Watch) -> Iterator[Trai
         run.remove_if_empty()
 
 
+def _create(request: Request, corpus: Corpus) -> Run:
+    run = create_run(request.checkpoints, request.name, corpus.name)
+    remember(run)
+    return run
+
+
 def _begin(
-    request: Request, device: torch.device, watch: Watch
+    request: Request, device: torch.device, group: Group, watch: Watch
 ) -> tuple[CharRNN, Corpus, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
     if request.source is None:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given = dict(request.given)
     source = None
-    if request.init_from is not None:
-        source = load(find_checkpoint(request.init_from, request.checkpoints))
+    if (init_from := request.init_from) is not None:
+        source = group.decide(lambda: load(find_checkpoint(init_from, request.checkpoints)))
         _take_sizes(given, source.model)
-    corpus = read_corpus(request.source, watch)
+    corpus = read_together(request.source, group, watch)
     corpus.fold_rare(given.get("min_count", 1))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
     train_ids, held_out_ids = corpus.split(given.get("val_fraction", VAL_FRACTION))
     precision = given.pop("precision", "auto")
 
+    def with_precision(model: ModelConfig, train: TrainConfig) -> TrainConfig:
+        chosen = group.decide(lambda: choose_precision(precision, device, model))
+        return dataclasses.replace(train, precision=chosen)
+
     @functools.cache
     def measure(model: ModelConfig, train: TrainConfig) -> float:
-        train = _with_precision(train, precision, device, model)
-        return measure_speed(_new_model(model, train, device), train, train_ids)
+        train = with_precision(model, train)
+        return measure_speed(_new_model(model, train, device), train, train_ids, group)
 
     sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
     plan = make_plan(*sizes, given, measure)
-    train = _with_precision(plan.train, precision, device, plan.model)
+    train = with_precision(plan.model, plan.train)
     plan = dataclasses.replace(plan, train=train)
     model = _new_model(plan.model, train, device)
-    speed = measure_speed(model, train, train_ids)
+    speed = measure_speed(model, train, train_ids, group)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
     if (
         request.threads is None
+        and group.size == 1
         and device.type == "cpu"
-        and speed < _speed_alone(model, plan.train, train_ids) / MUCH
+        and speed < speed_alone(model, plan.train, train_ids) / MUCH
     ):
         notes += (BUSY,)
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
@@ -174,25 +195,14 @@ def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     return (f"{size:,} distinct characters take {share:.0%} of the parameters{advice}",)
 
 
-def _speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:
-    """Characters a second with a single thread. On an idle machine that is less than with all; on
-    a busy one threads wait for each other, and it can be ten times as much."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return 0.0
-    torch.set_num_threads(1)
-    try:
-        return measure_speed(model, config, train_ids)
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _measure_marks(trainer: Trainer) -> None:
-    trainer.marks = measure_marks(
-        trainer.train_ids,
-        trainer.held_out_ids,
-        len(trainer.corpus.vocabulary),
-        trainer.config.minutes,
+    trainer.marks = trainer.group.decide(
+        lambda: measure_marks(
+            trainer.train_ids,
+            trainer.held_out_ids,
+            len(trainer.corpus.vocabulary),
+            trainer.config.minutes,
+        )
     )
 
 
@@ -200,12 +210,6 @@ def _new_model(model: ModelConfig, train: TrainConfig, device: torch.device) -> 
     torch.manual_seed(train.random_seed)
     with memory_limit(train):
         return CharRNN(model).to(device)
-
-
-def _with_precision(
-    train: TrainConfig, name: str, device: torch.device, model: ModelConfig
-) -> TrainConfig:
-    return dataclasses.replace(train, precision=choose_precision(name, device, model))
 
 
 def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
@@ -219,7 +223,9 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> Training:
+def _resume(
+    request: Request, run: Run, device: torch.device, group: Group, watch: Watch
+) -> Training:
     """The run as its `last` checkpoint left it, with more epochs or minutes if given."""
     fixed = sorted(set(request.given) - RESUME_MAY_CHANGE)
     if fixed or request.name is not None:
@@ -228,7 +234,7 @@ def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> T
             f"{option}: a resumed run keeps its settings; only --epochs, --minutes and --patience "
             f"can change. Leave {option} out."
         )
-    checkpoint = load_to_resume(run, request.from_best)
+    checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = checkpoint.train
     epochs, minutes = request.given.get("epochs"), request.given.get("minutes")
     if epochs is not None or minutes is not None:
@@ -238,7 +244,12 @@ def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> T
         config = dataclasses.replace(config, patience=request.given["patience"])
 
     corpus, notes = text_to_resume(
-        run, checkpoint, request.source, request.changed_text, request.from_best, watch
+        run,
+        checkpoint,
+        request.source,
+        request.changed_text,
+        request.from_best,
+        read=lambda source: read_together(source, group, watch),
     )
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
     if corpus.sha256 != checkpoint.corpus.sha256:  # losses on another text do not compare
@@ -247,15 +258,16 @@ def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> T
         )
         checkpoint = dataclasses.replace(checkpoint, progress=progress, history=(), marks=None)
     train_ids, _ = corpus.split(config.val_fraction)
-    seconds = max(run.seconds_until(checkpoint.progress.step), checkpoint.progress.seconds or 0.0)
+    progress = checkpoint.progress
+    seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
     refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
-    if request.threads is None and checkpoint.threads:
+    if request.threads is None and group.size == 1 and checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
         model = CharRNN(checkpoint.model)
         load_weights(model, checkpoint.weights)
         model.to(device)
-    speed = measure_speed(model, config, train_ids)
+    speed = measure_speed(model, config, train_ids, group)
     trainer = Trainer(
         model,
         corpus,
@@ -264,6 +276,7 @@ def _resume(request: Request, run: Run, device: torch.device, watch: Watch) -> T
         started=request.started,
         save_every=request.save_every,
         resumed=checkpoint,
+        group=group,
     )
     trainer.seconds_before = seconds
     if trainer.marks is None:  # a run of an earlier version

@@ -95,7 +95,8 @@ def train(
     """Train a model on a text. No option is needed.
 
     Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
-    everything; --resume goes on from there.
+    everything; --resume goes on from there. For several processes or machines:
+    torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """
     started = time.monotonic()
     settings = {

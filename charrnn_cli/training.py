@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
 from charrnn_cli.config import SAVE_EVERY, TrainConfig
@@ -18,10 +18,12 @@ from charrnn_cli.device import device_name, memory_limit
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.gradients import compute_gradients
+from charrnn_cli.group import ALONE, Group
 from charrnn_cli.marks import Marks
-from charrnn_cli.model import CharRNN, detach
+from charrnn_cli.model import CharRNN, Hidden
 from charrnn_cli.optimizer import Optimizer
-from charrnn_cli.precision import LossScale, products_in
+from charrnn_cli.precision import LossScale
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
@@ -37,7 +39,8 @@ class Trainer:
 
     `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
     time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
-    without it the model is trained as it is.
+    without it the model is trained as it is. Each process of a `group` has a Trainer of its own
+    lanes; all models stay equal.
     """
 
     def __init__(
@@ -50,19 +53,22 @@ class Trainer:
         started: float,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.model, self.corpus, self.config, self.run = model, corpus, config, run
+        self.group, self.lanes = group, group.lanes(config.batch_size)
         self.device = next(model.parameters()).device
         self.train_ids, self.held_out_ids = corpus.split(config.val_fraction)
-        self.epoch_steps = steps_per_epoch(
-            len(self.train_ids), config.batch_size, config.seq_length
-        )
-        self.total_steps: float = (
-            math.inf if config.epochs is None else planned_steps(config.epochs, self.epoch_steps)
-        )
+        characters = len(self.train_ids)
+        self.epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
+        self.total_steps = math.inf
+        if config.epochs is not None:
+            self.total_steps = planned_steps(config.epochs, self.epoch_steps)
         self.optimizer = Optimizer(model, config)
         self.loss_scale = LossScale(config.precision)
-        self.hidden = model.initial_hidden(config.batch_size)
+        model.dropout = group.dropout(model.config.dropout, config.batch_size)
+        group.align(model.parameters())
+        self.hidden = self._initial_hidden()
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
@@ -71,6 +77,7 @@ class Trainer:
         self.reserve = 1.5
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
         self.seconds_before = 0.0  # spent on the run in earlier sessions
+        self._share_of_time = group.of_first(self._own_share_of_time)
         if resumed is not None:
             self._restore(resumed)
 
@@ -85,13 +92,17 @@ class Trainer:
             yield from self._steps(should_stop)
 
     def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        config = self.config
         self.model.train()
         grad_norm = 0.0
-        evaluated_at, evaluated_step = time.monotonic(), self.progress.step
-        saved_at = evaluated_at
+        evaluated_at = saved_at = time.monotonic()
+        evaluated_step = self.progress.step
+        should_stop = self.group.any(should_stop)
+        since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         lanes_of = None
         if not self.progress.step:
             self.start_up = self.seconds()
+        self.group.listen()
         reason: Literal["complete", "patience", "stopped"] = "complete"
         # not by the clock yet: however short the time, a step is made and measured
         ended = self.progress.step >= self.total_steps
@@ -99,36 +110,27 @@ class Trainer:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if lanes_of != epoch:
                 inputs, targets = cut_lanes(
-                    self.train_ids,
-                    self.config.batch_size,
-                    self.config.seq_length,
-                    self.config.random_seed,
-                    epoch,
+                    self.train_ids, config.batch_size, config.seq_length, config.random_seed, epoch
                 )
                 lanes_of = epoch
             if index == 0:
-                self.hidden = self.model.initial_hidden(self.config.batch_size)
-            rate = learning_rate(self.share_done(), self.config)
+                self.hidden = self._initial_hidden()
+            rate = learning_rate(self.share_done(), config)
             loss, grad_norm = self._update(
-                window(inputs, index, self.config.seq_length),
-                window(targets, index, self.config.seq_length),
+                window(inputs[self.lanes], index, config.seq_length),
+                window(targets[self.lanes], index, config.seq_length),
                 rate,
             )
             step = self.progress.step + 1
-            self._advance(
-                step=step,
-                epoch=step / self.epoch_steps,
-                loss_sum=self.progress.loss_sum + loss,
-            )
+            loss_sum = self.progress.loss_sum + loss
+            self._advance(step=step, epoch=step / self.epoch_steps, loss_sum=loss_sum)
             ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
-            if step % self.config.eval_every == 0 or ended:
+            if step % config.eval_every == 0 or ended:
                 now = time.monotonic()
                 steps = step - evaluated_step
-                speed = (
-                    steps * self.config.batch_size * self.config.seq_length / (now - evaluated_at)
-                )
+                speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
                 yield self._evaluate(rate, grad_norm, speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
@@ -136,7 +138,7 @@ class Trainer:
                 if self.progress.finished and not ended:
                     reason = "patience"
                     break
-            elif time.monotonic() - saved_at >= self.save_every:
+            elif since_save() >= self.save_every:
                 self._save_last()
                 saved_at = time.monotonic()
             if should_stop() and not ended:
@@ -148,11 +150,14 @@ class Trainer:
 
     def share_done(self) -> float:
         """The part of the run that is done: of its steps or of its time, whichever is more."""
-        share = self.progress.step / self.total_steps
-        if self.config.minutes is not None:
-            allowed = 60 * self.config.minutes - self.reserve - self.start_up
-            share = max(share, (self.seconds() - self.start_up) / max(1e-9, allowed))
-        return share
+        return max(self.progress.step / self.total_steps, self._share_of_time())
+
+    def _own_share_of_time(self) -> float:
+        """The part of a time limit that is spent, by the clock of this process."""
+        if self.config.minutes is None:
+            return 0.0
+        allowed = 60 * self.config.minutes - self.reserve - self.start_up
+        return (self.seconds() - self.start_up) / max(1e-9, allowed)
 
     def seconds(self) -> float:
         """Seconds spent on the run, earlier sessions included."""
@@ -170,37 +175,28 @@ class Trainer:
             train=self.config,
             vocabulary=self.corpus.vocabulary,
             corpus=CorpusInfo(
-                Path(self.corpus.name).name,
-                self.corpus.sha256,
-                len(self.corpus.ids),
-                path,
+                Path(self.corpus.name).name, self.corpus.sha256, len(self.corpus.ids), path
             ),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
             training=self._training_state() if training else {},
             history=self.history,
             torch_version=torch.__version__,
-            threads=torch.get_num_threads(),
+            threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
             marks=self.marks,
         )
 
     def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
-        """One optimizer update on inputs and targets (T, B): its loss and gradient norm."""
+        """One update on inputs and targets (T, B) of these lanes: loss and gradient norm of all."""
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
-        with products_in(self.config.precision, self.device):
-            logits, hidden = self.model(torch.from_numpy(inputs).to(self.device), self.hidden)
-            loss = nn.functional.cross_entropy(
-                logits.flatten(0, 1), torch.from_numpy(targets).to(self.device).flatten()
-            )
-        self.model.zero_grad(set_to_none=True)
-        (loss * self.loss_scale.value).backward()  # type: ignore[no-untyped-call]
-        self.loss_scale.unscale_([p.grad for p in self.model.parameters() if p.grad is not None])
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
-        loss_value, norm_value = torch.stack((loss.detach(), norm)).tolist()  # the one GPU sync
+        loss, norm, hidden = compute_gradients(
+            self.model, inputs, targets, self.hidden, self.config, self.loss_scale, self.group
+        )
+        loss_value, norm_value = torch.stack((loss, norm)).tolist()  # the one GPU sync
         if math.isfinite(loss_value) and self.loss_scale.overflowed(math.isfinite(norm_value)):
-            self.hidden = detach(hidden)
+            self.hidden = hidden
             return loss_value, 0.0  # nothing learned: the next update has a smaller scale
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
@@ -208,7 +204,7 @@ class Trainer:
             what = f"loss {loss_value}, gradient norm {norm_value}"
             raise self._diverged(what, self.progress.step + 1, rate)
         self.optimizer.step(rate, self.progress.step)
-        self.hidden = detach(hidden)  # carried over: the next window continues these lanes
+        self.hidden = hidden  # carried over: the next window continues these lanes
         return loss_value, norm_value
 
     def _evaluate(self, rate: float, grad_norm: float, speed: float, ended: bool) -> Evaluated:
@@ -218,7 +214,8 @@ class Trainer:
         """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
-        val_loss = held_out_loss(self.model, self.held_out_ids)
+        self.group.align(self.model.parameters())
+        val_loss = held_out_loss(self.model, self.held_out_ids, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step, rate)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
@@ -262,12 +259,16 @@ class Trainer:
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """All that a resume needs besides the weights."""
+        """All that a resume needs besides the weights; the hidden state is that of all lanes."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        tensors |= {f"hidden.{i}": _array(state) for i, state in enumerate(self.hidden)}
+        for index, state in enumerate(self.hidden):
+            tensors[f"hidden.{index}"] = _array(self.group.gather(state, self.config.batch_size))
         if self.loss_scale.needed:
             tensors["loss_scale"] = self.loss_scale.state()
         return tensors
+
+    def _initial_hidden(self) -> Hidden:
+        return self.model.initial_hidden(self.lanes.stop - self.lanes.start)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go on exactly where `checkpoint` was saved."""
@@ -284,7 +285,7 @@ class Trainer:
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()
         }
-        self.hidden = tuple(tensors[f"hidden.{index}"] for index in range(len(self.hidden)))
+        self.hidden = tuple(tensors[f"hidden.{i}"][self.lanes] for i in range(len(self.hidden)))
         if self.loss_scale.needed:
             self.loss_scale.restore(checkpoint.training["loss_scale"])
         self.optimizer.restore(

@@ -71,3 +71,22 @@ def test_nothing_is_dropped_but_while_training(rate):
 
 def test_low_precision_stays_low():
     assert dropped(ONES.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("lanes_last", [True, False])
+@pytest.mark.parametrize("lanes", [slice(0, 3), slice(3, 4), slice(4, 6)])
+def test_each_process_drops_its_lanes_of_what_one_drops(lanes, lanes_last):
+    whole = torch.randn(5, 6, 7)  # (T, B, H)
+
+    def as_layers_give_it(values):
+        if not lanes_last:
+            return values.contiguous()
+        steps, lanes, units = values.shape
+        return torch.empty(steps, units, lanes).transpose(1, 2).copy_(values)
+
+    torch.manual_seed(1)
+    expected = Dropout(0.4)(as_layers_give_it(whole))[:, lanes]
+    torch.manual_seed(1)
+    part = Dropout(0.4, 6, lanes)(as_layers_give_it(whole[:, lanes]))
+    assert part.equal(expected)
+    assert 0 < (part == 0).float().mean() < 1

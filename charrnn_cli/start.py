@@ -13,7 +13,7 @@ import torch
 
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
-from charrnn_cli.corpus import Corpus, Watch
+from charrnn_cli.corpus import MAX_MEASURED, Corpus, Watch
 from charrnn_cli.device import memory_limit, processor
 from charrnn_cli.errors import UsageError
 from charrnn_cli.group import ALONE, Group, read_together
@@ -123,6 +123,9 @@ def _open(request: Request, device: torch.device, group: Group, watch: Watch) ->
                 group=group,
             )
             _measure_marks(trainer)
+            # the first evaluation will tell; it costs half of training at most
+            measured = min(len(trainer.held_out_ids), MAX_MEASURED)
+            trainer.reserve = 0.5 + measured / (2 * speed)
             yield Training(trainer, speed, corpus.notes + plan.notes)
     finally:
         run.remove_if_empty()

@@ -74,7 +74,7 @@ class Trainer:
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
         self.started, self.save_every = started, save_every
         # what the last evaluation and save will take, kept free of a time limit; measured later
-        self.reserve = 1.5
+        self.reserve = 1.0
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
         self.seconds_before = 0.0  # spent on the run in earlier sessions
         self._share_of_time = group.of_first(self._own_share_of_time)

@@ -148,3 +148,12 @@ def test_how_often_to_save_reaches_a_new_and_a_resumed_training(rain, tmp_path):
     assert train(rain, tmp_path, stop_at=1, save_every=7.0)[1].save_every == 7
     assert train(None, tmp_path, stop_at=2, resume="", save_every=9.0)[1].save_every == 9
     assert train(None, tmp_path, stop_at=3, resume="")[1].save_every == SAVE_EVERY
+
+
+def test_the_more_is_measured_the_more_of_a_time_limit_is_kept_for_it(text, tmp_path):
+    reserves = []
+    for share in (0.1, 0.6):
+        request = ask_to_train(text, tmp_path, minutes=1.0, epochs=None, val_fraction=share)
+        with open_training(request) as training:
+            reserves.append(training.trainer.reserve)
+    assert 0.5 < reserves[0] < reserves[1]

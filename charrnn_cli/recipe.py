@@ -152,9 +152,9 @@ def make_plan(
             )
         steps = min(steps, characters / per_step)
     # evaluating a character costs a third of training on it, or half where that is in bfloat16:
-    # this keeps it to a twentieth of all
+    # this keeps it to a tenth of all
     measured = min(held_out_characters, MAX_MEASURED)
-    eval_every = max(1, 8 * measured // per_step, epoch_steps // 10, math.ceil(steps / EVALUATIONS))
+    eval_every = max(1, 5 * measured // per_step, epoch_steps // 10, math.ceil(steps / EVALUATIONS))
     # late enough not to cut the slow end of the schedule, where most is learned
     patience = train.patience or max(5, round(0.4 * steps / eval_every))
     train = replace(train, eval_every=eval_every, patience=patience)

@@ -168,12 +168,17 @@ def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda 
     def by_size(row: Row) -> float:
         return abs(math.log(row.characters / characters))
 
-    def by_passes(row: Row) -> float:
-        wanted = passes(row)
-        return 0.0 if wanted is None else abs(math.log(row.epochs / max(wanted, 1e-9)))
-
     nearest = min(map(by_size, ROWS))
-    return min((row for row in ROWS if by_size(row) == nearest), key=by_passes)
+    rows = [row for row in ROWS if by_size(row) == nearest]
+    best, apart = rows[0], math.inf
+    for row in sorted(rows, key=lambda row: row.epochs):
+        wanted = passes(row)
+        if wanted is None:
+            break
+        if (distance := abs(math.log(row.epochs / max(wanted, 1e-9)))) >= apart:
+            break  # rows of more epochs have larger models: their distances only grow
+        best, apart = row, distance
+    return best
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

@@ -1,7 +1,6 @@
 """The three ways a training begins: anew, from another model's weights, or where a run left off."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -159,10 +158,15 @@ def _begin(
         chosen = group.decide(lambda: choose_precision(precision, device, model))
         return dataclasses.replace(train, precision=chosen)
 
-    @functools.cache
+    speeds: dict[tuple[object, ...], float] = {}
+
     def measure(model: ModelConfig, train: TrainConfig) -> float:
         train = with_precision(model, train)
-        return measure_speed(_new_model(model, train, device), train, train_ids, group)
+        like = (model.hidden_size, model.num_layers, train.batch_size, train.seq_length)
+        if like not in speeds:
+            new = _new_model(model, train, device)
+            speeds[like] = measure_speed(new, train, train_ids, group)
+        return speeds[like]
 
     sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
     plan = make_plan(*sizes, given, measure)

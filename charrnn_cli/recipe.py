@@ -48,12 +48,12 @@ ROWS = (
     Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon"),
     Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon"),
     Row(1e6, 512, 1, 0.05, 64, 32, 30e-3, 3, "muon"),
-    Row(1e6, 1024, 1, 0.3, 64, 32, 20e-3, 7, "muon", ends=True),
-    Row(1e7, 512, 1, 0.0, 64, 32, 8e-3, 1.2, "muon"),
-    Row(1e7, 384, 1, 0.0, 64, 32, 11e-3, 0.6, "muon"),
-    Row(1e7, 256, 1, 0.0, 32, 32, 12e-3, 0.4, "muon"),
-    Row(1e8, 512, 1, 0.0, 64, 32, 8e-3, 0.24, "muon"),
-    Row(1e9, 512, 1, 0.0, 64, 32, 8e-3, 0.024, "muon"),
+    Row(1e6, 768, 1, 0.5, 64, 32, 25e-3, 12, "muon", ends=True),
+    Row(1e7, 512, 1, 0.0, 64, 32, 15e-3, 1.2, "muon"),
+    Row(1e7, 384, 1, 0.0, 64, 32, 15e-3, 0.2, "muon"),
+    Row(1e7, 256, 1, 0.0, 32, 32, 15e-3, 0.1, "muon"),
+    Row(1e8, 512, 1, 0.0, 64, 32, 15e-3, 0.24, "muon"),
+    Row(1e9, 512, 1, 0.0, 64, 32, 15e-3, 0.024, "muon"),
 )
 
 # a GRU's learning rate and dropout, times these, suit the others: a tanh RNN learns less by heart

@@ -122,7 +122,8 @@ def check_all(values: Mapping[str, Any]) -> None:
         if name in (kinds_of := {"model": CELLS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}):
             kinds = tuple(kinds_of[name])
             if value not in kinds:
-                raise UsageError(f"--{name} {value}: must be one of {', '.join(kinds)}.")
+                words = ("auto", *kinds) if name == "precision" else kinds
+                raise UsageError(f"--{name} {value}: must be one of {', '.join(words)}.")
         elif name in SETTINGS and value is not None:
             check(name, value)
 

@@ -30,7 +30,7 @@ def open_group() -> Iterator[Group]:
 
     Raises UsageError if this PyTorch has no groups, ProcessLostError if the others do not come.
     """
-    if int(os.environ.get("WORLD_SIZE") or 1) == 1:
+    if os.environ.get("WORLD_SIZE", "") in ("", "1"):
         yield ALONE
         return
     group = Processes()
@@ -50,8 +50,14 @@ class Processes(Group):
             raise UsageError("this PyTorch trains in one process only. Start it without torchrun.")
         from torch.distributed.rendezvous import rendezvous
 
-        with self._together():
-            store, self.rank, self.size = next(rendezvous("env://", timeout=TIMEOUT))
+        try:
+            with self._together():
+                store, self.rank, self.size = next(rendezvous("env://", timeout=TIMEOUT))
+        except ValueError as error:  # of a scheduler that sets one of its variables alone
+            raise UsageError(
+                f"WORLD_SIZE is set in the environment, but torchrun did not start this: {error}. "
+                "Unset it, or start with torchrun."
+            ) from None
         # the launcher may keep it over a restart: what stands there then is of processes now gone
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         self.store = dist.PrefixStore(f"charrnn/{attempt}", store)  # type: ignore[attr-defined]

@@ -56,6 +56,11 @@ class Optimizer:
             parameter.mul_(1 - EVERY * rate * self.weight_decay)
             parameter.add_(update, alpha=-EVERY * rate * ADAM_SIZE * size**0.5)
 
+    def skip(self) -> None:
+        """Count an update that is left out: what a resume gives AdamW is the number of steps."""
+        for count in self.steps:
+            count += 1
+
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Name and value of all that a resume needs."""
         for moment in ("exp_avg", "exp_avg_sq", "momentum"):

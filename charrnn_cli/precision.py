@@ -29,7 +29,8 @@ def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str
     """
     if name == "float16" and model.model == "lstm" and device.type == "cpu":
         raise UsageError(
-            "--precision float16: an LSTM on the CPU cannot compute in it. Take bfloat16."
+            "--precision float16: an LSTM on the CPU cannot compute in it. Use a GPU, or train one "
+            "anew with bfloat16."
         )
     if name != "auto":
         return name

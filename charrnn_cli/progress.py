@@ -26,6 +26,7 @@ from charrnn_cli.verdict import verdict
 from charrnn_cli.writing import SampleRequest, open_samples
 
 SAMPLE_LENGTH = 300
+FEW_STEPS = 10
 
 
 def run_training(
@@ -192,6 +193,12 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
         else f"--epochs {2 * trainer.progress.epoch:.3g}"
     )
     resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
+    if config.minutes is not None and trainer.progress.step < FEW_STEPS:
+        return [
+            f"It has hardly learned: there was time for {trainer.progress.step:,} "
+            f"step{'s' * (trainer.progress.step > 1)} after a start of "
+            f"{duration(trainer.start_up)}. To go on: {resume}"
+        ]
     words = {
         "improving": f"It was still improving when it ended. To go on: {resume}",
         "settled": "It had all but settled: more time would gain little, more text or units more.",

@@ -96,9 +96,12 @@ def make_plan(
 
     def passes(row: Row) -> float | None:
         """How many the time allowed is enough for with a row's model, or are asked for."""
+        asked: float | None = given.get("epochs")
         if minutes is None or measure is None:
-            return given.get("epochs")
-        return 60 * float(minutes) * measure(sizes(row), fitted(settings(row))) / train_characters
+            return asked
+        speed = measure(sizes(row), fitted(settings(row)))
+        timed = 60 * float(minutes) * speed / train_characters
+        return timed if asked is None else min(timed, asked)
 
     def settings(row: Row) -> TrainConfig:
         """Those of a row; how often to evaluate is left open."""
@@ -154,7 +157,9 @@ def make_plan(
     # evaluating a character costs a third of training on it, or half where that is in bfloat16:
     # this keeps it to a tenth of all
     measured = min(held_out_characters, MAX_MEASURED)
-    eval_every = max(1, 5 * measured // per_step, epoch_steps // 10, math.ceil(steps / EVALUATIONS))
+    eval_every = max(
+        1, 5 * measured // per_step, min(epoch_steps, steps) // 10, math.ceil(steps / EVALUATIONS)
+    )
     # late enough not to cut the slow end of the schedule, where most is learned
     patience = train.patience or max(5, round(0.4 * steps / eval_every))
     train = replace(train, eval_every=eval_every, patience=patience)

@@ -1,14 +1,16 @@
 """Taking up a run after PyTorch's launcher has started its processes again (--max-restarts).
 
 A new run's folder remembers the launch that made it, in `.launch`: the launcher's run id, its
-machine, and its process with the time that it began. Processes that meet a run of their own launch
-are a restart of those that made it.
+machine, its process with the time that it began, and a checksum of the command. Processes that meet
+a run of their own launch are a restart of those that made it.
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,4 +73,6 @@ def _launch() -> str | None:
     launcher, began = os.getppid(), ""
     with contextlib.suppress(OSError, IndexError):  # where there is no /proc, the number must do
         began = Path(f"/proc/{launcher}/stat").read_text().rpartition(")")[2].split()[19]
-    return f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {launcher} {began}\n"
+    command = hashlib.sha256("\0".join(sys.argv[1:]).encode(errors="surrogateescape")).hexdigest()
+    identity = os.environ["TORCHELASTIC_RUN_ID"], socket.gethostname(), launcher, began, command
+    return " ".join(map(str, identity)) + "\n"

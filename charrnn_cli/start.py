@@ -27,6 +27,7 @@ from charrnn_cli.speed import measure_speed, speed_alone
 from charrnn_cli.training import Trainer
 from charrnn_cli.vocabulary import REPLACEMENT
 
+MOST_RESERVED = 0.2  # of a time limit, for the first evaluation
 MUCH = 1.5  # times: what is worth a word
 LARGE_VOCABULARY = 1_000  # characters: an alphabet has a tenth of that
 COMMON = 10  # times that a character occurs, of which something can be learned
@@ -125,6 +126,8 @@ def _open(request: Request, device: torch.device, group: Group, watch: Watch) ->
             # the first evaluation will tell; it costs half of training at most
             measured = min(len(trainer.held_out_ids), MAX_MEASURED)
             trainer.reserve = 0.5 + measured / (2 * speed)
+            if plan.train.minutes is not None:
+                trainer.reserve = min(trainer.reserve, MOST_RESERVED * 60 * plan.train.minutes)
             yield Training(trainer, speed, corpus.notes + plan.notes)
     finally:
         run.remove_if_empty()
@@ -175,6 +178,8 @@ def _begin(
     model = _new_model(plan.model, train, device)
     speed = measure_speed(model, train, train_ids, group)
     notes = plan.notes + _large_vocabulary(corpus, plan)
+    if train.precision == "float16" and device.type == "cpu":
+        notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
@@ -268,6 +273,7 @@ def _resume(
     progress = checkpoint.progress
     seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
     refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
+    choose_precision(config.precision, device, checkpoint.model)  # refuses what is not there
     if request.threads is None and group.size == 1 and checkpoint.threads:
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):

@@ -17,7 +17,7 @@ from charrnn_cli.app import (
 from charrnn_cli.config import CELLS, OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
 from charrnn_cli.signals import dying_silently
 
-PLANNED = "chosen by the size of the text"
+PLANNED = "chosen by the text's size and the time allowed"
 
 
 @app.command(cls=OptionalValues, epilog="Example: charrnn train poems.txt --minutes 3 --model lstm")

@@ -59,8 +59,8 @@ class Trainer:
         self.group, self.lanes = group, group.lanes(config.batch_size)
         self.device = next(model.parameters()).device
         self.train_ids, self.held_out_ids = corpus.split(config.val_fraction)
-        characters = len(self.train_ids)
-        self.epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
+        sizes = len(self.train_ids), config.batch_size, config.seq_length
+        self.epoch_steps = steps_per_epoch(*sizes)
         self.total_steps = math.inf
         if config.epochs is not None:
             self.total_steps = planned_steps(config.epochs, self.epoch_steps)
@@ -73,8 +73,7 @@ class Trainer:
         self.history: tuple[dict[str, float], ...] = ()
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
         self.started, self.save_every = started, save_every
-        # what the last evaluation and save will take, kept free of a time limit; measured later
-        self.reserve = 1.0
+        self.reserve = 1.0  # seconds of a time limit for the last evaluation; measured later
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
         self.seconds_before = 0.0  # spent on the run in earlier sessions
         self._share_of_time = group.of_first(self._own_share_of_time)
@@ -197,12 +196,13 @@ class Trainer:
         loss_value, norm_value = torch.stack((loss, norm)).tolist()  # the one GPU sync
         if math.isfinite(loss_value) and self.loss_scale.overflowed(math.isfinite(norm_value)):
             self.hidden = hidden
-            return loss_value, 0.0  # nothing learned: the next update has a smaller scale
+            self.optimizer.skip()  # the next update has a smaller scale
+            return loss_value, 0.0
         if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
                 self._save_last()
-            what = f"loss {loss_value}, gradient norm {norm_value}"
-            raise self._diverged(what, self.progress.step + 1, rate)
+            what, step = f"loss {loss_value}, gradient norm {norm_value}", self.progress.step + 1
+            raise self._diverged(what, step, rate)
         self.optimizer.step(rate, self.progress.step)
         self.hidden = hidden  # carried over: the next window continues these lanes
         return loss_value, norm_value

@@ -6,7 +6,15 @@ import math
 
 import pytest
 import torch
-from factories import files, header_of, make_checkpoint, make_train_config, train, with_header
+from factories import (
+    files,
+    header_of,
+    make_checkpoint,
+    make_train_config,
+    save_checkpoint,
+    train,
+    with_header,
+)
 
 from charrnn_cli import precision as module
 from charrnn_cli.checkpoint import load
@@ -138,7 +146,9 @@ def test_what_pytorch_lacks_is_refused(rain, tmp_path):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(UsageError, match="--precision half: must be one of float32, bfloat16"):
+    with pytest.raises(
+        UsageError, match="--precision half: must be one of auto, float32, bfloat16"
+    ):
         make_train_config(precision="half")
 
 
@@ -221,3 +231,28 @@ def test_a_resumed_run_keeps_its_precision(rain, tmp_path):
 def test_the_setting_is_part_of_the_configuration():
     config = make_train_config(precision="bfloat16")
     assert dataclasses.asdict(config)["precision"] == "bfloat16"
+
+
+def test_a_run_that_left_updates_out_resumes_to_the_same_bytes(rain, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_SCALE", 2.0**40)
+    wishes = {"precision": "float16", "epochs": 4.0}
+    _, whole = train(rain, tmp_path / "whole", **wishes)
+    _, stopped = train(rain, tmp_path / "parts", stop_at=60, **wishes)
+    assert stopped.loss_scale.value < 2.0**40
+    train(None, tmp_path / "parts", resume="")
+    assert files(stopped.run) == files(whole.run)
+
+
+def test_resuming_what_pytorch_lacks_is_refused(rain, tmp_path):
+    _, stopped = train(rain, tmp_path, stop_at=3, model="lstm")
+    last = load(stopped.run.last, training=True)
+    state = dict(last.training) | {"loss_scale": LossScale("float16").state()}
+    config = dataclasses.replace(last.train, precision="float16")
+    save_checkpoint(stopped.run.last, dataclasses.replace(last, train=config, training=state))
+    with pytest.raises(UsageError, match="--precision float16: an LSTM on the CPU"):
+        train(None, tmp_path, resume="")
+
+
+def test_float16_on_a_processor_is_told_to_be_slow(charrnn, rain):
+    told = charrnn("train", rain, "--precision", "float16", "--epochs", "1", "--hidden-size", "8")
+    assert "Note: float16 is slow on a processor" in told.stderr

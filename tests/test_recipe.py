@@ -282,3 +282,15 @@ def test_a_setting_beyond_its_limits_is_refused_before_it_is_used(setting, optio
 )
 def test_planned_steps_round_to_whole_ones_and_are_never_none(epochs, epoch_steps, steps):
     assert planned_steps(epochs, epoch_steps) == steps
+
+
+def test_of_minutes_and_epochs_the_shorter_end_chooses_the_row():
+    given = {"minutes": 600.0, "epochs": 2.0}
+    plan = make_plan(10**6, 10**5, 60, given, trains(14e9))
+    assert plan.model == plan_of(10**6, epochs=2.0).model
+
+
+@pytest.mark.parametrize("characters", [10**7, 10**8, 10**9])
+def test_a_large_text_is_evaluated_several_times_however_few_the_passes(characters):
+    plan = plan_of(characters)
+    assert steps_of(plan, characters) / plan.train.eval_every >= 5

@@ -158,7 +158,10 @@ def make_plan(
     # this keeps it to a tenth of all
     measured = min(held_out_characters, MAX_MEASURED)
     eval_every = max(
-        1, 5 * measured // per_step, min(epoch_steps, steps) // 10, math.ceil(steps / EVALUATIONS)
+        1,
+        5 * measured // per_step,
+        int(min(epoch_steps, steps) // 10),
+        math.ceil(steps / EVALUATIONS),
     )
     # late enough not to cut the slow end of the schedule, where most is learned
     patience = train.patience or max(5, round(0.4 * steps / eval_every))

@@ -189,9 +189,9 @@ def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
     assert invoke(*command.split()).exit_code == 0
 
 
-def test_a_run_too_short_to_judge_says_so_and_asks_for_minutes_that_suffice(invoke, text):
+def test_a_run_too_short_to_learn_says_so_and_asks_for_minutes_that_suffice(invoke, text):
     said = invoke("train", text, "--minutes", 0.0001, "--hidden-size", 16, "--device", "cpu").stderr
-    assert "before it could show what more time would bring" in said
+    assert "It has hardly learned: there was time for 1 step after a start of" in said
     assert "--resume poems --device cpu --minutes 1\n" in said
 
 

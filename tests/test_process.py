@@ -63,11 +63,6 @@ def test_a_size_of_a_group_that_nobody_launched_is_one_line(charrnn, rain, monke
     assert re.fullmatch(r"Error: WORLD_SIZE is set .*torchrun\.\n", done.stderr)
 
 
-def test_a_time_too_short_to_learn_in_is_told(charrnn, rain):
-    done = charrnn("train", rain, "--minutes", "0.0001", "--device", "cpu")
-    assert "It has hardly learned: there was time for 1 step after a start of" in done.stderr
-
-
 def test_a_reader_that_has_had_enough_ends_the_sample_silently(trained):
     shell = f"{' '.join(CHARRNN)} sample --length 0 --random-seed 1 --checkpoints '{trained}'"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}

@@ -227,7 +227,7 @@ class TrainConfig(_Checked):
     eval_every: int
     precision: str = "float32"
     min_count: int = 1
-    warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable at 8e-3
+    warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable
     weight_decay: float = 0.01  # PyTorch's own default for AdamW
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ MOMENTUM = 0.95
 EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ADAM_SIZE = 0.065  # root mean square of what Adam's updates are, for a rate of one
+SIZE = 0.065  # root mean square of an update, for a rate of one; Adam's are near 0.2
 
 
 class Optimizer:
@@ -21,9 +21,10 @@ class Optimizer:
 
     Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
     no direction of the hidden state learns faster than another. Each gate's block is a matrix of
-    its own; it moves at every fourth step, four times as far. The update is scaled to the size of
-    Adam's (Liu et al. 2025), so one learning rate does for both. The input table, whose columns are
-    characters, the head and the biases are AdamW's (Loshchilov and Hutter 2019).
+    its own; it moves at every fourth step, four times as far. The size of its updates is a fixed
+    share of that of Adam's, for any matrix (Liu et al. 2025), so one learning rate does for both.
+    The input table, whose columns are characters, the head and the biases are AdamW's (Loshchilov
+    and Hutter 2019).
     """
 
     def __init__(self, model: CharRNN, config: TrainConfig) -> None:
@@ -54,7 +55,7 @@ class Optimizer:
             size = parameter.shape[1]
             update = orthogonalize(ahead.view(-1, size, size), self.dtype).view_as(parameter)
             parameter.mul_(1 - EVERY * rate * self.weight_decay)
-            parameter.add_(update, alpha=-EVERY * rate * ADAM_SIZE * size**0.5)
+            parameter.add_(update, alpha=-EVERY * rate * SIZE * size**0.5)
 
     def skip(self) -> None:
         """Count an update that is left out: what a resume gives AdamW is the number of steps."""

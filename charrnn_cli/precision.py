@@ -71,7 +71,7 @@ class LossScale:
 
     def restore(self, state: Array) -> None:
         """Go on from what `state` gave."""
-        self.value, self.good = float(state[0]), int(state[1])
+        self.value, self.good = max(1.0, float(state[0])), int(state[1])
 
     def unscale_(self, gradients: list[Tensor]) -> None:
         """Divide gradients by the scale, in place."""

@@ -26,7 +26,7 @@ from charrnn_cli.verdict import verdict
 from charrnn_cli.writing import SampleRequest, open_samples
 
 SAMPLE_LENGTH = 300
-FEW_STEPS = 10
+FEW_STEPS = 10  # of which nothing is learned
 
 
 def run_training(

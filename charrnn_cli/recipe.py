@@ -1,9 +1,9 @@
 """A plan that learns much in little time, from the size of the text and the time allowed.
 
-The rows won among the neighbours tried (`benchmarks/RESULTS.md`); those above a million characters
-go on from there. The nearest row in order of magnitude is taken; of several for one size that with
-the number of epochs nearest to what the time allowed is enough for, or else the first. What the
-user sets overrides its part of a row.
+The rows won among the neighbours tried (`benchmarks/RESULTS.md`); those above ten million
+characters go on from there. The nearest row in order of magnitude is taken; of several for one size
+that with the number of epochs nearest to what the time allowed is enough for, or else the first.
+What the user sets overrides its part of a row.
 """
 
 import math
@@ -184,7 +184,7 @@ def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda 
         if wanted is None:
             break
         if (distance := abs(math.log(row.epochs / max(wanted, 1e-9)))) >= apart:
-            break  # rows of more epochs have larger models: their distances only grow
+            break  # rows of more epochs have models as large or larger: they are further off
         best, apart = row, distance
     return best
 

@@ -176,7 +176,7 @@ def _begin(
     train = with_precision(plan.model, plan.train)
     plan = dataclasses.replace(plan, train=train)
     model = _new_model(plan.model, train, device)
-    speed = measure_speed(model, train, train_ids, group)
+    speed = measure(plan.model, plan.train)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)

@@ -6,7 +6,7 @@ from factories import make_train_config
 
 from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.model import CharRNN
-from charrnn_cli.optimizer import ADAM_SIZE, EVERY, MOMENTUM, Optimizer, orthogonalize
+from charrnn_cli.optimizer import EVERY, MOMENTUM, SIZE, Optimizer, orthogonalize
 
 torch.set_num_threads(1)
 
@@ -64,7 +64,7 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
     for key in model.config.hidden_matrices():
         parameter = model.get_parameter(key)
         change = (parameter.detach() - before[key]).view(-1, 8, 8)
-        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * ADAM_SIZE * 8**0.5
+        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * SIZE * 8**0.5
         torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
 
 

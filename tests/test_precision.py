@@ -204,6 +204,12 @@ def test_a_restored_scale_goes_on():
     assert (restored.value, restored.good) == (scale.value, scale.good) == (FIRST_SCALE / 2, 2)
 
 
+def test_a_scale_from_a_file_that_would_divide_by_zero_is_not_taken():
+    scale = LossScale("float16")
+    scale.restore(torch.zeros(2).numpy())
+    assert scale.value == 1
+
+
 def test_a_scale_too_large_for_the_model_is_lowered_while_training(rain, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FIRST_SCALE", 2.0**40)
     _, trainer = train(rain, tmp_path, precision="float16", epochs=4.0)

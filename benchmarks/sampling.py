@@ -77,7 +77,19 @@ def memory_of_a_sample() -> float:
     model = CharRNN(ModelConfig("gru", 61, 256, 2, 0.0))
     checkpoint = Checkpoint(
         model.config,
-        TrainConfig(1, None, 1, 1, 0.1, 1, 0.1, 1, 0, 1),
+        TrainConfig(
+            epochs=1,
+            minutes=None,
+            batch_size=1,
+            seq_length=1,
+            learning_rate=0.1,
+            optimizer="adamw",
+            grad_clip=1,
+            val_fraction=0.1,
+            patience=1,
+            random_seed=0,
+            eval_every=1,
+        ),  # fmt: skip
         Vocabulary(np.arange(61) + 60),
         CorpusInfo("none", "", 0),
         Progress(),

@@ -89,7 +89,7 @@ def memory_of_a_sample() -> float:
             patience=1,
             random_seed=0,
             eval_every=1,
-        ),  # fmt: skip
+        ),
         Vocabulary(np.arange(61) + 60),
         CorpusInfo("none", "", 0),
         Progress(),

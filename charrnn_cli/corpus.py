@@ -192,9 +192,3 @@ def cut_lanes(
     inputs = ids[offset : offset + used].reshape(batch_size, length)
     targets = ids[offset + 1 : offset + 1 + used].reshape(batch_size, length)
     return inputs, targets
-
-
-def window(lanes: Ids, index: int, seq_length: int) -> np.ndarray:
-    """Window `index` of lanes (B, L), time-major: int64 (T, B)."""
-    part = lanes[:, index * seq_length : (index + 1) * seq_length]
-    return np.ascontiguousarray(part.T, dtype=np.int64)

@@ -1,7 +1,5 @@
 """The gradients of one training step."""
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from charrnn_cli.config import TrainConfig
@@ -12,8 +10,8 @@ from charrnn_cli.precision import LossScale, products_in
 
 def compute_gradients(
     model: CharRNN,
-    inputs: np.ndarray,
-    targets: np.ndarray,
+    inputs: Tensor,
+    targets: Tensor,
     hidden: Hidden,
     config: TrainConfig,
     loss_scale: LossScale,
@@ -22,15 +20,13 @@ def compute_gradients(
     """Give the parameters the gradients of the mean loss over a batch, clipped; return that loss,
     the norm before clipping, and the state after the batch, cut off from them.
 
-    `inputs` and `targets` are ids (T, B) of this process's lanes, `hidden` is the state before.
+    `inputs` and `targets` are ids (T, B), int64, of this process's lanes, `hidden` is the state
+    before.
     """
-    device = next(model.parameters()).device
     model.zero_grad(set_to_none=True)
-    with products_in(config.precision, device):
-        logits, hidden = model(torch.from_numpy(inputs).to(device), hidden)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), torch.from_numpy(targets).to(device).flatten()
-        )
+    with products_in(config.precision, inputs.device):
+        logits, hidden = model(inputs, hidden)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
     (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())
     loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])

@@ -1,11 +1,12 @@
 """The model: one-hot characters, a stack of recurrent layers, logits for the next character."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.backends.cudnn import rnn
 
 from charrnn_cli.checkpoint import Checkpoint
 from charrnn_cli.config import ModelConfig
@@ -44,6 +45,7 @@ def _lstm(inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor,
 
 
 KERNELS: Mapping[str, Kernel] = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}
+CUDNN_MODES = {"gru": "GRU", "lstm": "LSTM", "rnn": "RNN_TANH"}
 
 
 class Layer(nn.Module):
@@ -52,7 +54,7 @@ class Layer(nn.Module):
     def __init__(self, config: ModelConfig, input_size: int) -> None:
         super().__init__()
         self.steps, self.kernel = STEPS.get(config.model), KERNELS[config.model]
-        self.cell = config.cell
+        self.model, self.cell = config.model, config.cell
         hidden, rows = config.hidden_size, self.cell.gates * config.hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden))
@@ -73,6 +75,18 @@ class Layer(nn.Module):
             nn.init.zeros_(getattr(self, name))
         if model == "lstm":
             nn.init.ones_(self.bias_ih.detach()[hidden : 2 * hidden])
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
+        """Lay the weights out in one piece on a GPU that they are moved to, as `nn.RNNBase` does:
+        else cuDNN does so at every call, and warns of it."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.weight_hh.is_cuda and torch._use_cudnn_rnn_flatten_weight():
+            mode = rnn.get_cudnn_mode(CUDNN_MODES[self.model])  # type: ignore[no-untyped-call]
+            weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+            sizes = self.weight_ih.shape[1], mode, self.weight_hh.shape[1], 0, 1, False, False
+            with torch.cuda.device(self.weight_hh.device), torch.no_grad():
+                torch._cudnn_rnn_flatten_weight(weights, len(weights), *sizes)
+        return self
 
     def forward(self, inputs: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
         """Map inputs, ids (T, B) or vectors (T, B, W), and this layer's state to outputs (T, B, H)

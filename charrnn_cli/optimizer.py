@@ -37,15 +37,14 @@ class Optimizer:
         self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
         self.weight_decay = config.weight_decay
-        self.rate = 0.0  # of the last update
         # float16's range is too narrow for it
         self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
     @torch.no_grad()
-    def step(self, rate: float, step: int) -> None:
-        """The update of step number `step`, the first being 0, at a learning rate."""
-        self.rate = rate
-        self._adamw()
+    def step(self, rate: Tensor, step: int) -> None:
+        """The update of step number `step`, the first being 0, at a learning rate: a number on the
+        parameters' device."""
+        self._adamw(rate)
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
@@ -54,8 +53,8 @@ class Optimizer:
             ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
             size = parameter.shape[1]
             update = orthogonalize(ahead.view(-1, size, size), self.dtype).view_as(parameter)
-            parameter.mul_(1 - EVERY * rate * self.weight_decay)
-            parameter.add_(update, alpha=-EVERY * rate * SIZE * size**0.5)
+            parameter.mul_(1 - EVERY * self.weight_decay * rate)
+            parameter.sub_(update.mul_(EVERY * SIZE * size**0.5 * rate))
 
     def skip(self) -> None:
         """Count an update that is left out: what a resume gives AdamW is the number of steps."""
@@ -75,7 +74,7 @@ class Optimizer:
         for count in self.steps:
             count.fill_(step)
 
-    def _adamw(self) -> None:
+    def _adamw(self, rate: Tensor) -> None:
         """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
         adamw(
             list(self.others.values()),
@@ -88,7 +87,7 @@ class Optimizer:
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,
-            lr=self.rate,
+            lr=rate,
             weight_decay=self.weight_decay,
             eps=1e-8,
             maximize=False,

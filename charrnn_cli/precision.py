@@ -4,7 +4,7 @@ The weights, their updates and the held-out loss are float32 in any case, and so
 that the CPU's own layers carry.
 """
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -50,8 +50,9 @@ def _bfloat16_instructions() -> bool:
 
 def products_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Within it a model's matrix products are made in that precision."""
-    dtype = DTYPES.get(precision, torch.bfloat16)
-    return torch.autocast(device.type, dtype, enabled=precision in DTYPES)
+    if precision not in DTYPES:
+        return nullcontext()
+    return torch.autocast(device.type, DTYPES[precision])
 
 
 class LossScale:

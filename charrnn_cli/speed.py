@@ -1,19 +1,22 @@
 """How fast this machine trains a model: measured, to plan and to tell the time a run will take."""
 
+import contextlib
+import copy
 import math
 import time
+from collections.abc import Callable
 
 import torch
 
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.corpus import cut_lanes, window
+from charrnn_cli.cuda_graph import WARM_UP
 from charrnn_cli.device import memory_limit
-from charrnn_cli.gradients import compute_gradients
 from charrnn_cli.group import ALONE, Group
 from charrnn_cli.model import CharRNN
 from charrnn_cli.optimizer import EVERY, Optimizer
-from charrnn_cli.precision import LossScale
+from charrnn_cli.updates import NotFiniteError, Updates
 from charrnn_cli.vocabulary import Ids
+from charrnn_cli.windows import Windows
 
 PASSES = 4
 LONG = 0.3  # seconds: what takes so long is measured once
@@ -24,35 +27,34 @@ def measure_speed(
 ) -> float:
     """Characters a second that training takes here, all processes of a group together. Leaves the
     weights as they were."""
-    inputs, targets = cut_lanes(train_ids, config.batch_size, config.seq_length, 0, 0)
-    mine = group.lanes(config.batch_size)
-    ids = window(inputs[mine], 0, config.seq_length)
-    goal = window(targets[mine], 0, config.seq_length)
-    scale = LossScale(config.precision)
-    fastest = math.inf
+    device = next(model.parameters()).device
+    model = copy.deepcopy(model).to(device).train()
+    optimizer = Optimizer(model, config)
+    lanes = group.lanes(config.batch_size)
+    updates = Updates(model, optimizer, config, lanes.stop - lanes.start, group)
+    inputs, targets = Windows(train_ids, config, 0, lanes, device)[0]
+    nothing = torch.zeros((), device=device)
+
+    def update() -> None:
+        """One that does not move Muon's matrices."""
+        with contextlib.suppress(NotFiniteError):  # training will tell
+            updates.make(inputs, targets, 0.0, 1)
+
+    def fastest(work: Callable[[], None], passes: int) -> float:
+        seconds = math.inf
+        for _ in range(passes):  # the first ones warm up
+            begun = time.perf_counter()
+            work()
+            nothing.item()  # waits for a GPU
+            seconds = min(seconds, group.highest(time.perf_counter() - begun))
+            if seconds > LONG and device.type == "cpu":  # a GPU takes its time at first
+                break
+        return seconds
+
     with memory_limit(config):
-        for _ in range(PASSES):  # the first ones warm up
-            begun = time.perf_counter()
-            hidden = model.initial_hidden(ids.shape[1])
-            compute_gradients(model, ids, goal, hidden, config, scale, group)
-            model.head.bias.grad.sum().item()  # type: ignore[union-attr]  # waits for a GPU
-            fastest = min(fastest, group.highest(time.perf_counter() - begun))
-            if fastest > LONG:
-                break
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                parameter.grad.zero_()  # even at a rate of zero what is not finite would spread
-        optimizer = Optimizer(model, config)
-        update = math.inf
-        for _ in range(2):
-            begun = time.perf_counter()
-            optimizer.step(0.0, 0)
-            model.head.bias.sum().item()
-            update = min(update, group.highest(time.perf_counter() - begun))
-            if update > LONG:
-                break
-        model.zero_grad(set_to_none=True)
-    return config.batch_size * config.seq_length / (fastest + update / EVERY)
+        seconds = fastest(update, PASSES + (WARM_UP if updates.ahead else 0))
+        seconds += fastest(lambda: optimizer.step(nothing, 0), 2) / EVERY
+    return config.batch_size * config.seq_length / seconds
 
 
 def speed_alone(model: CharRNN, config: TrainConfig, train_ids: Ids) -> float:

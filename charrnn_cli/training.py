@@ -4,31 +4,30 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from charrnn_cli.checkpoint import Array, Checkpoint, CorpusInfo, Progress
 from charrnn_cli.config import SAVE_EVERY, TrainConfig
-from charrnn_cli.corpus import Corpus, cut_lanes, steps_per_epoch, window
+from charrnn_cli.corpus import Corpus, steps_per_epoch
 from charrnn_cli.device import device_name, memory_limit
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.evaluation import held_out_loss
 from charrnn_cli.events import Evaluated, Event, Finished, Stepped
-from charrnn_cli.gradients import compute_gradients
 from charrnn_cli.group import ALONE, Group
 from charrnn_cli.marks import Marks
-from charrnn_cli.model import CharRNN, Hidden
+from charrnn_cli.model import CharRNN
 from charrnn_cli.optimizer import Optimizer
-from charrnn_cli.precision import LossScale
 from charrnn_cli.recipe import planned_steps
 from charrnn_cli.runs import Run
 from charrnn_cli.schedule import learning_rate
+from charrnn_cli.updates import NotFiniteError, Updates
+from charrnn_cli.windows import Windows
 
-_SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
 # of an evaluation, in a checkpoint: what equal runs have equal
 _REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
 MAX_HISTORY = 20_000  # evaluations that a checkpoint remembers: more would outgrow its header
@@ -65,10 +64,11 @@ class Trainer:
         if config.epochs is not None:
             self.total_steps = planned_steps(config.epochs, self.epoch_steps)
         self.optimizer = Optimizer(model, config)
-        self.loss_scale = LossScale(config.precision)
         model.dropout = group.dropout(model.config.dropout, config.batch_size)
         group.align(model.parameters())
-        self.hidden = self._initial_hidden()
+        lanes = self.lanes.stop - self.lanes.start
+        self.updates = Updates(model, self.optimizer, config, lanes, group)
+        self.rate = 0.0  # of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
@@ -93,12 +93,11 @@ class Trainer:
     def _steps(self, should_stop: Callable[[], bool]) -> Iterator[Event]:
         config = self.config
         self.model.train()
-        grad_norm = 0.0
         evaluated_at = saved_at = time.monotonic()
         evaluated_step = self.progress.step
         should_stop = self.group.any(should_stop)
         since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
-        lanes_of = None
+        epoch_read = None
         if not self.progress.step:
             self.start_up = self.seconds()
         self.group.listen()
@@ -107,30 +106,24 @@ class Trainer:
         ended = self.progress.step >= self.total_steps
         while not ended:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
-            if lanes_of != epoch:
-                inputs, targets = cut_lanes(
-                    self.train_ids, config.batch_size, config.seq_length, config.random_seed, epoch
-                )
-                lanes_of = epoch
+            if epoch_read != epoch:
+                windows = Windows(self.train_ids, config, epoch, self.lanes, self.device)
+                epoch_read = epoch
             if index == 0:
-                self.hidden = self._initial_hidden()
-            rate = learning_rate(self.share_done(), config)
-            loss, grad_norm = self._update(
-                window(inputs[self.lanes], index, config.seq_length),
-                window(targets[self.lanes], index, config.seq_length),
-                rate,
-            )
+                self.updates.begin()
+            self.rate = learning_rate(self.share_done(), config)
+            self._count(partial(self.updates.make, *windows[index], self.rate, self.progress.step))
             step = self.progress.step + 1
-            loss_sum = self.progress.loss_sum + loss
-            self._advance(step=step, epoch=step / self.epoch_steps, loss_sum=loss_sum)
+            self._advance(step=step, epoch=step / self.epoch_steps)
             ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
-            yield Stepped(step, loss, min(1.0, self.share_done()))
+            yield Stepped(step, self.updates.loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
+                self._count(self.updates.read)
                 now = time.monotonic()
                 steps = step - evaluated_step
                 speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
-                yield self._evaluate(rate, grad_norm, speed, ended)
+                yield self._evaluate(speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
                 self.reserve = 0.1 + 1.2 * (evaluated_at - now)
@@ -186,28 +179,18 @@ class Trainer:
             marks=self.marks,
         )
 
-    def _update(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, float]:
-        """One update on inputs and targets (T, B) of these lanes: loss and gradient norm of all."""
-        # seeded by the step: no state of the generator has to be carried over a resume
-        torch.manual_seed((self.config.random_seed * _SPREAD + self.progress.step) % 2**63)
-        loss, norm, hidden = compute_gradients(
-            self.model, inputs, targets, self.hidden, self.config, self.loss_scale, self.group
-        )
-        loss_value, norm_value = torch.stack((loss, norm)).tolist()  # the one GPU sync
-        if math.isfinite(loss_value) and self.loss_scale.overflowed(math.isfinite(norm_value)):
-            self.hidden = hidden
-            self.optimizer.skip()  # the next update has a smaller scale
-            return loss_value, 0.0
-        if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
-            if all(bool(p.isfinite().all()) for p in self.model.parameters()):  # else it is older
-                self._save_last()
-            what, step = f"loss {loss_value}, gradient norm {norm_value}", self.progress.step + 1
-            raise self._diverged(what, step, rate)
-        self.optimizer.step(rate, self.progress.step)
-        self.hidden = hidden  # carried over: the next window continues these lanes
-        return loss_value, norm_value
+    def _count(self, losses: Callable[[], list[float]]) -> None:
+        """Add the losses of updates to those since the last evaluation."""
+        try:
+            for loss in losses():
+                self._advance(loss_sum=self.progress.loss_sum + loss)
+        except NotFiniteError as error:
+            sound = all(bool(p.isfinite().all()) for p in self.model.parameters())
+            if error.kept and sound:
+                self._save_last()  # else what is there is older
+            raise self._diverged(str(error), error.step + 1) from None
 
-    def _evaluate(self, rate: float, grad_norm: float, speed: float, ended: bool) -> Evaluated:
+    def _evaluate(self, speed: float, ended: bool) -> Evaluated:
         """Measure the held-out loss; save `best` if it is, and `last`; record it.
 
         The run is then finished if it has `ended`, or is out of patience.
@@ -217,15 +200,15 @@ class Trainer:
         self.group.align(self.model.parameters())
         val_loss = held_out_loss(self.model, self.held_out_ids, self.group)
         if not math.isfinite(val_loss):
-            raise self._diverged(f"held-out loss {val_loss}", progress.step, rate)
+            raise self._diverged(f"held-out loss {val_loss}", progress.step)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
             train_loss=progress.loss_sum / max(1, since),
             val_loss=val_loss,
-            learning_rate=rate,
-            grad_norm=grad_norm,
+            learning_rate=self.rate,
+            grad_norm=self.updates.grad_norm,
             chars_per_second=speed,
             seconds=self.seconds(),
             best=best,
@@ -245,10 +228,10 @@ class Trainer:
         self._save_last()
         return event
 
-    def _diverged(self, what: str, step: int, rate: float) -> DivergedError:
+    def _diverged(self, what: str, step: int) -> DivergedError:
         return DivergedError(
-            f"training diverged at step {step:,}: {what}, learning rate {rate:.2g}. What is saved "
-            "is from before. Train anew with a lower --learning-rate, such as "
+            f"training diverged at step {step:,}: {what}, learning rate {self.rate:.2g}. What is "
+            "saved is from before. Train anew with a lower --learning-rate, such as "
             f"{self.config.learning_rate / 4:.1g}."
         )
 
@@ -256,19 +239,17 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
 
     def _save_last(self) -> None:
+        self._count(self.updates.read)
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
         """All that a resume needs besides the weights; the hidden state is that of all lanes."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        for index, state in enumerate(self.hidden):
+        for index, state in enumerate(self.updates.hidden):
             tensors[f"hidden.{index}"] = _array(self.group.gather(state, self.config.batch_size))
-        if self.loss_scale.needed:
-            tensors["loss_scale"] = self.loss_scale.state()
+        if self.updates.loss_scale.needed:
+            tensors["loss_scale"] = self.updates.loss_scale.state()
         return tensors
-
-    def _initial_hidden(self) -> Hidden:
-        return self.model.initial_hidden(self.lanes.stop - self.lanes.start)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Go on exactly where `checkpoint` was saved."""
@@ -285,9 +266,10 @@ class Trainer:
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()
         }
-        self.hidden = tuple(tensors[f"hidden.{i}"][self.lanes] for i in range(len(self.hidden)))
-        if self.loss_scale.needed:
-            self.loss_scale.restore(checkpoint.training["loss_scale"])
+        states = range(len(self.updates.hidden))
+        self.updates.begin(tuple(tensors[f"hidden.{i}"][self.lanes] for i in states))
+        if self.updates.loss_scale.needed:
+            self.updates.loss_scale.restore(checkpoint.training["loss_scale"])
         self.optimizer.restore(
             {name.removeprefix("optimizer."): values for name, values in tensors.items()},
             self.progress.step - self.progress.optimizer_began,

@@ -7,7 +7,7 @@ from factories import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn_cli.corpus import MIN_TRAIN, cut_lanes, fit_batch, steps_per_epoch, window
+from charrnn_cli.corpus import MIN_TRAIN, cut_lanes, fit_batch, steps_per_epoch
 
 lengths = st.integers(MIN_TRAIN, 3000)
 sizes = st.integers(1, 100)
@@ -104,15 +104,3 @@ def test_over_the_epochs_every_character_is_read_and_predicted():
 def test_another_random_seed_cuts_elsewhere():
     starts = {int(cut_lanes(np.arange(60), 2, 8, seed, 0)[0][0, 0]) for seed in range(50)}
     assert len(starts) > 5
-
-
-@fuzz
-@given(cuts())
-def test_windows_are_time_major_and_make_up_the_lanes(cut):
-    inputs, _ = cut_lanes(*cut)
-    batch, seq = cut[1:3]
-    windows = [window(inputs, index, seq) for index in range(inputs.shape[1] // seq)]
-    assert {part.shape for part in windows} == {(seq, batch)}
-    assert {part.dtype for part in windows} == {np.dtype(np.int64)}
-    assert all(part.flags.c_contiguous for part in windows)
-    assert np.concatenate(windows).T.tolist() == inputs.tolist()

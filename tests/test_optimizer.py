@@ -10,6 +10,8 @@ from charrnn_cli.optimizer import EVERY, MOMENTUM, SIZE, Optimizer, orthogonaliz
 
 torch.set_num_threads(1)
 
+RATE = torch.tensor(0.01)
+
 
 def random_blocks(count: int = 3, size: int = 24) -> torch.Tensor:
     return torch.randn(count, size, size, generator=torch.Generator().manual_seed(7))
@@ -26,7 +28,7 @@ def learn(model: CharRNN, optimizer: Optimizer, steps: range) -> None:
         generator = torch.Generator().manual_seed(step)
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimizer.step(0.01, step)
+        optimizer.step(RATE, step)
 
 
 def test_singular_values_are_brought_near_one():
@@ -86,7 +88,7 @@ def test_momentum_outlasts_a_gradient():
     before = model.get_parameter("layers.0.weight_hh").detach().clone()
     for parameter in model.parameters():
         parameter.grad.zero_()
-    optimizer.step(0.01, EVERY)
+    optimizer.step(RATE, EVERY)
     assert not torch.equal(model.get_parameter("layers.0.weight_hh"), before)
     assert 0 < MOMENTUM < 1
 

@@ -213,7 +213,7 @@ def test_a_scale_from_a_file_that_would_divide_by_zero_is_not_taken():
 def test_a_scale_too_large_for_the_model_is_lowered_while_training(rain, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FIRST_SCALE", 2.0**40)
     _, trainer = train(rain, tmp_path, precision="float16", epochs=4.0)
-    assert trainer.loss_scale.value < 2.0**40
+    assert trainer.updates.loss_scale.value < 2.0**40
     assert all(p.isfinite().all() for p in trainer.model.parameters())
     assert math.isfinite(trainer.progress.best_val_loss)
 
@@ -244,7 +244,7 @@ def test_a_run_that_left_updates_out_resumes_to_the_same_bytes(rain, tmp_path, m
     wishes = {"precision": "float16", "epochs": 4.0}
     _, whole = train(rain, tmp_path / "whole", **wishes)
     _, stopped = train(rain, tmp_path / "parts", stop_at=60, **wishes)
-    assert stopped.loss_scale.value < 2.0**40
+    assert stopped.updates.loss_scale.value < 2.0**40
     train(None, tmp_path / "parts", resume="")
     assert files(stopped.run) == files(whole.run)
 

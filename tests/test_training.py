@@ -149,7 +149,7 @@ def test_the_learning_rate_stays_at_nothing_past_the_end(train_config):
 def test_a_run_follows_the_schedule_to_its_end(rain, tmp_path):
     with open_training(ask_to_train(rain, tmp_path, learning_rate=0.01, epochs=4)) as training:
         trainer = training.trainer
-        rates = [trainer.optimizer.rate for event in trainer.steps() if isinstance(event, Stepped)]
+        rates = [trainer.rate for event in trainer.steps() if isinstance(event, Stepped)]
     expected = [learning_rate(step / len(rates), trainer.config) for step in range(len(rates))]
     assert rates == pytest.approx(expected)
     assert rates[-1] < 0.01 * max(rates)

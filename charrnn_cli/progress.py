@@ -129,7 +129,7 @@ def plan_lines(training: Training) -> list[str]:
     steps = (
         ""
         if config.epochs is None
-        else (f"{config.epochs:g} epochs, {trainer.total_steps:,} steps, ")
+        else f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, {trainer.total_steps:,} steps, "
     )
     remaining = duration(training.seconds)
     if not remaining.startswith("under"):

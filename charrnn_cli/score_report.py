@@ -147,6 +147,7 @@ def facts(score: TextScore, model: Model, ranking: Ranking | None) -> dict[str, 
         "unknown_characters": dict(total.unknown.most_common()),
         "known_bits_per_char": total.known_bits_per_char,
         "val_loss": model.checkpoint.val_loss,
+        "trained_on": trained_on(score, model),
         "static": None,
         "adapted": None,
     }
@@ -171,6 +172,11 @@ def _line_facts(line: Line) -> dict[str, Any]:
     }
 
 
+def trained_on(score: TextScore, model: Model) -> bool:
+    """Whether this is the text that the model learned from: its score then tells little."""
+    return score.stream.sha256 == model.checkpoint.corpus.sha256
+
+
 def table_rows(score: TextScore, model: Model) -> list[tuple[str, str]]:
     """The result in words."""
     total, name = model.score, score.stream.name
@@ -186,8 +192,13 @@ def table_rows(score: TextScore, model: Model) -> list[tuple[str, str]]:
     if model.adapted:
         rows.append(("learning as it reads", _gain(model)))
     if model.checkpoint.val_loss is not None:
-        held_out = bits_per_char(model.checkpoint.val_loss)
-        rows.append(("for comparison", f"{held_out:.3f} bits/char on its own held-out text"))
+        held_out = f"{bits_per_char(model.checkpoint.val_loss):.3f} bits/char"
+        if trained_on(score, model):
+            rows.append(
+                ("careful", f"it was trained on this very text; on what it held out {held_out}")
+            )
+        else:
+            rows.append(("for comparison", f"{held_out} on its own held-out text"))
     folded = ", unknown characters as U+FFFD" if total.folded_count else ""
     compressed = f"{_count(size, 'byte')}, {share:.0%} of the text's{folded}"
     rows.append(("would compress to", compressed))

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 from factories import one_line_error, save_cycle
@@ -15,7 +16,8 @@ FIGURES = {
     "text": str, "checkpoint": str, "characters": int, "lines": int, "bytes": int, "scored": int,
     "loss": float, "bits_per_char": float, "perplexity": float, "bits": float, "unknown": int,
     "unknown_bits": float, "unknown_cost": float, "unknown_characters": dict,
-    "known_bits_per_char": float, "val_loss": float, "static": type(None), "adapted": type(None),
+    "known_bits_per_char": float, "val_loss": float, "trained_on": bool, "static": type(None),
+    "adapted": type(None),
 }  # fmt: skip
 LINE = {
     "line": int, "characters": int, "unknown": int, "bits": float, "bits_per_char": float,
@@ -50,6 +52,15 @@ def test_the_held_out_part_scores_its_held_out_loss(invoke, trained):
     record = scored(invoke, held_out, "--checkpoints", trained)
     assert record["loss"] == pytest.approx(record["val_loss"], abs=1e-5)
     assert record["val_loss"] == load(trained / "poems" / "best.safetensors").val_loss
+
+
+def test_the_text_that_the_model_was_trained_on_is_named_as_such(invoke, trained):
+    poems = str(trained.parent / "poems.txt")
+    table = invoke("score", poems, "--checkpoints", trained).stdout
+    assert "it was trained on this very text" in table
+    assert "for comparison" not in table
+    assert scored(invoke, Path(poems).read_text(), "--checkpoints", trained)["trained_on"]
+    assert not scored(invoke, "Shall I compare", "--checkpoints", trained)["trained_on"]
 
 
 def test_a_text_that_the_model_knows_by_heart_costs_little(invoke, letters):

@@ -67,7 +67,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "learning_rate": Setting("Highest learning rate of the schedule.", above=0, at_most=10),
     "warmup": Setting("Share of the run in which the learning rate rises.", at_least=0, at_most=1),
-    "weight_decay": Setting("Decoupled weight decay.", at_least=0, at_most=10),
+    "weight_decay": Setting(
+        "Weights shrink at each step by this much times the learning rate.", at_least=0, at_most=10
+    ),
     "grad_clip": Setting("Largest norm of the gradient; a larger one is scaled down.", above=0),
     "val_fraction": Setting(
         "Share of the text, at its end, held out to measure the loss.", above=0, at_most=0.9

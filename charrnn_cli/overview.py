@@ -109,13 +109,16 @@ def _steps(count: int) -> str:
 
 def _settings(training: Mapping[str, Any]) -> str:
     ends = [
-        f"{training[name]:g} {name}" for name in ("epochs", "minutes") if training[name] is not None
+        f"{training[name]:g} {name if training[name] != 1 else name.removesuffix('s')}"
+        for name in ("epochs", "minutes")
+        if training[name] is not None
     ]
     return (
         f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
         f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
-        f"{training['precision']}, clip {training['grad_clip']:g}, "
-        f"held out {training['val_fraction']:g}, random seed {training['random_seed']}"
+        f"weight decay {training['weight_decay']:g}, {training['precision']}, "
+        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
+        f"random seed {training['random_seed']}"
     )
 
 

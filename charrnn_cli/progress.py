@@ -141,8 +141,8 @@ def plan_lines(training: Training) -> list[str]:
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
-        f"{config.optimizer}, learning rate {config.learning_rate:g}, {config.precision}; "
-        f"{remaining} to go"
+        f"{config.optimizer}, learning rate {config.learning_rate:g}, "
+        f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
 

@@ -36,24 +36,25 @@ class Row:
     learning_rate: float
     epochs: float
     optimizer: str
+    weight_decay: float
     ends: bool = False
 
 
 ROWS = (
-    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", ends=True),
-    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", ends=True),
-    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", ends=True),
-    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw"),
-    Row(1e6, 512, 1, 0.3, 64, 32, 30e-3, 6, "muon"),
-    Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon"),
-    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon"),
-    Row(1e6, 512, 1, 0.05, 64, 32, 30e-3, 3, "muon"),
-    Row(1e6, 768, 1, 0.5, 64, 32, 25e-3, 12, "muon", ends=True),
-    Row(1e7, 512, 1, 0.0, 64, 32, 15e-3, 1.2, "muon"),
-    Row(1e7, 384, 1, 0.0, 64, 32, 15e-3, 0.2, "muon"),
-    Row(1e7, 256, 1, 0.0, 32, 32, 15e-3, 0.1, "muon"),
-    Row(1e8, 512, 1, 0.0, 64, 32, 15e-3, 0.24, "muon"),
-    Row(1e9, 512, 1, 0.0, 64, 32, 15e-3, 0.024, "muon"),
+    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", 0.01, ends=True),
+    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", 0.01, ends=True),
+    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", 0.01, ends=True),
+    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw", 0.01),
+    Row(1e6, 512, 1, 0.3, 64, 32, 30e-3, 6, "muon", 0.01),
+    Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon", 0.01),
+    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon", 0.01),
+    Row(1e6, 512, 1, 0.05, 64, 32, 30e-3, 3, "muon", 0.01),
+    Row(1e6, 768, 1, 0.5, 64, 32, 25e-3, 12, "muon", 0.01, ends=True),
+    Row(1e7, 512, 1, 0.0, 64, 32, 15e-3, 1.2, "muon", 0.01),
+    Row(1e7, 384, 1, 0.0, 64, 32, 15e-3, 0.2, "muon", 0.01),
+    Row(1e7, 256, 1, 0.0, 32, 32, 15e-3, 0.1, "muon", 0.01),
+    Row(1e8, 512, 1, 0.0, 64, 32, 15e-3, 0.24, "muon", 0.01),
+    Row(1e9, 512, 1, 0.0, 64, 32, 15e-3, 0.024, "muon", 0.01),
 )
 
 # a GRU's learning rate and dropout, times these, suit the others: a tanh RNN learns less by heart
@@ -116,6 +117,7 @@ def make_plan(
                 "learning_rate", row.learning_rate * RATE_FACTOR.get(model, 1.0)
             ),
             optimizer=given.get("optimizer", row.optimizer),
+            weight_decay=given.get("weight_decay", row.weight_decay),
             grad_clip=given.get("grad_clip", GRAD_CLIP),
             val_fraction=given.get("val_fraction", VAL_FRACTION),
             patience=given.get("patience"),

@@ -70,6 +70,7 @@ def test_model_option_reaches_the_checkpoint(invoke, text, option, value, field)
         ("--seq-length", 21, "seq_length"),
         ("--learning-rate", 0.00123, "learning_rate"),
         ("--grad-clip", 2.5, "grad_clip"),
+        ("--weight-decay", 0.25, "weight_decay"),
         ("--val-fraction", 0.2, "val_fraction"),
         ("--patience", 7, "patience"),
         ("--random-seed", 11, "random_seed"),
@@ -202,7 +203,8 @@ def test_a_text_given_as_the_run_to_resume_is_told_apart(invoke, text):
 
 def test_the_plan_names_model_batch_optimizer_and_rate(invoke, text):
     said = invoke("train", text, *SMALL, "--optimizer", "muon", "--learning-rate", 0.003).stderr
-    assert re.search(r"gru 1 x 16.*batch \d+ x \d+, muon, learning rate 0.003, float32; ", said)
+    settings = "muon, learning rate 0.003, weight decay 0.01, float32; "
+    assert re.search(rf"gru 1 x 16.*batch \d+ x \d+, {settings}", said)
 
 
 def test_resume_without_any_run_is_one_line(invoke):

@@ -39,8 +39,8 @@ def test_the_table_of_a_best_checkpoint(facts_of):
         ("trained", "5 steps, 0.50 epochs"),
         (
             "settings",
-            "1 epochs, batch 2 x 3, muon, learning rate 0.01, float32, clip 1, held out 0.1, "
-            "random seed 0",
+            "1 epoch, batch 2 x 3, muon, learning rate 0.01, weight decay 0.01, float32, clip 1, "
+            "held out 0.1, random seed 0",
         ),
         ("held-out loss", "1.0000 nats, 1.443 bits/char"),
         ("made with", "PyTorch 2.13.0, 1 CPU thread"),

@@ -79,6 +79,7 @@ def test_a_given_model_setting_overrides_its_part_alone(name, value):
     [
         ("learning_rate", 0.0123),
         ("grad_clip", 0.5),
+        ("weight_decay", 0.25),
         ("val_fraction", 0.2),
         ("random_seed", 7),
         ("patience", 3),

@@ -96,7 +96,7 @@ def test_a_run_with_two_ends_has_both_in_its_settings(rows_of):
     checkpoint = make_checkpoint()
     train = dataclasses.replace(checkpoint.train, minutes=2.5)
     rows = rows_of(dataclasses.replace(checkpoint, train=train))
-    assert rows["settings"].startswith("1 epochs or 2.5 minutes, ")
+    assert rows["settings"].startswith("1 epoch or 2.5 minutes, ")
 
 
 def test_marks_are_drawn_beside_the_loss_with_a_verdict(facts_of):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.config import CELLS, ModelConfig, TrainConfig
 from charrnn_cli.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
 
 VAL_FRACTION = 0.1
@@ -38,18 +38,20 @@ class Row:
     optimizer: str
     weight_decay: float
     ends: bool = False
+    models: tuple[str, ...] = tuple(CELLS)
 
 
 ROWS = (
     Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", 0.01, ends=True),
     Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", 0.01, ends=True),
-    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", 0.01, ends=True),
-    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 4, "adamw", 0.01),
-    Row(1e6, 512, 1, 0.3, 64, 32, 30e-3, 6, "muon", 0.01),
+    Row(1e5, 512, 1, 0.45, 16, 32, 30e-3, 6, "muon", 0.08, ends=True, models=("gru", "lstm")),
+    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", 0.01, ends=True, models=("rnn",)),
+    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 3, "adamw", 0.01),
+    Row(1e6, 512, 1, 0.25, 64, 32, 30e-3, 6, "muon", 0.07),
     Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon", 0.01),
-    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon", 0.01),
-    Row(1e6, 512, 1, 0.05, 64, 32, 30e-3, 3, "muon", 0.01),
-    Row(1e6, 768, 1, 0.5, 64, 32, 25e-3, 12, "muon", 0.01, ends=True),
+    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon", 0.03),
+    Row(1e6, 512, 1, 0.1, 64, 32, 30e-3, 3, "muon", 0.05),
+    Row(1e6, 768, 1, 0.35, 64, 32, 25e-3, 10, "muon", 0.1, ends=True),
     Row(1e7, 512, 1, 0.0, 64, 32, 15e-3, 1.2, "muon", 0.01),
     Row(1e7, 384, 1, 0.0, 64, 32, 15e-3, 0.2, "muon", 0.01),
     Row(1e7, 256, 1, 0.0, 32, 32, 15e-3, 0.1, "muon", 0.01),
@@ -130,7 +132,7 @@ def make_plan(
         batch_size, seq_length = fit_batch(train_characters, train.batch_size, train.seq_length)
         return replace(train, batch_size=batch_size, seq_length=seq_length)
 
-    row = nearest_row(train_characters, passes)
+    row = nearest_row(train_characters, passes, model)
     asked = settings(row)
     train = fitted(asked)
     notes = []
@@ -171,15 +173,19 @@ def make_plan(
     return Plan(sizes(row), train, tuple(notes))
 
 
-def nearest_row(characters: int, passes: Callable[[Row], float | None] = lambda row: None) -> Row:
-    """The row nearest to a size on the logarithmic scale; of several for one size that whose epochs
-    are nearest to what `passes` says of it, or the first where it says nothing."""
+def nearest_row(
+    characters: int, passes: Callable[[Row], float | None] = lambda row: None, model: str = "gru"
+) -> Row:
+    """The row nearest to a size on the logarithmic scale; of several for one size and a kind of
+    model that whose epochs are nearest to what `passes` says of it, or the first where it says
+    nothing."""
 
     def by_size(row: Row) -> float:
         return abs(math.log(row.characters / characters))
 
     nearest = min(map(by_size, ROWS))
     rows = [row for row in ROWS if by_size(row) == nearest]
+    rows = [row for row in rows if model in row.models] or rows  # an unknown one is refused later
     best, apart = rows[0], math.inf
     for row in sorted(rows, key=lambda row: row.epochs):
         wanted = passes(row)

@@ -4,7 +4,6 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable
 
 import torch
 
@@ -28,32 +27,29 @@ def measure_speed(
     """Characters a second that training takes here, all processes of a group together. Leaves the
     weights as they were."""
     device = next(model.parameters()).device
-    model = copy.deepcopy(model).to(device).train()
-    optimizer = Optimizer(model, config)
     lanes = group.lanes(config.batch_size)
-    updates = Updates(model, optimizer, config, lanes.stop - lanes.start, group)
-    inputs, targets = Windows(train_ids, config, 0, lanes, device)[0]
-    nothing = torch.zeros((), device=device)
+    some = train_ids[: config.batch_size * config.seq_length + 1]  # one window of each lane
 
-    def update() -> None:
-        """One that does not move Muon's matrices."""
-        with contextlib.suppress(NotFiniteError):  # training will tell
-            updates.make(inputs, targets, 0.0, 1)
-
-    def fastest(work: Callable[[], None], passes: int) -> float:
+    def fastest(step: int, passes: int) -> float:
+        """Seconds of the update of that number."""
         seconds = math.inf
         for _ in range(passes):  # the first ones warm up
             begun = time.perf_counter()
-            work()
-            nothing.item()  # waits for a GPU
+            with contextlib.suppress(NotFiniteError):  # training will tell
+                updates.make(inputs, targets, 0.0, step)
+                updates.read()  # waits for a GPU
             seconds = min(seconds, group.highest(time.perf_counter() - begun))
             if seconds > LONG and device.type == "cpu":  # a GPU takes its time at first
                 break
         return seconds
 
     with memory_limit(config):
-        seconds = fastest(update, PASSES + (WARM_UP if updates.ahead else 0))
-        seconds += fastest(lambda: optimizer.step(nothing, 0), 2) / EVERY
+        model = copy.deepcopy(model).to(device).train()
+        updates = Updates(model, Optimizer(model, config), config, lanes.stop - lanes.start, group)
+        inputs, targets = Windows(some, config, 0, lanes, device)[0]
+        passes = WARM_UP + 1 if updates.ahead else 0
+        seconds = fastest(1, PASSES + passes)  # does not move Muon's matrices
+        seconds += max(0.0, fastest(0, 1 + passes) - seconds) / EVERY
     return config.batch_size * config.seq_length / seconds
 
 

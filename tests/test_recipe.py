@@ -92,7 +92,7 @@ def test_a_given_training_setting_overrides_its_part_alone(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("batch_size", 33), ("seq_length", 55), ("epochs", 2.5)]
+    ("name", "value"), [("batch_size", 33), ("seq_length", 55), ("epochs", 7.0)]
 )
 def test_a_given_size_of_the_run_overrides_its_part(name, value):
     planned, default = make_plan(*SONNETS, {name: value}), make_plan(*SONNETS, {})

@@ -75,7 +75,7 @@ def updates_of(
     model = CharRNN(config).to(device).train()
     updates = Updates(model, Optimizer(model, train), train, batch, ahead=way != "waiting")
     if way == "ahead":  # each operation launched by itself
-        updates.whole = tuple(getattr(whole, "function", whole) for whole in updates.whole)
+        updates.graphs = None
     ids = torch.randint(VOCABULARY, (2, window, batch), device=device)
 
     def some() -> float:

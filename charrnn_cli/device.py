@@ -26,6 +26,8 @@ def choose_device(name: str) -> torch.device:
     there = available_devices()
     if device.type not in there or (device.index or 0) >= max(1, _count(device.type)):
         raise UsageError(f"--device {name}: not on this machine. There is: {', '.join(there)}.")
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # streams and graphs are made on the current one
     return device
 
 

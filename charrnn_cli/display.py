@@ -38,7 +38,8 @@ class TrainingDisplay:
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
-        self.loss = 0.0
+        self.loss = 0.0  # a mean of the newest `losses`
+        self.losses = 0
         self.last: Stepped | None = None
         self.line_due = 0.0  # the first evaluation is shown at once
         self.step_line_due = self.begun + STEP_LINE_EVERY
@@ -71,8 +72,10 @@ class TrainingDisplay:
 
     def _step(self, event: Stepped) -> None:
         self.last = event
-        steps = event.step - self.first_step
-        self.loss += max(SMOOTHING, 1 / steps) * (event.loss - self.loss)  # a plain mean at first
+        if event.loss is not None:
+            self.losses += 1
+            newest = max(SMOOTHING, 1 / self.losses)  # a plain mean at first
+            self.loss += newest * (event.loss - self.loss)
         now = time.monotonic()
         if self.terminal and now >= self.draw_due:
             self.draw_due = now + DRAW_EVERY

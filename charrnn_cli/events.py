@@ -8,10 +8,11 @@ from charrnn_cli.checkpoint import Progress
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer update: its loss in nats per character, and the share of the run done."""
+    """One optimizer update: the loss read last, in nats per character, None if none was read since
+    the update before; and the share of the run done."""
 
     step: int
-    loss: float
+    loss: float | None
     share: float
 
 

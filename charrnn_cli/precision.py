@@ -16,16 +16,19 @@ from charrnn_cli.errors import UsageError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 LARGE = 150_000  # weights of a recurrent matrix from which lower precision pays on a CPU
+CPU = torch.device("cpu")
 FIRST_SCALE = 2.0**16
+FIXED_SCALE = 2.0**10
 PATIENCE = 2_000  # updates in a row without an overflow after which the scale is doubled
 
 
 def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str:
     """The precision of that name; `auto` takes bfloat16 where this machine computes in it.
 
-    The choice follows from the kind of machine and the model's size, not from a measurement: two
-    runs with equal settings on one machine make the same. Raises UsageError for one that the device
-    lacks.
+    On a GPU it is float32, whose products cuDNN makes in TF32 there: autocast would make those of
+    recurrent layers in float16 instead. The choice follows from the kind of machine and the model's
+    size, not from a measurement: two runs with equal settings on one machine make the same. Raises
+    UsageError for one that the device lacks.
     """
     if name == "float16" and model.model == "lstm" and device.type == "cpu":
         raise UsageError(
@@ -34,9 +37,6 @@ def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str
         )
     if name != "auto":
         return name
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bfloat16" if native else "float32"
     large = model.cell.gates * model.hidden_size**2 >= LARGE
     return "bfloat16" if device.type == "cpu" and large and _bfloat16_instructions() else "float32"
 
@@ -58,12 +58,14 @@ def products_in(precision: str, device: torch.device) -> AbstractContextManager[
 class LossScale:
     """Keeps float16 gradients from vanishing: the loss is multiplied by a scale and the gradients
     divided by it (Micikevicius et al. 2018). An overflow halves the scale; none for `PATIENCE`
-    updates doubles it. For the other precisions, whose range is wide enough, it stays at one.
+    updates doubles it. For the other precisions, whose range is wide enough, it stays at one; but
+    for bfloat16 on CUDA, where cuDNN's layers compute in float16 all the same, at `FIXED_SCALE`.
     """
 
-    def __init__(self, precision: str) -> None:
+    def __init__(self, precision: str, device: torch.device = CPU) -> None:
         self.needed = precision == "float16"
-        self.value = FIRST_SCALE if self.needed else 1.0
+        fixed = FIXED_SCALE if precision == "bfloat16" and device.type == "cuda" else 1.0
+        self.value = FIRST_SCALE if self.needed else fixed
         self.good = 0  # updates since it last changed
 
     def state(self) -> Array:
@@ -76,7 +78,7 @@ class LossScale:
 
     def unscale_(self, gradients: list[Tensor]) -> None:
         """Divide gradients by the scale, in place."""
-        if self.needed:
+        if self.value != 1:
             torch._foreach_mul_(gradients, 1 / self.value)
 
     def overflowed(self, finite: bool) -> bool:

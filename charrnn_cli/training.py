@@ -112,11 +112,13 @@ class Trainer:
             if index == 0:
                 self.updates.begin()
             self.rate = learning_rate(self.share_done(), config)
-            self._count(partial(self.updates.make, *windows[index], self.rate, self.progress.step))
+            loss = self._count(
+                partial(self.updates.make, *windows[index], self.rate, self.progress.step)
+            )
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
             ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
-            yield Stepped(step, self.updates.loss, min(1.0, self.share_done()))
+            yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
                 self._count(self.updates.read)
@@ -179,8 +181,9 @@ class Trainer:
             marks=self.marks,
         )
 
-    def _count(self, losses: Callable[[], list[float]]) -> None:
-        """Add the losses of updates to those since the last evaluation."""
+    def _count(self, losses: Callable[[], list[float]]) -> float | None:
+        """Add the losses of updates to those since the last evaluation; the last of them."""
+        loss = None
         try:
             for loss in losses():
                 self._advance(loss_sum=self.progress.loss_sum + loss)
@@ -189,6 +192,7 @@ class Trainer:
             if error.kept and sound:
                 self._save_last()  # else what is there is older
             raise self._diverged(str(error), error.step + 1) from None
+        return loss
 
     def _evaluate(self, speed: float, ended: bool) -> Evaluated:
         """Measure the held-out loss; save `best` if it is, and `last`; record it.

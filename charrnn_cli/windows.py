@@ -32,6 +32,6 @@ class Windows:
 def _as_tensor(lanes: Ids, device: torch.device) -> Tensor:
     if device.type == "cpu":
         return torch.from_numpy(lanes)
-    if lanes.dtype == np.uint16:  # which GPUs do little with
+    if lanes.dtype != np.uint8:  # the larger unsigned ones GPUs do little with
         return torch.from_numpy(lanes.astype(np.int32)).to(device)
     return torch.from_numpy(lanes).to(device)

@@ -97,6 +97,13 @@ def test_lines_fit_a_narrow_terminal(trainer, screen, monkeypatch, columns):
     assert any("loss 3.000" in line and "left]" in line for line in lines)
 
 
+def test_losses_that_are_read_late_count_once(trainer, screen):
+    with redirect_stderr(screen), TrainingDisplay(trainer, quiet=False, preview=False) as shown:
+        for step in range(1, 65):
+            shown.show(Stepped(step, 3.0 if step % 32 == 0 else None, step / 100))
+    assert shown.loss == 3.0
+
+
 def test_quiet_shows_nothing(trainer, screen):
     with redirect_stderr(screen), TrainingDisplay(trainer, quiet=True, preview=True) as shown:
         shown.show(Stepped(1, 3.0, 0.01))

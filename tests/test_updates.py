@@ -4,19 +4,25 @@ There is no GPU here. What works ahead is run on the CPU; that nothing in it wai
 mixes its tensors with the CPU's, is run on PyTorch's `meta` device: it has shapes and no values.
 """
 
+import contextlib
+import gc
 import itertools
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 from factories import ask_to_train, make_train_config, train
 
+from charrnn_cli import cuda_graph
+from charrnn_cli import updates as module
 from charrnn_cli.checkpoint import load
 from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.events import Evaluated, Stepped
 from charrnn_cli.model import CharRNN
 from charrnn_cli.optimizer import EVERY, Optimizer
+from charrnn_cli.speed import measure_speed
 from charrnn_cli.start import open_training
 from charrnn_cli.training import Trainer
 from charrnn_cli.updates import AHEAD, NotFiniteError, Updates
@@ -49,7 +55,7 @@ def test_updates_made_ahead_are_the_same(cell):
     one_by_one, ahead = make_updates(cell), make_updates(cell, ahead=True)
     losses = make(one_by_one, range(2 * EVERY + 1))
     assert make(ahead, range(2 * EVERY + 1)) + ahead.read() == losses
-    assert (ahead.loss, ahead.grad_norm) == (one_by_one.loss, one_by_one.grad_norm)
+    assert ahead.grad_norm == one_by_one.grad_norm
     pairs = zip(ahead.model.parameters(), one_by_one.model.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
     assert all(map(torch.equal, ahead.hidden, one_by_one.hidden))
@@ -60,11 +66,19 @@ def test_on_the_cpu_each_loss_is_read_at_once():
     assert [len(make(updates, range(step, step + 1))) for step in range(3)] == [1, 1, 1]
 
 
-def test_losses_of_updates_made_ahead_are_read_after_a_while():
+def test_losses_of_updates_made_ahead_are_read_after_a_while(monkeypatch):
+    monkeypatch.setattr(module, "WAIT", math.inf)
     updates = make_updates(ahead=True)
-    assert make(updates, range(AHEAD - 1)) == []
-    assert len(make(updates, range(AHEAD - 1, AHEAD))) == AHEAD
+    assert len(make(updates, range(1))) == 1  # tells how long one takes
+    assert make(updates, range(1, AHEAD)) == []
+    assert len(make(updates, range(AHEAD, AHEAD + 1))) == AHEAD
     assert updates.read() == []
+
+
+def test_updates_that_take_long_are_not_made_ahead(monkeypatch):
+    monkeypatch.setattr(module, "WAIT", 0.0)
+    updates = make_updates(ahead=True)
+    assert [len(make(updates, range(step, step + 1))) for step in range(3)] == [1, 1, 1]
 
 
 def test_a_state_is_taken_up_and_dropped():
@@ -80,6 +94,7 @@ def test_a_state_is_taken_up_and_dropped():
 def test_an_update_made_ahead_that_is_not_finite_is_found_when_it_is_read():
     updates = make_updates(ahead=True)
     make(updates, range(3))
+    updates.read()
     with torch.no_grad():
         updates.model.head.bias.fill_(math.nan)
     make(updates, range(3, 5))
@@ -101,6 +116,7 @@ def _adamw_on_meta():
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_update_on_a_gpu_waits_for_nothing(cell):
     updates = make_updates(cell, "meta", ahead=True)
+    updates._most = AHEAD
     make(updates, range(EVERY + 1))  # raises if a value is asked for, or devices are mixed
     assert all(parameter.grad.is_meta for parameter in updates.model.parameters())
     with pytest.raises(RuntimeError, match="meta"):
@@ -149,3 +165,59 @@ def test_a_run_made_ahead_that_diverges_leaves_its_files_as_they_were(rain, tmp_
             list(itertools.takewhile(lambda event: isinstance(event, Stepped), events))
     assert trainer.run.last.read_bytes() == saved
     assert load(trainer.run.last, training=True).progress.step > 0
+
+
+# recorded as a graph
+
+
+class Recorder:
+    """PyTorch's CUDA names that a recording needs; it notes what is asked of them."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.device, self.value = "cuda:0", torch.zeros(())
+
+    def wait_stream(self, other: "Recorder") -> None:
+        self.said.append("wait")
+
+    def current_stream(self, device: str) -> "Recorder":
+        return self
+
+    @contextlib.contextmanager
+    def stream(self, stream: "Recorder") -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def graph(self, graph: "Recorder", pool: object, stream: "Recorder") -> Iterator[None]:
+        self.said.append("record")
+        yield
+
+    def CUDAGraph(self) -> "Recorder":  # noqa: N802
+        return self
+
+    def replay(self) -> None:
+        self.said.append("replay")
+
+
+def test_a_function_is_warmed_up_then_recorded_once_then_replayed(monkeypatch):
+    cuda, runs = Recorder(), []
+    monkeypatch.setattr(torch, "cuda", cuda)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    replayed = cuda_graph.Replayed(cuda)
+    for _ in range(cuda_graph.WARM_UP + 3):
+        replayed(lambda: runs.append(1) or cuda.value)
+    assert len(runs) == cuda_graph.WARM_UP + 1
+    assert cuda.said == ["wait"] * 2 * cuda_graph.WARM_UP + ["record"] + ["replay"] * 3
+
+
+def test_measuring_the_speed_leaves_nothing_behind(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        trainer = training.trainer
+        gc.collect()
+        gc.disable()
+        try:
+            measure_speed(trainer.model, trainer.config, trainer.train_ids)
+            left = [thing for thing in gc.get_objects() if type(thing) is Updates]
+        finally:
+            gc.enable()
+    assert left == [trainer.updates]

@@ -33,6 +33,15 @@ def test_a_device_that_is_not_there_is_refused_with_what_is(name):
     assert str(caught.value).endswith(f"There is: {', '.join(available_devices())}.")
 
 
+def test_a_gpu_that_is_named_becomes_the_current_one(monkeypatch):
+    chosen = []
+    for name, value in [("is_available", True), ("device_count", 2)]:
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    assert chosen == [torch.device("cuda:1")]
+
+
 @pytest.mark.parametrize(("threads", "expected"), [(1, "cpu (1 thread)"), (4, "cpu (4 threads)")])
 def test_a_cpu_is_described_with_its_threads(threads, expected):
     assert describe_device(torch.device("cpu"), threads) == expected

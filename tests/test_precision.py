@@ -24,6 +24,7 @@ from charrnn_cli.model import CharRNN
 from charrnn_cli.optimizer import Optimizer
 from charrnn_cli.precision import (
     FIRST_SCALE,
+    FIXED_SCALE,
     PATIENCE,
     LossScale,
     choose_precision,
@@ -161,7 +162,21 @@ def test_a_checkpoint_from_before_the_setting_was_made_in_float32(tmp_path):
     assert load(path).train.precision == "float32"
 
 
+def test_auto_is_float32_on_a_gpu():
+    large = ModelConfig("gru", 9, 1024, 1, 0.0)
+    assert choose_precision("auto", torch.device("cuda"), large) == "float32"
+
+
 # the loss scale
+
+
+def test_bfloat16_has_a_scale_that_stays_where_its_layers_are_float16s():
+    scale = LossScale("bfloat16", torch.device("cuda"))
+    gradients = [torch.full((3,), 2 * FIXED_SCALE)]
+    assert not scale.overflowed(finite=False)
+    scale.unscale_(gradients)
+    assert gradients[0].tolist() == [2.0] * 3
+    assert LossScale("bfloat16", CPU).value == 1
 
 
 def test_an_overflow_halves_the_scale_and_leaves_the_update_out():

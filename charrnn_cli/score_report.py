@@ -77,7 +77,7 @@ def run_score(request: ScoreRequest) -> None:
         for model in models:
             print_json(facts(score, model, ranking))
     elif len(models) > 1:
-        print_table(comparison(models))
+        print_table(comparison(score, models))
     elif not request.as_tsv:
         print_table(table_rows(score, models[0]))
 
@@ -232,7 +232,7 @@ def _unknown(score: Scorer) -> str:
     )
 
 
-def comparison(models: list[Model]) -> list[tuple[str, str]]:
+def comparison(score: TextScore, models: list[Model]) -> list[tuple[str, str]]:
     """Models side by side, the one that fits best first."""
     ranked = sorted(models, key=lambda model: model.score.bits)
     return [
@@ -241,6 +241,7 @@ def comparison(models: list[Model]) -> list[tuple[str, str]]:
             f"{model.score.bits_per_char:.3f} bits/char, perplexity {model.score.perplexity:.2f}, "
             f"{model.score.unknown_count:,} unknown"
             f"{' read as U+FFFD' if model.score.folded_count else ''}"
+            f"{', trained on this very text' if trained_on(score, model) else ''}"
             f"{'  fits best' if model is ranked[0] else ''}",
         )
         for model in ranked

@@ -59,6 +59,8 @@ def test_the_text_that_the_model_was_trained_on_is_named_as_such(invoke, trained
     table = invoke("score", poems, "--checkpoints", trained).stdout
     assert "it was trained on this very text" in table
     assert "for comparison" not in table
+    both = invoke("score", poems, *["--checkpoint", "poems"] * 2, "--checkpoints", trained).stdout
+    assert both.count("trained on this very text") == 2
     assert scored(invoke, Path(poems).read_text(), "--checkpoints", trained)["trained_on"]
     assert not scored(invoke, "Shall I compare", "--checkpoints", trained)["trained_on"]
 

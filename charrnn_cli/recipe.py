@@ -23,8 +23,8 @@ EVALUATIONS = 50  # at most about so many a run
 class Row:
     """Settings for a text of about `characters` training characters.
 
-    A run in minutes ends after `epochs` as well where the text is so small that it would only be
-    learned by heart (`ends`).
+    It is for some kinds of `models`. A run in minutes ends after `epochs` as well where the text is
+    so small that it would only be learned by heart (`ends`).
     """
 
     characters: float

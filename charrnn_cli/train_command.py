@@ -76,7 +76,7 @@ def train(
         typer.Option(
             "--precision",
             help=f"Of the matrix products: auto, {', '.join(PRECISIONS)} [auto: bfloat16 where the "
-            "machine computes in it].",
+            "processor computes in it].",
         ),
     ] = None,
     threads: Annotated[int | None, option("threads", default="all cores")] = None,

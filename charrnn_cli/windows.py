@@ -30,8 +30,6 @@ class Windows:
 
 
 def _as_tensor(lanes: Ids, device: torch.device) -> Tensor:
-    if device.type == "cpu":
-        return torch.from_numpy(lanes)
-    if lanes.dtype != np.uint8:  # the larger unsigned ones GPUs do little with
-        return torch.from_numpy(lanes.astype(np.int32)).to(device)
+    if device.type != "cpu" and lanes.dtype != np.uint8:
+        return torch.from_numpy(lanes.astype(np.int32)).to(device)  # GPUs do little with uint16
     return torch.from_numpy(lanes).to(device)

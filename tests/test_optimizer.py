@@ -70,6 +70,18 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
         torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
 
 
+def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():
+    model = make_model()
+    optimizer = Optimizer(model, make_train_config(weight_decay=0.5))
+    before = {key: p.detach().clone() for key, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(RATE, 0)
+    for key in model.config.hidden_matrices():
+        expected = before[key] * (1 - EVERY * 0.5 * 0.01)
+        torch.testing.assert_close(model.get_parameter(key).detach(), expected)
+
+
 def test_hidden_matrices_stand_still_between_their_updates():
     model = make_model()
     optimizer = Optimizer(model, make_train_config())

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.backends.cudnn import rnn
 
 from charrnn_cli.checkpoint import Checkpoint
-from charrnn_cli.config import ModelConfig
+from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.device import memory_limit
 from charrnn_cli.dropout import Dropout
 from charrnn_cli.recurrence import STEPS, run_window
 from charrnn_cli.vocabulary import Vocabulary
@@ -140,6 +141,14 @@ def one_hot(ids: Tensor, weight_ih: Tensor) -> Tensor:
     """Ids (T, B) as one-hot vectors (T, B, V), of the dtype of a layer's weight (G*H, V)."""
     zeros = weight_ih.new_zeros(*ids.shape, weight_ih.shape[1])
     return zeros.scatter_(-1, ids.unsqueeze(-1), 1.0)
+
+
+def new_model(config: ModelConfig, train: TrainConfig, device: torch.device) -> CharRNN:
+    """A model as training begins with it: its weights follow from the random seed. Raises
+    MemoryLimitError."""
+    torch.manual_seed(train.random_seed)
+    with memory_limit(train):
+        return CharRNN(config).to(device)
 
 
 def load_weights(model: CharRNN, weights: Mapping[str, npt.NDArray[Any]]) -> None:

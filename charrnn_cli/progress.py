@@ -190,7 +190,7 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
         # start-up may have eaten a short time, and would again
         f"--minutes {max(1, math.ceil(2 * config.minutes))}"
         if config.minutes is not None and trainer.progress.step < trainer.total_steps
-        else f"--epochs {2 * trainer.progress.epoch:.3g}"
+        else f"--epochs {max(1, 2 * trainer.progress.epoch):.3g}"
     )
     resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
     if config.minutes is not None and trainer.progress.step < FEW_STEPS:

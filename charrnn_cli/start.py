@@ -17,21 +17,19 @@ from charrnn_cli.device import memory_limit, processor
 from charrnn_cli.errors import UsageError
 from charrnn_cli.group import ALONE, Group, read_together
 from charrnn_cli.marks import measure_marks
-from charrnn_cli.model import CharRNN, load_known_weights, load_weights
+from charrnn_cli.model import CharRNN, load_known_weights, load_weights, new_model
 from charrnn_cli.precision import choose_precision
 from charrnn_cli.recipe import VAL_FRACTION, Plan, make_plan
 from charrnn_cli.restart import recall, remember, taken_up
 from charrnn_cli.resuming import load_to_resume, refuse_if_complete, text_to_resume
 from charrnn_cli.runs import Run, create_run, find_checkpoint, find_run
-from charrnn_cli.speed import measure_speed, speed_alone
+from charrnn_cli.speed import Speeds, measure_speed
 from charrnn_cli.training import Trainer
 from charrnn_cli.vocabulary import REPLACEMENT
 
 MOST_RESERVED = 0.2  # of a time limit, for the first evaluation
-MUCH = 1.5  # times: what is worth a word
 LARGE_VOCABULARY = 1_000  # characters: an alphabet has a tenth of that
 COMMON = 10  # times that a character occurs, of which something can be learned
-BUSY = "other programs keep the processor busy, which slows threads down: --threads 1 is faster now"
 RESUME_MAY_CHANGE = frozenset({"epochs", "minutes", "patience"})
 
 
@@ -161,35 +159,27 @@ def _begin(
         chosen = group.decide(lambda: choose_precision(precision, device, model))
         return dataclasses.replace(train, precision=chosen)
 
-    speeds: dict[tuple[object, ...], float] = {}
+    speeds = Speeds(train_ids, device, group)
 
-    def measure(model: ModelConfig, train: TrainConfig) -> float:
-        train = with_precision(model, train)
-        like = (model.hidden_size, model.num_layers, train.batch_size, train.seq_length)
-        if like not in speeds:
-            new = _new_model(model, train, device)
-            speeds[like] = measure_speed(new, train, train_ids, group)
-        return speeds[like]
+    def planned() -> Plan:
+        sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
+        plan = make_plan(*sizes, given, lambda m, t: speeds(m, with_precision(m, t)))
+        return dataclasses.replace(plan, train=with_precision(plan.model, plan.train))
 
-    sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
-    plan = make_plan(*sizes, given, measure)
-    train = with_precision(plan.model, plan.train)
-    plan = dataclasses.replace(plan, train=train)
-    model = _new_model(plan.model, train, device)
-    speed = measure(plan.model, plan.train)
+    plan, threads = planned(), torch.get_num_threads()
+    ours = request.threads is None and group.size == 1 and device.type == "cpu" and threads > 1
+    alone = ours and speeds.take_one_thread(plan.model, plan.train)
+    plan = planned() if alone else plan  # the time may be enough for more
+    train, speed = plan.train, speeds(plan.model, plan.train)
+    model = new_model(plan.model, train, device)
     notes = plan.notes + _large_vocabulary(corpus, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if source is not None:
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
-    if (
-        request.threads is None
-        and group.size == 1
-        and device.type == "cpu"
-        and speed < speed_alone(model, plan.train, train_ids) / MUCH
-    ):
-        notes += (BUSY,)
+    if alone:
+        notes += (f"one thread is faster now than {threads}, so one is used; --threads insists",)
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
 
 
@@ -216,12 +206,6 @@ def _measure_marks(trainer: Trainer) -> None:
             trainer.config.minutes,
         )
     )
-
-
-def _new_model(model: ModelConfig, train: TrainConfig, device: torch.device) -> CharRNN:
-    torch.manual_seed(train.random_seed)
-    with memory_limit(train):
-        return CharRNN(model).to(device)
 
 
 def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:

@@ -31,28 +31,50 @@ _MAGIC = {
 }
 
 
+def check_place(source: str) -> None:
+    """Raise TextError if there is no file, or what is there is none that can be read: at once,
+    before anything is imported or opened. `-` is stdin."""
+    with _named(source):
+        _size(source)
+
+
 @contextlib.contextmanager
 def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """A file, or stdin if `source` is `-`, and its size, None for what only passes by.
 
     Raises TextError for what cannot be opened or read.
     """
-    if source == "-" and sys.stdin is None:
-        raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
-    try:
+    with _named(source):
+        size = _size(source)
         if source == "-":
             yield sys.stdin.buffer, None
             return
-        status = os.stat(source)
-        if stat.S_ISDIR(status.st_mode):
-            raise TextError(
-                f"{source}: is a folder. Give a text file, or join its files: "
-                f"cat {shlex.quote(source)}/*.txt"
-            )
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-            raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
         with open(source, "rb") as file:
-            yield file, status.st_size if stat.S_ISREG(status.st_mode) else None
+            yield file, size
+
+
+def _size(source: str) -> int | None:
+    """The size of a file; None for what only passes by. Raises TextError for what is neither."""
+    if source == "-":
+        if sys.stdin is None:
+            raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
+        return None
+    status = os.stat(source)
+    if stat.S_ISDIR(status.st_mode):
+        raise TextError(
+            f"{source}: is a folder. Give a text file, or join its files: "
+            f"cat {shlex.quote(source)}/*.txt"
+        )
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+        raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+@contextlib.contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Turn what the system says of a source into TextError."""
+    try:
+        yield
     except FileNotFoundError:
         raise TextError(f"{source}: no such file. Give the path of a text file.") from None
     except (OSError, ValueError) as error:

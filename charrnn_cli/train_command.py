@@ -1,5 +1,6 @@
 """`charrnn train`: parses its options, calls the core."""
 
+import os
 import time
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from charrnn_cli.app import (
 )
 from charrnn_cli.config import CELLS, OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
 from charrnn_cli.signals import dying_silently
+from charrnn_cli.text_file import check_place
 
 PLANNED = "chosen by the text's size and the time allowed"
 
@@ -79,7 +81,9 @@ def train(
             "processor computes in it].",
         ),
     ] = None,
-    threads: Annotated[int | None, option("threads", default="all cores")] = None,
+    threads: Annotated[
+        int | None, option("threads", default="all cores, or one if that is faster")
+    ] = None,
     no_preview: Annotated[
         bool, typer.Option("--no-preview", help="Show no samples in between on a terminal.")
     ] = False,
@@ -121,6 +125,8 @@ def train(
     }
     given = {setting: value for setting, value in settings.items() if value is not None}
     check_all(given)
+    if text is not None and "TORCHELASTIC_RUN_ID" not in os.environ:  # else the first tells
+        check_place(text)
     with dying_silently():
         from charrnn_cli.progress import run_training  # these import torch
         from charrnn_cli.start import Request

@@ -190,6 +190,11 @@ def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
     assert invoke(*command.split()).exit_code == 0
 
 
+def test_a_run_of_a_small_part_of_an_epoch_is_told_to_go_on_for_a_whole_one(invoke, text):
+    said = invoke("train", text, *SMALL, "--epochs", 0.1).stderr
+    assert "To go on: charrnn train --resume poems --device cpu --epochs 1\n" in said
+
+
 def test_a_run_too_short_to_learn_says_so_and_asks_for_minutes_that_suffice(invoke, text):
     said = invoke("train", text, "--minutes", 0.0001, "--hidden-size", 16, "--device", "cpu").stderr
     assert "It has hardly learned: there was time for 1 step after a start of" in said

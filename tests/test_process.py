@@ -13,17 +13,17 @@ from terminal import CHARRNN, on_terminal, open_terminal
 from charrnn_cli.checkpoint import load
 
 
-def modules_after(*words, cwd):
+def modules_after(*words, cwd, code=0):
     """The names of the modules that a command imports."""
-    code = (
+    program = (
         "import sys, atexit, json\n"
         "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
         f"sys.argv = ['charrnn', *{list(map(str, words))!r}]\n"
         "from charrnn_cli.__main__ import main\n"
         "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == code, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
@@ -42,6 +42,11 @@ def modules_after(*words, cwd):
 def test_no_light_command_imports_torch_or_matplotlib(trained, words):
     last = ["--checkpoints", trained] if words[0] in ("info", "sample") else []
     assert not {"torch", "matplotlib"} & modules_after(*words, *last, cwd=trained)
+
+
+@pytest.mark.parametrize("text", ["nosuch.txt", "."])
+def test_a_text_that_is_not_there_is_told_before_torch_is_imported(tmp_path, text):
+    assert "torch" not in modules_after("train", text, cwd=tmp_path, code=3)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])

@@ -79,8 +79,10 @@ def make_plan(
     vocabulary_size: int,
     given: Mapping[str, Any],
     measure: Callable[[ModelConfig, TrainConfig], float] | None = None,
+    processes: int = 1,
 ) -> Plan:
-    """A plan for a text of that size. `given` holds what the user set, by setting name.
+    """A plan for a text of that size. `given` holds what the user set, by setting name. A row is
+    only taken if its batches have a lane for each of the `processes`, where there is one.
 
     `measure` tells how many characters a second this machine trains with a model and settings. For
     a run with a time limit it chooses the row and spaces the evaluations; without it some 50,000
@@ -132,7 +134,8 @@ def make_plan(
         batch_size, seq_length = fit_batch(train_characters, train.batch_size, train.seq_length)
         return replace(train, batch_size=batch_size, seq_length=seq_length)
 
-    row = nearest_row(train_characters, passes, model)
+    lanes = 1 if "batch_size" in given else processes
+    row = nearest_row(train_characters, passes, model, lanes)
     asked = settings(row)
     train = fitted(asked)
     notes = []
@@ -174,11 +177,14 @@ def make_plan(
 
 
 def nearest_row(
-    characters: int, passes: Callable[[Row], float | None] = lambda row: None, model: str = "gru"
+    characters: int,
+    passes: Callable[[Row], float | None] = lambda row: None,
+    model: str = "gru",
+    lanes: int = 1,
 ) -> Row:
     """The row nearest to a size on the logarithmic scale; of several for one size and a kind of
-    model that whose epochs are nearest to what `passes` says of it, or the first where it says
-    nothing."""
+    model, with so many lanes at least, that whose epochs are nearest to what `passes` says of it,
+    or the first where it says nothing."""
 
     def by_size(row: Row) -> float:
         return abs(math.log(row.characters / characters))
@@ -186,6 +192,7 @@ def nearest_row(
     nearest = min(map(by_size, ROWS))
     rows = [row for row in ROWS if by_size(row) == nearest]
     rows = [row for row in rows if model in row.models] or rows  # an unknown one is refused later
+    rows = [row for row in rows if row.batch_size >= lanes] or rows  # as are too few lanes
     best, apart = rows[0], math.inf
     for row in sorted(rows, key=lambda row: row.epochs):
         wanted = passes(row)

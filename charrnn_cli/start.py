@@ -161,9 +161,12 @@ def _begin(
 
     speeds = Speeds(train_ids, device, group)
 
+    def measure(model: ModelConfig, train: TrainConfig) -> float:
+        return speeds(model, with_precision(model, train))
+
     def planned() -> Plan:
         sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
-        plan = make_plan(*sizes, given, lambda m, t: speeds(m, with_precision(m, t)))
+        plan = make_plan(*sizes, given, measure, group.size)
         return dataclasses.replace(plan, train=with_precision(plan.model, plan.train))
 
     plan, threads = planned(), torch.get_num_threads()

@@ -9,6 +9,7 @@ from processes import files_in, in_processes, train_together
 from charrnn_cli.checkpoint import load
 from charrnn_cli.errors import CharRNNError
 from charrnn_cli.group import ALONE
+from charrnn_cli.recipe import make_plan
 
 STEPS = 50
 
@@ -138,3 +139,20 @@ def test_processes_that_read_different_texts_are_told(results):
         kind, message = result["errors"]["other_text"]
         assert kind == "TextError"
         assert "mine.txt: is not the same text for all processes" in message
+
+
+def test_rows_with_too_few_lanes_for_the_processes_are_left_out():
+    measured = []
+
+    def slow(model, train):
+        measured.append(train.batch_size)
+        return 20_000.0
+
+    given = {"minutes": 0.2}
+    alone = make_plan(900_000, 100_000, 65, given, slow)
+    assert min(measured) == alone.train.batch_size == 32
+    measured.clear()
+    together = make_plan(900_000, 100_000, 65, given, slow, processes=48)
+    assert min(measured) == together.train.batch_size == 64
+    given["batch_size"] = 50  # as many as are needed, in any row
+    assert make_plan(900_000, 100_000, 65, given, slow, processes=48).model == alone.model

@@ -27,8 +27,8 @@ def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str
 
     On a GPU it is float32, whose products cuDNN makes in TF32 there: autocast would make those of
     recurrent layers in float16 instead. The choice follows from the kind of machine and the model's
-    size, not from a measurement: two runs with equal settings on one machine make the same. Raises
-    UsageError for one that the device lacks.
+    size, not from a measurement: two runs with equal settings on one machine make the same, with as
+    many threads. Raises UsageError for one that the device lacks.
     """
     if name == "float16" and model.model == "lstm" and device.type == "cpu":
         raise UsageError(

@@ -18,6 +18,7 @@ from charrnn_cli.events import Evaluated, Finished
 from charrnn_cli.group import Group
 from charrnn_cli.measures import bits_per_char, duration
 from charrnn_cli.reading_bar import ReadingBar
+from charrnn_cli.recipe import enough
 from charrnn_cli.scalars import ScalarLog, check_tensorboard
 from charrnn_cli.signals import StopOnSignal
 from charrnn_cli.start import Request, Training, open_training
@@ -27,6 +28,7 @@ from charrnn_cli.writing import SampleRequest, open_samples
 
 SAMPLE_LENGTH = 300
 FEW_STEPS = 10  # of which nothing is learned
+WORTH = 200  # steps, at least, that are worth going on for
 
 
 def run_training(
@@ -129,7 +131,8 @@ def plan_lines(training: Training) -> list[str]:
     steps = (
         ""
         if config.epochs is None
-        else f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, {trainer.total_steps:,} steps, "
+        else f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
+        f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
     )
     remaining = duration(training.seconds)
     if not remaining.startswith("under"):
@@ -190,7 +193,7 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
         # start-up may have eaten a short time, and would again
         f"--minutes {max(1, math.ceil(2 * config.minutes))}"
         if config.minutes is not None and trainer.progress.step < trainer.total_steps
-        else f"--epochs {max(1, 2 * trainer.progress.epoch):.3g}"
+        else f"--epochs {max(2 * trainer.progress.epoch, min(1, WORTH / trainer.epoch_steps)):.3g}"
     )
     resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
     if config.minutes is not None and trainer.progress.step < FEW_STEPS:
@@ -199,13 +202,21 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
             f"step{'s' * (trainer.progress.step > 1)} after a start of "
             f"{duration(trainer.start_up)}. To go on: {resume}"
         ]
+    how = verdict(trainer.history)
+    characters, model = len(trainer.train_ids), trainer.model.config
+    if how == "improving" and enough(characters, model, trainer.progress.epoch):
+        # the fall is that of the schedule's end: taken up again, such runs grew no better
+        return [
+            "It has made all the passes that pay on a text of this size: more would be learned by "
+            "heart. More text would help."
+        ]
     words = {
         "improving": f"It was still improving when it ended. To go on: {resume}",
         "settled": "It had all but settled: more time would gain little, more text or units more.",
         "overfitting": "Towards its end it learned the text by heart, so the best is from before: "
         "more text would help, or more --dropout, or a smaller --hidden-size.",
         "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
-    }[verdict(trainer.history)]
+    }[how]
     return [words]
 
 

@@ -17,6 +17,7 @@ from charrnn_cli.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
 VAL_FRACTION = 0.1
 GRAD_CLIP = 1.0
 EVALUATIONS = 50  # at most about so many a run
+NEARLY = 0.75
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def make_plan(
     measure: Callable[[ModelConfig, TrainConfig], float] | None = None,
     processes: int = 1,
 ) -> Plan:
-    """A plan for a text of that size. `given` holds what the user set, by setting name. A row is
-    only taken if its batches have a lane for each of the `processes`, where there is one.
+    """A plan for a text of that size. `given` holds what the user set, by setting name. Rows with
+    fewer lanes than `processes` are left out, unless none has enough or the batch size is given.
 
     `measure` tells how many characters a second this machine trains with a model and settings. For
     a run with a time limit it chooses the row and spaces the evaluations; without it some 50,000
@@ -202,6 +203,13 @@ def nearest_row(
             break  # rows of more epochs have models as large or larger: they are further off
         best, apart = row, distance
     return best
+
+
+def enough(characters: int, model: ModelConfig, epochs: float) -> bool:
+    """Whether so many passes, or nearly, are all that pay on a text of that size with a model as
+    large as planned for it: those of a row that `ends`."""
+    row = nearest_row(characters, lambda row: epochs, model.model)
+    return row.ends and model.hidden_size >= row.hidden_size and epochs >= NEARLY * row.epochs
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

@@ -26,6 +26,7 @@ class StopOnSignal:
         self.finish_step = False
         self.silent = False  # nothing is said of a signal then
         self._before: dict[int, object] = {}
+        self._complain = sys.unraisablehook
 
     def __call__(self) -> bool:
         """Whether a signal has come."""
@@ -36,12 +37,14 @@ class StopOnSignal:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._receive)
+        self._complain, sys.unraisablehook = sys.unraisablehook, self._overlooked
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before.clear()
+        sys.unraisablehook = self._complain
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.code = CODES[signal.Signals(number).name]
@@ -53,6 +56,13 @@ class StopOnSignal:
             with contextlib.suppress(OSError):  # the terminal may be what has gone
                 # not print: its buffer may be in use at this very moment
                 os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
+
+    def _overlooked(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """Python drops a second signal that came together with the first, and complains."""
+        words = str(unraisable.exc_value).split()
+        if words[:1] == ["Signal"] and " ".join(words[2:]) == "ignored due to race condition":
+            os.kill(os.getpid(), int(words[1]))  # ends the process: its answer is the system's now
+        self._complain(unraisable)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import statistics
 import time
 
@@ -18,19 +19,20 @@ from charrnn_cli.vocabulary import Ids
 from charrnn_cli.windows import Windows
 
 COUNTED = 3  # updates, of which the median counts; those before warm up
-LONG = 0.3  # seconds: what takes so long is measured once
+LONG, TOO_LONG = 1.0, 5.0  # seconds after which measuring ends: once one counts, or at all
+MEASURED = 1 << 14  # characters of an update; longer windows, which take as long each, are cut
 FASTER = 1.25  # times, from which a single thread is worth it
 
 
 class Speeds:
-    """The speeds of models in training on a text, each measured once."""
+    """The speeds of models in training on a text, each size of model and batch measured once."""
 
     def __init__(self, train_ids: Ids, device: torch.device, group: Group = ALONE) -> None:
         self.train_ids, self.device, self.group = train_ids, device, group
         self._known: dict[tuple[object, ...], float] = {}
 
     def __call__(self, model: ModelConfig, train: TrainConfig) -> float:
-        """Characters a second, all processes of a group together."""
+        """Characters a second, all processes of a group together, with the threads set now."""
         sizes = model.hidden_size, model.num_layers, train.batch_size, train.seq_length
         like = *sizes, train.precision, torch.get_num_threads()
         if like not in self._known:
@@ -38,49 +40,55 @@ class Speeds:
             self._known[like] = measure_speed(new, train, self.train_ids, self.group)
         return self._known[like]
 
-    def take_one_thread(self, model: ModelConfig, train: TrainConfig) -> bool:
-        """Go on with a single thread if that is faster; whether it is.
+    def one_is_faster(self, threads: int, model: ModelConfig, train: TrainConfig) -> bool:
+        """Whether a single thread is clearly faster than so many. Leaves the number set as it is.
 
         It is where other programs keep the processor busy, so that threads wait for each other: ten
         times as fast then. On an idle machine all threads are faster, but for small models on many
         cores.
         """
-        threads, speed = torch.get_num_threads(), self(model, train)
-        torch.set_num_threads(1)
-        if self(model, train) > FASTER * speed:
-            return True
+        return self._with(1, model, train) > FASTER * self._with(threads, model, train)
+
+    def _with(self, threads: int, model: ModelConfig, train: TrainConfig) -> float:
+        before = torch.get_num_threads()
         torch.set_num_threads(threads)
-        return False
+        try:
+            return self(model, train)
+        finally:
+            torch.set_num_threads(before)
 
 
 def measure_speed(
     model: CharRNN, config: TrainConfig, train_ids: Ids, group: Group = ALONE
 ) -> float:
-    """Characters a second that training takes here, all processes of a group together. Leaves the
-    weights as they were."""
+    """Characters a second that training takes here, all processes of a group together: those of
+    the usual update, not of the fastest. Leaves the weights as they were."""
     device = next(model.parameters()).device
     lanes = group.lanes(config.batch_size)
+    window = min(config.seq_length, max(1, MEASURED // config.batch_size))
+    config = dataclasses.replace(config, seq_length=window)
     some = train_ids[: config.batch_size * config.seq_length + 1]  # one window of each lane
 
-    def usual(step: int, passes: int) -> float:
+    def usual(step: int, warm_up: int) -> float:
         """Seconds of the update of that number."""
-        taken = []
-        for _ in range(passes):
+        taken: list[float] = []
+        while len(taken) < warm_up + COUNTED:
             begun = time.perf_counter()
             with contextlib.suppress(NotFiniteError):  # training will tell
                 updates.make(inputs, targets, 0.0, step)
                 updates.read()  # waits for a GPU
             taken.append(group.highest(time.perf_counter() - begun))
-            if taken[-1] > LONG and device.type == "cpu":  # a GPU takes its time at first
+            limit = LONG if len(taken) > warm_up else TOO_LONG
+            if sum(taken) > limit and device.type == "cpu":  # a GPU takes its time at first
                 break
-        return statistics.median(taken[-COUNTED:])
+        return statistics.median_low(taken[warm_up:] or taken[-1:])
 
     with memory_limit(config):
         model = copy.deepcopy(model).to(device).train()
         updates = Updates(model, Optimizer(model, config), config, lanes.stop - lanes.start, group)
         inputs, targets = Windows(some, config, 0, lanes, device)[0]
-        warm_up = WARM_UP + 1 if updates.ahead else 0
-        seconds = usual(1, warm_up + 1 + COUNTED)  # does not move Muon's matrices
-        moved = usual(0, warm_up + 1)
-        seconds += max(0.0, moved - seconds) / EVERY
+        recorded = WARM_UP + 1 if updates.ahead else 0  # updates of each kind before a graph's
+        seconds = usual(1, max(1, recorded))  # does not move Muon's matrices
+        if config.optimizer == "muon":
+            seconds += max(0.0, usual(0, recorded) - seconds) / EVERY
     return config.batch_size * config.seq_length / seconds

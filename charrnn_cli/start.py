@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -170,9 +171,13 @@ def _begin(
         return dataclasses.replace(plan, train=with_precision(plan.model, plan.train))
 
     plan, threads = planned(), torch.get_num_threads()
-    ours = request.threads is None and group.size == 1 and device.type == "cpu" and threads > 1
-    alone = ours and speeds.take_one_thread(plan.model, plan.train)
-    plan = planned() if alone else plan  # the time may be enough for more
+    chosen = request.threads is not None or "OMP_NUM_THREADS" in os.environ or group.size > 1
+    alone = device.type == "cpu" and not chosen and threads > 1
+    if alone := alone and speeds.one_is_faster(threads, plan.model, plan.train):
+        torch.set_num_threads(1)
+        again = planned()  # the time may be enough for more
+        if speeds.one_is_faster(threads, again.model, again.train):
+            plan = again
     train, speed = plan.train, speeds(plan.model, plan.train)
     model = new_model(plan.model, train, device)
     notes = plan.notes + _large_vocabulary(corpus, plan)
@@ -182,7 +187,10 @@ def _begin(
         known, new = load_known_weights(model, corpus.vocabulary, source)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
     if alone:
-        notes += (f"one thread is faster now than {threads}, so one is used; --threads insists",)
+        notes += (
+            f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
+            "on all",
+        )
     return model, corpus, dataclasses.replace(plan, notes=notes), speed
 
 
@@ -262,6 +270,11 @@ def _resume(
     refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
     choose_precision(config.precision, device, checkpoint.model)  # refuses what is not there
     if request.threads is None and group.size == 1 and checkpoint.threads:
+        all_threads, count = torch.get_num_threads(), checkpoint.threads
+        if count < all_threads and device.type == "cpu":
+            notes += (
+                f"{count} thread{'s' * (count > 1)}, as before; --threads {all_threads} takes all",
+            )
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
         model = CharRNN(checkpoint.model)

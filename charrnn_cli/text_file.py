@@ -18,12 +18,12 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": ("a Zstandard file", "Unpack it: zstd -dc FILE"),
     b"7z\xbc\xaf\x27\x1c": ("a 7-Zip file", "Unpack it: 7z x FILE"),
     b"%PDF": ("a PDF", "Extract its text: pdftotext FILE -"),
-    b"{\\rtf": ("rich text (RTF)", "Save it as plain text"),
-    b"\xd0\xcf\x11\xe0": ("an Office document", "Save it as plain text"),
-    b"\x89PNG": ("a picture", "Give a text file"),
-    b"\xff\xd8\xff": ("a picture", "Give a text file"),
-    b"SQLite format 3\0": ("a database", "Export its text"),
-    b"\x7fELF": ("a program", "Give a text file"),
+    b"{\\rtf": ("rich text (RTF)", "Save it as plain text."),
+    b"\xd0\xcf\x11\xe0": ("an Office document", "Save it as plain text."),
+    b"\x89PNG": ("a picture", "Give a text file."),
+    b"\xff\xd8\xff": ("a picture", "Give a text file."),
+    b"SQLite format 3\0": ("a database", "Export its text."),
+    b"\x7fELF": ("a program", "Give a text file."),
     b"\xff\xfe\0\0": ("UTF-32 text", "Convert it: iconv -f UTF-32 -t UTF-8 FILE"),
     b"\0\0\xfe\xff": ("UTF-32 text", "Convert it: iconv -f UTF-32 -t UTF-8 FILE"),
     b"\xff\xfe": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
@@ -32,8 +32,7 @@ _MAGIC = {
 
 
 def check_place(source: str) -> None:
-    """Raise TextError if there is no file, or what is there is none that can be read: at once,
-    before anything is imported or opened. `-` is stdin."""
+    """Raise TextError if a source is nothing, a folder or a device; `-` is stdin. Opens nothing."""
     with _named(source):
         _size(source)
 
@@ -62,8 +61,8 @@ def _size(source: str) -> int | None:
     status = os.stat(source)
     if stat.S_ISDIR(status.st_mode):
         raise TextError(
-            f"{source}: is a folder. Give a text file, or join its files: "
-            f"cat {shlex.quote(source)}/*.txt"
+            f"{source}: is a folder. Give a text file; or - for stdin, and the folder's files "
+            f"through a pipe: cat {shlex.quote(source)}/* | charrnn …"
         )
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         raise TextError(f"{source}: is a device or socket. Give a text file, or - for stdin.")

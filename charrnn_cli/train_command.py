@@ -125,7 +125,7 @@ def train(
     }
     given = {setting: value for setting, value in settings.items() if value is not None}
     check_all(given)
-    if text is not None and "TORCHELASTIC_RUN_ID" not in os.environ:  # else the first tells
+    if text is not None and os.environ.get("WORLD_SIZE", "") in ("", "1"):  # else one reads for all
         check_place(text)
     with dying_silently():
         from charrnn_cli.progress import run_training  # these import torch

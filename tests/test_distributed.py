@@ -8,7 +8,7 @@ from processes import files_in, in_processes, train_together
 
 from charrnn_cli.checkpoint import load
 from charrnn_cli.errors import CharRNNError
-from charrnn_cli.group import ALONE
+from charrnn_cli.group import ALONE, Group
 from charrnn_cli.recipe import make_plan
 
 STEPS = 50
@@ -141,18 +141,29 @@ def test_processes_that_read_different_texts_are_told(results):
         assert "mine.txt: is not the same text for all processes" in message
 
 
-def test_rows_with_too_few_lanes_for_the_processes_are_left_out():
-    measured = []
+class Many(Group):
+    """As many processes as a small batch has too few lanes for; there is but one in truth."""
 
-    def slow(model, train):
-        measured.append(train.batch_size)
-        return 20_000.0
+    size = 48
 
-    given = {"minutes": 0.2}
-    alone = make_plan(900_000, 100_000, 65, given, slow)
-    assert min(measured) == alone.train.batch_size == 32
-    measured.clear()
-    together = make_plan(900_000, 100_000, 65, given, slow, processes=48)
-    assert min(measured) == together.train.batch_size == 64
-    given["batch_size"] = 50  # as many as are needed, in any row
-    assert make_plan(900_000, 100_000, 65, given, slow, processes=48).model == alone.model
+
+def test_a_plan_has_a_lane_for_each_process(tmp_path):
+    from factories import ask_to_train, words
+
+    from charrnn_cli.start import open_training
+
+    text = tmp_path / "long.txt"
+    text.write_text(words(90_000))
+    wishes = {"epochs": 0.3, "hidden_size": 4, "batch_size": None, "seq_length": None}
+    with open_training(ask_to_train(text, tmp_path, **wishes)) as training:
+        assert training.trainer.config.batch_size < Many.size
+    with open_training(ask_to_train(text, tmp_path, **wishes), Many()) as training:
+        assert training.trainer.config.batch_size >= Many.size
+
+
+def test_a_batch_size_that_is_given_chooses_no_row():
+    alone, together = (
+        make_plan(900_000, 100_000, 65, {"epochs": 0.5, "batch_size": 50}, None, processes)
+        for processes in (1, 48)
+    )
+    assert alone == together

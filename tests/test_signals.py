@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -28,6 +30,40 @@ def test_a_second_signal_is_left_to_the_system(name):
         stop.finish_step = True
         os.kill(os.getpid(), getattr(signal, name))
         assert {signal.getsignal(getattr(signal, other)) for other in CODES} == {signal.SIG_DFL}
+
+
+TOGETHER = """
+import os, signal
+from charrnn_cli.signals import StopOnSignal
+with StopOnSignal() as stop:
+    stop.finish_step = True
+    both = signal.SIGINT, signal.SIGTERM
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+    print("still here")
+"""
+
+
+def test_a_second_signal_that_comes_with_the_first_ends_the_process():
+    done = subprocess.run([sys.executable, "-c", TOGETHER], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGTERM
+    assert (done.stdout, "race" in done.stderr) == ("", False)
+
+
+def test_what_else_python_complains_of_is_still_told(monkeypatch):
+    class Falls:
+        def __del__(self):
+            raise RuntimeError("fell")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda it: told.append(str(it.exc_value)))
+    before = sys.unraisablehook
+    with StopOnSignal():
+        Falls()
+    assert told == ["fell"]
+    assert sys.unraisablehook == before
 
 
 def test_handlers_are_put_back_at_the_end():

@@ -1,9 +1,14 @@
 """What a run's losses are taken to say."""
 
 import math
+import re
 
 import pytest
+from factories import ask_to_train, train
 
+from charrnn_cli.config import ModelConfig
+from charrnn_cli.progress import verdict_lines
+from charrnn_cli.recipe import enough
 from charrnn_cli.verdict import FEWEST, verdict
 
 
@@ -56,3 +61,32 @@ def test_a_last_evaluation_right_after_another_changes_nothing():
 def test_few_evaluations_tell_nothing(evaluations):
     losses = falling(1.0, evaluations)
     assert verdict(history(losses, losses)) == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("characters", "hidden_size", "epochs", "all_that_pay"),
+    [
+        (84_000, 512, 6.0, True),
+        (84_000, 512, 5.5, True),  # the clock may end it a little early
+        (84_000, 512, 3.0, False),
+        (84_000, 96, 6.0, False),  # a small model learns less by heart
+        (1_000_000, 512, 6.0, False),
+        (1_000_000, 768, 10.0, True),
+    ],
+)
+def test_the_passes_that_pay_are_those_of_the_plan(characters, hidden_size, epochs, all_that_pay):
+    model = ModelConfig("gru", 60, hidden_size, 1, 0.1)
+    assert enough(characters, model, epochs) == all_that_pay
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [(16.0, "It has made all the passes that pay"), (4.0, "It was still improving .* --epochs 8")],
+)
+def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": epochs}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    (line,) = verdict_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    assert re.match(words, line)
+    assert ("--resume" in line) == (epochs < 16)

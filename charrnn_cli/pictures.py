@@ -15,6 +15,7 @@ from charrnn_cli.heat import Cell, Scale, ink
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ft2font import FT2Font
 
 FORMATS = ("png", "svg", "pdf")
 MOST_ROWS = 60  # in one picture: a page that is still legible as a whole
@@ -241,7 +242,7 @@ def _is_selector(character: str) -> bool:
 
 
 @functools.cache
-def _face(font: str) -> "matplotlib.ft2font.FT2Font | None":  # type: ignore[name-defined] # noqa: F821
+def _face(font: str) -> "FT2Font | None":
     """A font by its family's name, None if it is not installed."""
     from matplotlib import font_manager
 

@@ -17,7 +17,7 @@ from charrnn_cli.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
 VAL_FRACTION = 0.1
 GRAD_CLIP = 1.0
 EVALUATIONS = 50  # at most about so many a run
-NEARLY = 0.75
+NEARLY = 0.75  # of a row's epochs: what a run by the clock may end with
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from charrnn_cli.errors import ExitCode, Stopped
 
@@ -25,7 +26,7 @@ class StopOnSignal:
         self.code: ExitCode | None = None
         self.finish_step = False
         self.silent = False  # nothing is said of a signal then
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
         self._complain = sys.unraisablehook
 
     def __call__(self) -> bool:
@@ -42,7 +43,7 @@ class StopOnSignal:
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
         self._before.clear()
         sys.unraisablehook = self._complain
 

@@ -43,9 +43,8 @@ class Speeds:
     def one_is_faster(self, threads: int, model: ModelConfig, train: TrainConfig) -> bool:
         """Whether a single thread is clearly faster than so many. Leaves the number set as it is.
 
-        It is where other programs keep the processor busy, so that threads wait for each other: ten
-        times as fast then. On an idle machine all threads are faster, but for small models on many
-        cores.
+        It may be where other programs keep the processor busy, so that threads wait for each other.
+        On an idle machine all threads are faster, but for small models on many cores.
         """
         return self._with(1, model, train) > FASTER * self._with(threads, model, train)
 

@@ -172,8 +172,9 @@ def _begin(
 
     plan, threads = planned(), torch.get_num_threads()
     chosen = request.threads is not None or "OMP_NUM_THREADS" in os.environ or group.size > 1
-    alone = device.type == "cpu" and not chosen and threads > 1
-    if alone := alone and speeds.one_is_faster(threads, plan.model, plan.train):
+    may_choose = device.type == "cpu" and not chosen and threads > 1
+    alone = may_choose and speeds.one_is_faster(threads, plan.model, plan.train)
+    if alone:
         torch.set_num_threads(1)
         again = planned()  # the time may be enough for more
         if speeds.one_is_faster(threads, again.model, again.train):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -239,8 +239,8 @@ class Trainer:
             f"{self.config.learning_rate / 4:.1g}."
         )
 
-    def _advance(self, **changes: float | None) -> None:
-        self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
+    def _advance(self, **changes: Any) -> None:
+        self.progress = dataclasses.replace(self.progress, **changes)
 
     def _save_last(self) -> None:
         self._count(self.updates.read)

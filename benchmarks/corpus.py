@@ -24,7 +24,7 @@ MORE = "café naïve été über größe señor “quoted” it’s – прив
 MEASURE = """
 import os, re, sys, time
 import numpy as np
-from charrnn_cli.corpus import read_corpus
+from charrnn_cli.text.corpus import read_corpus
 
 def plain(path):
     text = open(path, encoding="utf-8").read()

@@ -24,10 +24,10 @@ import torch
 from side_by_side import medians
 
 from charrnn_cli.config import ModelConfig, TrainConfig
-from charrnn_cli.device import choose_device, describe_device
-from charrnn_cli.model import CharRNN
-from charrnn_cli.optimizer import Optimizer
-from charrnn_cli.updates import Updates
+from charrnn_cli.models.device import choose_device, describe_device
+from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.training.optimizer import Optimizer
+from charrnn_cli.training.updates import Updates
 
 SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
 VOCABULARY = 65

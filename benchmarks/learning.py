@@ -25,11 +25,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from charrnn_cli.checkpoint import load
-from charrnn_cli.corpus import Corpus, read_corpus
-from charrnn_cli.evaluation import held_out_loss
-from charrnn_cli.model import CharRNN, load_weights
-from charrnn_cli.vocabulary import Ids
+from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.models.recurrent.model import CharRNN, load_weights
+from charrnn_cli.text.corpus import Corpus, read_corpus
+from charrnn_cli.text.vocabulary import Ids
+from charrnn_cli.training.evaluation import held_out_loss
 
 BATCH, WINDOW, SIZE = 128, 100, 512
 EVALUATE_EVERY = 20  # steps of the plain loop

@@ -22,9 +22,9 @@ import torch
 from side_by_side import medians
 
 from charrnn_cli.config import ModelConfig, SamplingConfig
-from charrnn_cli.model import CharRNN
-from charrnn_cli.numpy_engine import NumpyEngine
-from charrnn_cli.sampling import generate
+from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from charrnn_cli.sampling.drawing import generate
 
 ROUNDS = 9
 CHARACTERS = 4000  # of one stream, a round
@@ -70,9 +70,9 @@ def torch_speed(model: CharRNN) -> float:
 
 def memory_of_a_sample() -> float:
     """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
-    from charrnn_cli.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
+    from charrnn_cli.checkpoints.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
     from charrnn_cli.config import TrainConfig
-    from charrnn_cli.vocabulary import Vocabulary
+    from charrnn_cli.text.vocabulary import Vocabulary
 
     model = CharRNN(ModelConfig("gru", 61, 256, 2, 0.0))
     checkpoint = Checkpoint(

@@ -28,9 +28,9 @@ STEPS = 8  # in a row
 def train(connection: Connection, environment: dict[str, str], words: dict[str, object]) -> None:
     """In a process of its own: trains some steps whenever told, and answers with the seconds."""
     os.environ.update(environment)
-    from charrnn_cli.distributed import open_group
-    from charrnn_cli.events import Stepped
-    from charrnn_cli.start import Request, open_training
+    from charrnn_cli.training.distributed.processes import open_group
+    from charrnn_cli.training.events import Stepped
+    from charrnn_cli.training.setup import Request, open_training
 
     request = Request(started=time.monotonic(), device="cpu", save_every=1e9, **words)
     with open_group() as group, open_training(request, group) as training:

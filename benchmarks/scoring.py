@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from side_by_side import medians
 
-from charrnn_cli.adaptation import AdaptiveMeter
-from charrnn_cli.checkpoint import load
-from charrnn_cli.surprise import Meter, NumpyReader, Surprise
-from charrnn_cli.torch_reader import TorchReader
+from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.models.torch_reader import TorchReader
+from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
+from charrnn_cli.scoring.surprisal import Meter, NumpyReader, Surprise
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5

@@ -21,9 +21,9 @@ from side_by_side import medians
 from torch import Tensor, nn
 
 from charrnn_cli.config import ModelConfig
-from charrnn_cli.device import choose_device, describe_device, processor
-from charrnn_cli.model import CharRNN, Hidden, detach
-from charrnn_cli.precision import DTYPES, products_in
+from charrnn_cli.models.autocast import DTYPES, products_in
+from charrnn_cli.models.device import choose_device, describe_device, processor
+from charrnn_cli.models.recurrent.model import CharRNN, Hidden, detach
 
 VOCABULARY = 65
 SETTINGS = [  # model, units, layers, batch, window

@@ -1,10 +1,10 @@
 """Entry point of `charrnn` and of `python -m charrnn_cli`."""
 
-from charrnn_cli.signals import dying_silently, end_by_signal
+from charrnn_cli.terminal.signals import dying_silently, end_by_signal
 
 with dying_silently():
     import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
-    from charrnn_cli.app import app
+    from charrnn_cli.commands.app import app
     from charrnn_cli.errors import ExitCode
 
 

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from charrnn_cli.app import app, show_version
+from charrnn_cli.commands.app import app, show_version
 
 # isort: off
 # each adds its command to the app; --help lists them in this order
-from charrnn_cli import train_command  # noqa: F401
-from charrnn_cli import sample_command  # noqa: F401
-from charrnn_cli import info_command  # noqa: F401
-from charrnn_cli import score_command  # noqa: F401
+from charrnn_cli.commands import train as train_command  # noqa: F401
+from charrnn_cli.commands import sample as sample_command  # noqa: F401
+from charrnn_cli.commands import info as info_command  # noqa: F401
+from charrnn_cli.commands import score as score_command  # noqa: F401
 # isort: on
 
 

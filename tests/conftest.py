@@ -12,7 +12,7 @@ from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, s
 from typer.testing import CliRunner
 
 from charrnn_cli.__main__ import app
-from charrnn_cli.checkpoint import load
+from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError
 
@@ -49,7 +49,7 @@ def rain(tmp_path: Path) -> Path:
 @pytest.fixture
 def train_config(rain: Path, tmp_path: Path) -> TrainConfig:
     """The configuration that a small training of `rain` begins with."""
-    from charrnn_cli.start import open_training
+    from charrnn_cli.training.setup import open_training
 
     with open_training(ask_to_train(rain, tmp_path, learning_rate=0.01)) as training:
         return training.trainer.config

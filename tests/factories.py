@@ -15,19 +15,19 @@ import numpy as np
 from hypothesis import settings
 from safetensors.numpy import save as serialize
 
-from charrnn_cli.checkpoint import (
+from charrnn_cli.checkpoints.checkpoint import (
     Checkpoint,
     CorpusInfo,
     Progress,
     to_bytes,
     training_shapes,
 )
+from charrnn_cli.checkpoints.format import sealed
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import ModelConfig, SamplingConfig, TrainConfig
-from charrnn_cli.corpus import Corpus
-from charrnn_cli.header import sealed
-from charrnn_cli.runs import Run
-from charrnn_cli.vocabulary import Vocabulary
-from charrnn_cli.writing import SampleRequest, Samples, open_samples
+from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.vocabulary import Vocabulary
 
 SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
 NOISE = "".join(random.Random(1).choices("abcdefgh", k=600))  # nothing in it to learn
@@ -213,7 +213,7 @@ def metrics_of(run: Run) -> list[dict]:
 
 def ask_to_train(text: Path | None, folder: Path, **wishes):
     """A request for a small run into `folder`; settings and the request's fields by name."""
-    from charrnn_cli.start import Request
+    from charrnn_cli.training.setup import Request
 
     fields = set(Request.__dataclass_fields__)
     given = {name: value for name, value in wishes.items() if name not in fields}
@@ -231,7 +231,7 @@ def ask_to_train(text: Path | None, folder: Path, **wishes):
 
 def train(text: Path | None, folder: Path, stop_at: float = math.inf, **wishes):
     """Train to the end, or to step `stop_at`; return the events and the trainer."""
-    from charrnn_cli.start import open_training
+    from charrnn_cli.training.setup import open_training
 
     with open_training(ask_to_train(text, folder, **wishes)) as training:
         trainer = training.trainer
@@ -269,3 +269,44 @@ def one_line_error(result, code: int) -> str:
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("Error: ")
     return lines[0]
+
+
+# losses and units
+
+
+def history(*losses, rate=0.1):
+    """Records of evaluations at steps 10, 20, …, each with its training and held-out loss."""
+    return [
+        {"step": 10 * n, "train_loss": train, "val_loss": held_out, "learning_rate": rate}
+        for n, (train, held_out) in enumerate(losses, start=1)
+    ]
+
+
+def dialogue(words: int) -> str:
+    """Random words of one paragraph; every few of them stand in quotes."""
+    rng = random.Random(0)
+    pieces = []
+    while len(pieces) < words:
+        some = rng.choices(["rain", "in", "spain", "falls", "mainly"], k=rng.randint(1, 6))
+        pieces += ["“" + " ".join(some) + "”", *rng.choices(["it", "is", "said"], k=5)]
+    return " ".join(pieces)
+
+
+def with_weights(checkpoint: Checkpoint, weights: dict) -> Checkpoint:
+    return dataclasses.replace(checkpoint, weights={**checkpoint.weights, **weights})
+
+
+def gru_that_minds_quotes(unit: int, size: int = 8) -> Checkpoint:
+    """A random GRU, but for one unit: it goes to 1 at an opening quote, to -1 at a closing one, and
+    else keeps what it has."""
+    checkpoint = make_checkpoint("gru", size, 1, vocabulary=dialogue(100) + "\n")
+    weights = {name: values.copy() for name, values in checkpoint.weights.items()}
+    opening, closing = checkpoint.vocabulary.encode("“”")
+    keep, new = size + unit, 2 * size + unit
+    for row in (keep, new):
+        weights["layers.0.weight_ih"][row] = weights["layers.0.weight_hh"][row] = 0
+        weights["layers.0.bias_ih"][row] = weights["layers.0.bias_hh"][row] = 0
+    weights["layers.0.bias_ih"][keep] = 20
+    weights["layers.0.weight_ih"][keep, [opening, closing]] = -40
+    weights["layers.0.weight_ih"][new, [opening, closing]] = 20, -20
+    return with_weights(checkpoint, weights)

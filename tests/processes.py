@@ -39,7 +39,7 @@ def _work(environment, task, folder, *arguments):
     os.environ |= {name: str(value) for name, value in environment.items()}
     import torch
 
-    from charrnn_cli.distributed import open_group
+    from charrnn_cli.training.distributed.processes import open_group
 
     torch.set_num_threads(1)
     with open_group() as group:
@@ -49,8 +49,8 @@ def _work(environment, task, folder, *arguments):
 
 def train_together(group, text, folder, stop_at, **wishes):
     """Train to a step; tell the losses, the end, and a checksum of the weights."""
-    from charrnn_cli.events import Evaluated, Stepped
-    from charrnn_cli.start import open_training
+    from charrnn_cli.training.events import Evaluated, Stepped
+    from charrnn_cli.training.setup import open_training
 
     wishes = wishes if "resume" in wishes else WISHES | wishes
     with open_training(ask_to_train(text, folder, **wishes), group) as training:

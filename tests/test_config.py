@@ -233,7 +233,7 @@ def test_tensor_shapes_are_those_of_the_cell(model, shapes):
 
 @pytest.mark.parametrize("model", CELLS)
 def test_tensor_shapes_are_those_of_the_real_model(model):
-    from charrnn_cli.model import CharRNN
+    from charrnn_cli.models.recurrent.model import CharRNN
 
     config = ModelConfig(model, 5, 3, 2, 0.0)
     real = {name: tuple(value.shape) for name, value in CharRNN(config).named_parameters()}

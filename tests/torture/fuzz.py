@@ -15,7 +15,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 with atheris.instrument_imports(include=["charrnn_cli"]):
-    from charrnn_cli.checkpoint import load, to_bytes
+    from charrnn_cli.checkpoints.checkpoint import load, to_bytes
     from charrnn_cli.errors import CheckpointError
 
 import numpy as np

@@ -19,7 +19,7 @@ from workshop import (
     wait_until,
 )
 
-from charrnn_cli.checkpoint import load
+from charrnn_cli.checkpoints.checkpoint import load
 
 CALLS = "openat,write,fsync,rename,ftruncate"
 EVALUATIONS = 1  # in the resumed run whose saves are spoilt: the last

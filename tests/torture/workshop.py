@@ -9,7 +9,7 @@ from pathlib import Path
 
 from factories import words
 
-from charrnn_cli.checkpoint import load
+from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import CheckpointError
 
 SMALL = ["--hidden-size", "12", "--num-layers", "1", "--batch-size", "4", "--seq-length", "16"]

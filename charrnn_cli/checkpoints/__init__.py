@@ -1,0 +1,1 @@
+"""Checkpoints: the file format, run folders, safe writing."""

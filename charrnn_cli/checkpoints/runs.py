@@ -1,0 +1,266 @@
+"""Run folders: their names, finding them, locking them, and the record of a run's evaluations."""
+
+import contextlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, sync_folder, write_file
+from charrnn_cli.checkpoints.checkpoint import LARGEST, MOST, Checkpoint, to_bytes
+from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there nothing guards against two trainings in one run
+    fcntl = None  # type: ignore[assignment]
+
+HOW_TO_TRAIN = "Make one: charrnn train TEXT"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that holds one training: `best`, `last` and the metrics."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.name or self.folder.resolve().name
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the lowest held-out loss."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON record a line, an evaluation each."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def launch(self) -> Path:
+        """Which launch of several processes made the run."""
+        return self.folder / ".launch"
+
+    @property
+    def newest(self) -> float:
+        """When a checkpoint was last written here, in seconds; 0 if there is none."""
+        # os.path, as in what follows, says no to a name too long, where pathlib raises OSError
+        files = (path for path in (self.best, self.last) if os.path.isfile(path))
+        return max(map(os.path.getmtime, files), default=0.0)
+
+    @property
+    def checkpoint(self) -> Path:
+        """`best`, or `last` while there is no best yet."""
+        return self.best if self.best.is_file() or not self.last.is_file() else self.last
+
+    @property
+    def in_training(self) -> bool:
+        """Whether a process on this machine trains it now; no one knows where there is no flock."""
+        if not fcntl:
+            return False
+        try:
+            with open(self.folder / ".lock", "rb") as file:
+                holder = int(file.read(20))
+                # the lock is tried only if its holder lives, lest that hinder one that begins
+                with contextlib.suppress(PermissionError):  # alive, and someone else's
+                    os.kill(holder, 0)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError, OverflowError):
+            return False
+        return False
+
+    def save(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Write `best` or `last`."""
+        write_file(path, to_bytes(checkpoint))
+
+    def append_metrics(self, record: Mapping[str, float | None]) -> None:
+        """Add one evaluation. Raises WriteError."""
+        append_line(self.metrics, json.dumps(record))
+
+    def drop_metrics_after(self, step: int) -> None:
+        """Forget evaluations past `step`, and a line that a crash left torn."""
+        lines = (json.dumps(record) + "\n" for record in self.metrics_until(step))
+        write_file(self.metrics, "".join(lines).encode())
+
+    def seconds_until(self, step: int) -> float:
+        """The time spent on the run up to its last evaluation at or before `step`."""
+        records = self.metrics_until(step)
+        return float(records[-1]["seconds"]) if records else 0.0
+
+    def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
+        """The evaluations up to a step, in their order; what is no record is passed over."""
+        try:
+            text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
+        except OSError as error:
+            raise WriteError(f"{self.metrics}: cannot be read ({error.strerror}).") from None
+        records = []
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+                record = json.loads(line)
+                if _is_evaluation(record) and record["step"] <= step:
+                    records.append(record)
+        return records
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for one training. Raises RunInUseError, naming the holder, or WriteError."""
+        path = self.folder / ".lock"
+        descriptor = open_regular(path, os.O_RDWR)
+        try:
+            self._take_lock(path, descriptor)
+            self._remove_litter()
+            yield  # the file stays: removing it would let two later ones hold different locks
+        finally:
+            os.close(descriptor)
+
+    def _remove_litter(self) -> None:
+        """Remove temporary files, left by a process that was killed, where that can be done."""
+        with contextlib.suppress(OSError):
+            for stale in self.folder.glob(".*.tmp"):
+                if stale.is_file():  # else it is none of ours
+                    stale.unlink()
+
+    def _take_lock(self, path: Path, descriptor: int) -> None:
+        """Lock an open file and leave this process's number in it."""
+        try:
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            raise RunInUseError(
+                f"run {self.name} is being trained by process {holder or 'unknown'}. "
+                "Wait for it, or choose another --name."
+            ) from None
+        except OSError as error:
+            raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a training that ended before its first checkpoint."""
+        if not self.newest:
+            with contextlib.suppress(OSError):  # it may be gone, or hold what is not ours
+                self.launch.unlink(missing_ok=True)
+                (self.folder / ".lock").unlink(missing_ok=True)
+                self.folder.rmdir()
+
+
+class Onlooker(Run):
+    """A run as those processes see it that write nothing."""
+
+    def save(self, path: Path, checkpoint: Checkpoint) -> None:
+        """The first process does."""
+
+    def append_metrics(self, record: Mapping[str, float | None]) -> None:
+        """The first process does."""
+
+    def drop_metrics_after(self, step: int) -> None:
+        """The first process does."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """The first process holds the run."""
+        yield
+
+    def remove_if_empty(self) -> None:
+        """The first process does."""
+
+
+def _is_evaluation(record: Any) -> bool:
+    """Whether a line of the metrics has a step, a time, and nothing but numbers of some size."""
+    return (
+        type(record["step"]) is int
+        and 0 <= record["step"] <= MOST
+        and record["seconds"] >= 0
+        and all(type(value) in (int, float) and abs(value) <= LARGEST for value in record.values())
+    )
+
+
+def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
+    """Make a new run folder, named after the text unless `name` is given.
+
+    A text's own name, if taken, gets a number. Raises UsageError for a bad or taken `name`,
+    WriteError if the folder cannot be made.
+    """
+    if name is not None and (name != Path(name).name or name in ("", "..") or name[0] in ".-"):
+        raise UsageError(f"--name {name}: must be a plain name: no slash, no dot or - in front.")
+    stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem)
+    stem = stem.lstrip(".-") or "text" if name is None else stem
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 100_000):
+            run = Run(checkpoints / (stem if number == 1 else f"{stem}-{number}"))
+            try:
+                run.folder.mkdir()
+            except FileExistsError:
+                if name is None:
+                    continue
+                other = (
+                    f"or go on with that run: --resume {name}"
+                    if run.newest
+                    else "or remove it: it holds no checkpoint."
+                )
+                raise UsageError(
+                    f"--name {name}: {run.folder} exists. Choose another name, {other}"
+                ) from None
+            sync_folder(checkpoints)
+            return run
+    except OSError as error:
+        raise WriteError(
+            f"{checkpoints}: cannot be written ({error.strerror}). "
+            "Choose another --checkpoints or --name."
+        ) from None
+    raise UsageError(f"{checkpoints / stem}: too many runs of that name. Give a --name.")
+
+
+def list_runs(checkpoints: Path) -> list[Run]:
+    """The runs in a folder that hold a checkpoint, the newest first."""
+    folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
+    runs = [Run(folder) for folder in folders if folder.is_dir()]
+    # names settle a tie, so that the same one is always the newest
+    return sorted(
+        (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True
+    )
+
+
+def find_run(which: str | None, checkpoints: Path) -> Run:
+    """A run by its name or folder; the newest if `which` is None. Raises CheckpointError."""
+    runs = list_runs(checkpoints)
+    if which is None:
+        if not runs:
+            raise CheckpointError(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
+        return runs[0]
+    for folder in (checkpoints / which, Path(which)):
+        if Run(folder).newest:
+            return Run(folder)
+    if os.path.isdir(which):
+        raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
+    if os.path.isfile(which):
+        raise CheckpointError(f"{which}: is a file, not a run. A text goes before --resume.")
+    known = f"Runs there: {', '.join(run.name for run in runs[:10])}" if runs else HOW_TO_TRAIN
+    raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {known}")
+
+
+def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
+    """The file that `which` means: a file, a run's folder or name, or None for the newest run.
+
+    Raises CheckpointError if there is none.
+    """
+    if which is not None and os.path.exists(which) and not os.path.isdir(which):
+        named = Run(checkpoints / which)  # a text may have the name of its own run
+        return named.checkpoint if named.newest else Path(which)
+    return find_run(which, checkpoints).checkpoint

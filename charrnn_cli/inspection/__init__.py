@@ -1,0 +1,1 @@
+"""What a checkpoint and its run say of themselves."""

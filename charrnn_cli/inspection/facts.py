@@ -1,0 +1,116 @@
+"""What a checkpoint file says of its model and training, as values that JSON can hold."""
+
+import math
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, Progress, load, peek
+from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.config import ModelConfig
+from charrnn_cli.errors import CheckpointError, WriteError
+from charrnn_cli.formatting import bits_per_char
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """The facts in a checkpoint, as JSON can hold them. Raises CheckpointError.
+
+    `val_loss` and `bits_per_char` are of the weights in this file, None if they were not measured;
+    `best_val_loss` is the run's best so far. `state`, `finished`, `run_step` and `seconds` are of
+    the run of the file, None where there is no `last.safetensors` to go on from; `seconds`
+    also if the metrics cannot be read. `device` and `marks` are None in files of earlier versions.
+    """
+    checkpoint = load(path)
+    run = _run_of(path, checkpoint)
+    model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
+    val_loss = checkpoint.val_loss
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "format": checkpoint.format,
+        "model": model.model,
+        "hidden_size": model.hidden_size,
+        "num_layers": model.num_layers,
+        "dropout": model.dropout,
+        "parameters": model.parameters,
+        "parts": model_parts(model),
+        "vocabulary_size": len(checkpoint.vocabulary),
+        "vocabulary": checkpoint.vocabulary.characters,
+        "categories": categories(checkpoint.vocabulary.characters),
+        "corpus": {
+            "name": checkpoint.corpus.name,
+            "characters": checkpoint.corpus.characters,
+            "sha256": checkpoint.corpus.sha256,
+        },
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "state": None if run is None else run_state(Run(path.parent), run),
+        "finished": None if run is None else run.finished,
+        "run_step": None if run is None else run.step,
+        "seconds": None if run is None else _seconds(Run(path.parent), run.step),
+        "val_loss": val_loss,
+        "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
+        "best_val_loss": progress.best_val_loss,
+        "best_step": None if progress.best_val_loss is None else progress.best_step,
+        "marks": None if checkpoint.marks is None else dict(vars(checkpoint.marks)),
+        "training": train.to_dict(),
+        "history": [dict(record) for record in checkpoint.history],
+        "torch": checkpoint.torch_version,
+        "device": checkpoint.device,
+        "threads": checkpoint.threads,
+    }
+
+
+def model_parts(model: ModelConfig) -> list[dict[str, Any]]:
+    """A model's layers and its head, from input to output: name, number of inputs and outputs,
+    parameters, and the shape of each tensor."""
+    parts: dict[str, dict[str, Any]] = {}
+    for path, shape in model.tensor_shapes().items():
+        part, tensor = path.rsplit(".", 1)
+        layer = part.removeprefix("layers.")
+        name = part if layer == part else f"{model.model} {int(layer) + 1}"
+        facts = parts.setdefault(part, {"name": name, "parameters": 0, "tensors": {}})
+        facts["tensors"][tensor] = list(shape)
+        facts["parameters"] += math.prod(shape)
+    width = model.vocabulary_size
+    for facts in parts.values():
+        outputs = model.vocabulary_size if facts["name"] == "head" else model.hidden_size
+        facts |= {"inputs": width, "outputs": outputs}
+        width = outputs
+    return list(parts.values())
+
+
+def categories(characters: str) -> dict[str, int]:
+    """How many of the characters are of each of Unicode's general categories, such as Ll."""
+    return dict(Counter(map(unicodedata.category, characters)).most_common())
+
+
+def run_state(run: Run, progress: Progress) -> str:
+    """`training` while a process trains it, else `complete` or `stopped`."""
+    if run.in_training:
+        return "training"
+    return "complete" if progress.finished else "stopped"
+
+
+def _seconds(run: Run, step: int) -> float | None:
+    try:
+        return run.seconds_until(step)
+    except WriteError:
+        return None
+
+
+def _run_of(path: Path, checkpoint: Checkpoint) -> Progress | None:
+    """How far the run is that a checkpoint lies in; None if what lies beside it is of another."""
+    last = Run(path.parent).last
+    try:
+        beside = peek(last) if last.is_file() else None
+    except CheckpointError:
+        beside = None
+    if beside is None or (beside.corpus.sha256, beside.model, beside.train.random_seed) != (
+        checkpoint.corpus.sha256,
+        checkpoint.model,
+        checkpoint.train.random_seed,
+    ):
+        return None
+    return beside.progress

@@ -1,0 +1,147 @@
+"""What `info` shows of a checkpoint: its facts in words, and drawings of them."""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.terminal.ascii_plots import draw_curve, draw_marks, draw_model
+
+CATEGORIES = {
+    "Ll": "lower case", "Lu": "upper case", "Lt": "title case", "Lm": "modifier letters",
+    "Lo": "letters without case", "Mn": "combining marks", "Mc": "spacing marks",
+    "Me": "enclosing marks", "Nd": "digits", "Nl": "letter numbers", "No": "other numbers",
+    "Pc": "connectors", "Pd": "dashes", "Ps": "opening brackets", "Pe": "closing brackets",
+    "Pi": "opening quotes", "Pf": "closing quotes", "Po": "other punctuation",
+    "Sm": "mathematical signs", "Sc": "currency signs", "Sk": "modifier signs",
+    "So": "other signs", "Zs": "spaces", "Zl": "line separators", "Zp": "paragraph separators",
+    "Cc": "control characters", "Cf": "format characters", "Cs": "surrogates",
+    "Co": "private use", "Cn": "unassigned",
+}  # fmt: skip
+"""Unicode's general categories, in words."""
+
+
+def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The facts in words, for a table."""
+    training, corpus = facts["training"], facts["corpus"]
+    layers = facts["num_layers"]
+    rows = [
+        ("file", f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB, format {facts['format']})"),
+        ("run", _run(facts)),
+        (
+            "model",
+            f"{facts['model']}, {layers} layer{'s' if layers > 1 else ''} of "
+            f"{facts['hidden_size']} units, dropout {facts['dropout']:g}",
+        ),
+        ("parameters", f"{facts['parameters']:,}"),
+        ("vocabulary", f"{facts['vocabulary_size']:,} characters: {_shown(facts['vocabulary'])}"),
+        ("categories", _categories(facts["categories"])),
+        ("text", f"{corpus['name']}, {corpus['characters']:,} characters"),
+        ("text's SHA-256", corpus["sha256"]),
+        ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
+        ("settings", _settings(training)),
+        ("held-out loss", _loss(facts["val_loss"])),
+    ]
+    if facts["best_val_loss"] != facts["val_loss"]:
+        rows.append(("best of the run", _loss(facts["best_val_loss"], facts["best_step"])))
+    threads = f", {facts['threads']} CPU thread{'s' if facts['threads'] != 1 else ''}"
+    if not facts["threads"]:
+        threads = ", several processes"
+    on = f", on {facts['device']}" if facts["device"] else ""
+    rows.append(("made with", f"PyTorch {facts['torch']}{on}{threads}"))
+    return rows
+
+
+def drawings(
+    facts: Mapping[str, Any], width: int, signs: Mapping[str, str]
+) -> Iterator[tuple[str, list[str]]]:
+    """The model, the loss curve and the marks, each with its title, in lines of `width` columns."""
+    yield "Model", draw_model(facts["parts"], facts["dropout"], width, signs)
+    curve = draw_curve(facts["history"], facts["best_step"], width, signs)
+    if curve:
+        yield "Loss, nats per character", curve
+    marks, loss = facts["marks"], facts["val_loss"] or facts["best_val_loss"]
+    if marks is not None and loss is not None:
+        losses = [
+            ("uniform", marks["uniform"]),
+            ("unigram", marks["unigram"]),
+            ("5-gram", marks["five_gram"]),
+            ("this model", loss),
+        ]
+        than = bits_per_char(loss - marks["five_gram"])
+        verdict = (
+            f"{abs(than):.3f} bits/char {'worse' if than > 0 else 'better'} than the 5-gram, which "
+            f"was counted on {marks['counted']:,} characters of the training part."
+        )
+        lines = draw_marks(losses, width, signs) + textwrap.wrap(verdict, max(width, 20))
+        yield "Held-out loss beside simple marks", lines
+
+
+def vocabulary_rows(characters: str) -> list[tuple[str, str, str]]:
+    """Each character with its code point and what Unicode says of it."""
+    return [
+        (
+            f"U+{ord(character):04X}",
+            _letter(character),
+            f"{unicodedata.name(character, '')} ({CATEGORIES[unicodedata.category(character)]})",
+        )
+        for character in characters
+    ]
+
+
+def _run(facts: Mapping[str, Any]) -> str:
+    """Whether the run that a file lies in can go on, in words."""
+    if facts["state"] is None:
+        return "the model alone; a new run starts from it with --init-from"
+    words = {
+        "training": "being trained now",
+        "complete": "complete",
+        "stopped": "goes on with --resume",
+    }
+    time = f", after {duration(facts['seconds'])}" if facts["seconds"] else ""
+    return f"{words[facts['state']]}, at step {facts['run_step']:,}{time}"
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} step{'' if count == 1 else 's'}"
+
+
+def _settings(training: Mapping[str, Any]) -> str:
+    ends = [
+        f"{training[name]:g} {name if training[name] != 1 else name.removesuffix('s')}"
+        for name in ("epochs", "minutes")
+        if training[name] is not None
+    ]
+    return (
+        f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
+        f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
+        f"weight decay {training['weight_decay']:g}, {training['precision']}, "
+        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
+        f"random seed {training['random_seed']}"
+    )
+
+
+def _categories(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{CATEGORIES[name]} {count:,}" for name, count in counts.items())
+
+
+def _shown(characters: str, most: int = 120) -> str:
+    """A vocabulary on one line, white space made visible."""
+    more = len(characters) - most
+    shown = "".join(map(_letter, characters[:most]))
+    return shown + (f" … and {more:,} more" if more > 0 else "")
+
+
+def _letter(character: str) -> str:
+    """A character as it can stand alone: white space made visible, a mark on a dotted circle."""
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return f"◌{character}"
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r", " ": "␠"}.get(character, character)
+
+
+def _loss(loss: float | None, step: int | None = None) -> str:
+    if loss is None:
+        return "not measured yet"
+    at = "" if step is None else f", at step {step:,}"
+    return f"{loss:.4f} nats, {bits_per_char(loss):.3f} bits/char{at}"

@@ -1,0 +1,1 @@
+"""The models: their configurations, PyTorch modules and NumPy decoders."""

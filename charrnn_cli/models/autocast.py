@@ -1,0 +1,95 @@
+"""In what precision a training step's matrix products are made.
+
+The weights, their updates and the held-out loss are float32 in any case, and so are the states
+that the CPU's own layers carry.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from charrnn_cli.checkpoints.checkpoint import Array
+from charrnn_cli.config import ModelConfig
+from charrnn_cli.errors import UsageError
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+LARGE = 150_000  # weights of a recurrent matrix from which lower precision pays on a CPU
+CPU = torch.device("cpu")
+FIRST_SCALE = 2.0**16
+FIXED_SCALE = 2.0**10
+PATIENCE = 2_000  # updates in a row without an overflow after which the scale is doubled
+
+
+def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str:
+    """The precision of that name; `auto` takes bfloat16 where this machine computes in it.
+
+    On a GPU it is float32, whose products cuDNN makes in TF32 there: autocast would make those of
+    recurrent layers in float16 instead. The choice follows from the kind of machine and the model's
+    size, not from a measurement: two runs with equal settings on one machine make the same, with as
+    many threads. Raises UsageError for one that the device lacks.
+    """
+    if name == "float16" and model.model == "lstm" and device.type == "cpu":
+        raise UsageError(
+            "--precision float16: an LSTM on the CPU cannot compute in it. Use a GPU, or train one "
+            "anew with bfloat16."
+        )
+    if name != "auto":
+        return name
+    large = model.cell.gates * model.hidden_size**2 >= LARGE
+    return "bfloat16" if device.type == "cpu" and large and _bfloat16_instructions() else "float32"
+
+
+def _bfloat16_instructions() -> bool:
+    """Whether the CPU multiplies bfloat16 itself. Others emulate it, slower than float32."""
+    # not in older versions
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def products_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Within it a model's matrix products are made in that precision."""
+    if precision not in DTYPES:
+        return nullcontext()
+    return torch.autocast(device.type, DTYPES[precision])
+
+
+class LossScale:
+    """Keeps float16 gradients from vanishing: the loss is multiplied by a scale and the gradients
+    divided by it (Micikevicius et al. 2018). An overflow halves the scale; none for `PATIENCE`
+    updates doubles it. For the other precisions, whose range is wide enough, it stays at one; but
+    for bfloat16 on CUDA, where cuDNN's layers compute in float16 all the same, at `FIXED_SCALE`.
+    """
+
+    def __init__(self, precision: str, device: torch.device = CPU) -> None:
+        self.needed = precision == "float16"
+        fixed = FIXED_SCALE if precision == "bfloat16" and device.type == "cuda" else 1.0
+        self.value = FIRST_SCALE if self.needed else fixed
+        self.good = 0  # updates since it last changed
+
+    def state(self) -> Array:
+        """What a resume needs: (2,)."""
+        return np.array([self.value, self.good], dtype=np.float32)
+
+    def restore(self, state: Array) -> None:
+        """Go on from what `state` gave."""
+        self.value, self.good = max(1.0, float(state[0])), int(state[1])
+
+    def unscale_(self, gradients: list[Tensor]) -> None:
+        """Divide gradients by the scale, in place."""
+        if self.value != 1:
+            torch._foreach_mul_(gradients, 1 / self.value)
+
+    def overflowed(self, finite: bool) -> bool:
+        """Note whether an update's gradients were finite; True if it is to be left out, since a
+        smaller scale may bring finite ones."""
+        if not self.needed:
+            return False
+        self.good = self.good + 1 if finite else 0
+        if self.good == PATIENCE:
+            self.value, self.good = 2 * self.value, 0
+        if finite or self.value <= 1:
+            return False
+        self.value /= 2
+        return True

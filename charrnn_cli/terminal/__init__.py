@@ -1,0 +1,1 @@
+"""Streams, bars, heat maps, plots, signals."""

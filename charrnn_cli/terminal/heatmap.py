@@ -1,0 +1,175 @@
+"""A text coloured by a value per character: as lines for a terminal, or as rows for a picture."""
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rich.cells import split_graphemes
+from rich.text import Text
+
+from charrnn_cli.terminal.console import visible
+
+TAB = 8  # columns from one tab stop to the next
+DOTTED_CIRCLE = "\u25cc"
+NARROWEST = 3  # columns: a wide character and the end of its line
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How values become colours, and marks where there is no colour.
+
+    Level `i` holds the values from `edges[i - 1]` up to but not including `edges[i]`. `colours` has
+    the hex colour of each level's background, None for the one that stays plain; `marks` has its
+    character, a space for the plain one.
+    """
+
+    unit: str
+    edges: tuple[float, ...]
+    colours: tuple[str | None, ...]
+    marks: str
+
+    def __post_init__(self) -> None:
+        assert len(self.colours) == len(self.marks) == len(self.edges) + 1
+
+    def level(self, value: float) -> int:
+        """The level of a value; of NaN, which means that there is none, the plain one."""
+        return self.colours.index(None) if math.isnan(value) else bisect_right(self.edges, value)
+
+    def style(self, level: int) -> str:
+        """The rich style of a level: with its background the ink that is legible on it, so that
+        the terminal's own colours do not matter."""
+        colour = self.colours[level]
+        return "" if colour is None else f"{ink(colour)} on {colour}"
+
+    def names(self) -> list[str]:
+        """Each level in words, such as `under 2`, `2 to 4`, `from 4`."""
+        between = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(self.edges)]
+        return [f"under {self.edges[0]:g}", *between, f"from {self.edges[-1]:g}"]
+
+    def legend(self, colour: bool) -> Text:
+        """One line that explains the colours, or the marks."""
+        line = Text(f"{self.unit}: ")
+        for level, name in enumerate(self.names()):
+            if colour:
+                line.append(f" {name} ", self.style(level))
+            elif self.marks[level] != " ":
+                line.append(f"  {self.marks[level]} = {name}")
+        return line
+
+
+SURPRISE = Scale(
+    "bits",
+    edges=(2, 4, 6, 8, 12),
+    colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a", "#7a0177"),
+    marks=" 2468#",
+)
+"""Bits per character: what is expected stays plain, the rest goes from yellow to purple.
+
+The colours of this scale and the next stay apart on a terminal that has only 16 of them.
+"""
+
+ACTIVATION = Scale(
+    "sd from mean",
+    edges=(-1.2, -0.4, 0.4, 1.2),
+    colours=("#2444b0", "#7ac4f0", None, "#ff9a80", "#b2182b"),
+    marks="=- +#",
+)
+"""A hidden unit's activation, in standard deviations from its mean: of a unit that moves evenly
+through its range about as much of each. Blue is below, red above."""
+
+
+def ink(background: str) -> str:
+    """Black or white, whichever has more contrast with a background such as `#ffeda0` (the relative
+    luminance of WCAG 2)."""
+    channels = [int(background[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if luminance > 0.179 else "#ffffff"
+
+
+class Cell(NamedTuple):
+    """What stands in one place of a row: a character with its combining marks, or a blank."""
+
+    text: str
+    width: int  # columns
+    value: float
+
+
+def heat_lines(
+    text: str, values: Sequence[float], scale: Scale, *, width: int, colour: bool
+) -> Iterator[Text]:
+    """The text in lines of at most `width` columns, with `values` (one per character of `text`)
+    as colours, or without `colour` as marks in a line below each that has any."""
+    for row in rows(text, values, width):
+        levels = [scale.level(cell.value) for cell in row]
+        line = Text(no_wrap=True, overflow="ignore", end="")
+        if colour:
+            for level, run in itertools.groupby(
+                zip(levels, row, strict=True), key=lambda pair: pair[0]
+            ):
+                line.append("".join(cell.text for _, cell in run), scale.style(level))
+            yield line
+            continue
+        yield line.append("".join(cell.text for cell in row).rstrip())
+        marks = "".join(
+            scale.marks[level].ljust(cell.width) for level, cell in zip(levels, row, strict=True)
+        )
+        if marks.strip():
+            yield Text(marks.rstrip(), no_wrap=True, overflow="ignore", end="")
+
+
+def rows(text: str, values: Sequence[float], width: int) -> Iterator[list[Cell]]:
+    r"""The text in rows of at most `width` columns, at least `NARROWEST`; `values` has one number
+    per character, NaN where there is none.
+
+    A row ends where the text's line does, with a blank cell that holds the newline's value, or
+    where it is full. Characters that combine share a cell, which has the value furthest from 0;
+    control characters are escapes such as `\x1b`; tabs are blanks up to the next stop.
+    """
+    assert len(text) == len(values)
+    room = max(NARROWEST, width) - 1  # the newline's cell always fits
+    row: list[Cell] = []
+    column = 0
+    for cell in _cells(text, values):
+        if cell.text == "\n":
+            yield [*row, Cell(" ", 1, cell.value)]
+            row, column = [], 0
+            continue
+        if cell.text == "\t":
+            blanks = TAB - column % TAB
+            cell = Cell(" " * min(blanks, room), min(blanks, room), cell.value)
+        if column + cell.width > room and row:
+            yield row
+            row, column = [], 0
+        row.append(cell)
+        column += cell.width
+    if row:
+        yield row
+
+
+def _cells(text: str, values: Sequence[float]) -> Iterator[Cell]:
+    """What is shown of a text, cell by cell; a newline or tab is a cell of that text."""
+    at = 0
+    for plain, run in itertools.groupby(text, key=_is_plain):
+        part = "".join(run)
+        if plain:
+            for start, end, width in split_graphemes(part)[0]:
+                value = max(values[at + start : at + end], key=_distance)
+                alone = "" if width else DOTTED_CIRCLE  # a combining mark without its base
+                yield Cell(alone + part[start:end], width or 1, value)
+        else:
+            for offset, character in enumerate(part):
+                for shown in visible(character):
+                    yield Cell(shown, 1, values[at + offset])
+        at += len(part)
+
+
+def _is_plain(character: str) -> bool:
+    return character not in "\n\t" and visible(character) == character
+
+
+def _distance(value: float) -> float:
+    return -1.0 if math.isnan(value) else abs(value)

@@ -1,0 +1,1 @@
+"""Texts: reading files and streams, the vocabulary, a text as ids."""

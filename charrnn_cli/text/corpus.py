@@ -1,0 +1,194 @@
+"""A text as ids: reading it, splitting off the held-out part, cutting lanes and windows."""
+
+import os
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn_cli.errors import TextError
+from charrnn_cli.text.indexer import CHUNK, Encoder, recoded
+from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
+
+MIN_TRAIN = 17  # characters: one lane of one window of 16
+MIN_HELD_OUT = 2  # characters: one prediction
+MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
+
+Watch = Callable[[TextStream], None]  # is shown a text's stream while it is read
+
+_PLAIN_CONTROLS = frozenset("\t\n\r")  # the rest of them seldom is meant to be in a text
+
+
+@dataclass
+class Corpus:
+    """A text read for training: its ids (N,), vocabulary, and what identifies it.
+
+    `path` is None for stdin or a pipe; `sha256` is of the bytes as read; `notes` says in words
+    what was changed in reading.
+    """
+
+    name: str
+    ids: Ids
+    vocabulary: Vocabulary
+    sha256: str
+    path: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def split(self, val_fraction: float) -> tuple[Ids, Ids]:
+        """The training part and the held-out part, which is the end of the text.
+
+        Raises TextError, with the number needed, if the text is too short for both.
+        """
+        if len(self.ids) < (needed := characters_needed(val_fraction)):
+            raise TextError(
+                f"{self.name}: {len(self.ids):,} characters; training needs at least {needed:,}. "
+                f"Use a longer text{' or a smaller --val-fraction' if val_fraction > 0.1 else ''}."
+            )
+        edge = len(self.ids) - _held_out(len(self.ids), val_fraction)
+        return self.ids[:edge], self.ids[edge:]
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How often the text has each character: (V,)."""
+        counts = np.zeros(len(self.vocabulary), dtype=np.int64)
+        for start in range(0, len(self.ids), CHUNK):  # bincount takes eight bytes an id meanwhile
+            part = self.ids[start : start + CHUNK]
+            counts += np.bincount(part, minlength=len(self.vocabulary))
+        return counts
+
+    def fold_rare(self, min_count: int) -> None:
+        """Read characters that the text has fewer than `min_count` times as U+FFFD.
+
+        Raises TextError if that leaves a single one.
+        """
+        if min_count <= 1:
+            return
+        counts = self.counts()
+        rare = counts < min_count
+        if not rare.any():
+            return
+        points = np.append(self.vocabulary.code_points[~rare], ord(REPLACEMENT))
+        vocabulary = Vocabulary(np.unique(points))
+        if len(vocabulary) < 2:
+            raise TextError(
+                f"{self.name}: has no character {min_count:,} times. Lower --min-count."
+            )
+        self.recode(vocabulary, fold=True)
+        self.notes += (
+            f"{rare.sum():,} of {len(rare):,} characters, rarer than {min_count:,} times each, "
+            f"read as U+FFFD: {counts[rare].sum() / len(self.ids):.2%} of the text",
+        )
+
+    def recode(self, vocabulary: Vocabulary, *, fold: bool) -> None:
+        """Put the text into the ids of a model's vocabulary; with `fold`, U+FFFD for what it lacks.
+
+        They take the place of the ids there were, of which a large text has no room for a copy.
+        Raises TextError, naming them, for characters that are in the vocabulary neither way.
+        """
+        if self.vocabulary.characters == vocabulary.characters:
+            return
+        places = [vocabulary.id_of(character) for character in self.vocabulary.characters]
+        replacement = vocabulary.id_of(REPLACEMENT) if fold else None
+        if None in places and replacement is None:
+            lacking = vocabulary.unknown(self.vocabulary.characters)
+            named = ", ".join(map(describe, lacking[:5]))
+            more = f" and {len(lacking) - 5:,} more" if len(lacking) > 5 else ""
+            raise TextError(
+                f"{self.name}: the model does not know {named}{more}. Give it a text without."
+            )
+        table = np.array(
+            [replacement if place is None else place for place in places], dtype=vocabulary.dtype
+        )
+        self.ids, self.vocabulary = recoded(self.ids, table), vocabulary
+
+
+def characters_needed(val_fraction: float) -> int:
+    """The length of the shortest text that can be trained on."""
+    total = MIN_TRAIN + MIN_HELD_OUT
+    while total - _held_out(total, val_fraction) < MIN_TRAIN:
+        total += 1
+    return total
+
+
+def _held_out(total: int, val_fraction: float) -> int:
+    return max(MIN_HELD_OUT, round(total * val_fraction))
+
+
+def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
+    """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and encode it.
+
+    A byte-order mark is dropped and CRLF is read as LF; `notes` says so. It takes one byte of
+    memory a character, or two if there are more than 256 distinct ones. `watch` is given the stream
+    now and then, to see how far it is. Raises TextError for what cannot be read, is not UTF-8 text,
+    or has fewer than two distinct characters.
+    """
+    stream = TextStream(source, unchanging=True)
+    encoder = Encoder()
+    for piece in stream:
+        encoder.feed(piece)
+        watch(stream)
+    if not encoder.distinct:
+        raise TextError(f"{stream.name}: the text is empty. Give a file with some text in it.")
+    if encoder.distinct < 2:
+        raise TextError(
+            f"{stream.name}: the same character {len(encoder):,} times; "
+            "there is nothing to learn. Give a text with at least two distinct characters."
+        )
+    vocabulary, ids = encoder.finish()
+    corpus = Corpus(
+        stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
+    )
+    corpus.notes += _control_notes(corpus)
+    return corpus
+
+
+def _control_notes(corpus: Corpus) -> tuple[str, ...]:
+    """A word on control characters, which are learned, but may not be meant to be there."""
+    controls = [
+        index
+        for index, character in enumerate(corpus.vocabulary.characters)
+        if unicodedata.category(character) == "Cc" and character not in _PLAIN_CONTROLS
+    ]
+    if not controls:
+        return ()
+    counts = corpus.counts()
+    code_points = corpus.vocabulary.code_points
+    named = ", ".join(f"U+{code_points[i]:04X} {counts[i]:,} times" for i in controls[:3])
+    more = f" and {len(controls) - 3} more" if len(controls) > 3 else ""
+    return (f"control characters are learned as any other: {named}{more}",)
+
+
+def _lasting_path(source: str) -> str | None:
+    """Where a text can be found again from any folder; None for what passes once, as stdin does."""
+    return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None
+
+
+def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:
+    """Shrink batch and window until `characters` hold one step: lanes first, then the window."""
+    predictions = characters - 1
+    seq_length = min(seq_length, predictions)
+    return min(batch_size, predictions // seq_length), seq_length
+
+
+def steps_per_epoch(characters: int, batch_size: int, seq_length: int) -> int:
+    """How many whole windows each lane holds."""
+    return (characters - 1) // (batch_size * seq_length)
+
+
+def cut_lanes(
+    ids: Ids, batch_size: int, seq_length: int, random_seed: int, epoch: int
+) -> tuple[Ids, Ids]:
+    """Cut ids (N,) into contiguous lanes (B, L): the inputs, and as targets the next characters.
+
+    What does not fill whole windows is left out at a place drawn anew each epoch, so that every
+    character is read and the windows' edges differ. Depends on nothing but the arguments.
+    """
+    length = steps_per_epoch(len(ids), batch_size, seq_length) * seq_length
+    used = batch_size * length
+    rng = np.random.default_rng((random_seed, epoch))
+    offset = int(rng.integers(len(ids) - used))
+    inputs = ids[offset : offset + used].reshape(batch_size, length)
+    targets = ids[offset + 1 : offset + 1 + used].reshape(batch_size, length)
+    return inputs, targets

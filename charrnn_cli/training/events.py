@@ -1,0 +1,44 @@
+"""What a training tells while it runs: its steps, its evaluations, its end."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from charrnn_cli.checkpoints.checkpoint import Progress
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One optimizer update: the loss read last, in nats per character, None if none was read since
+    the update before; and the share of the run done."""
+
+    step: int
+    loss: float | None
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses in nats a character;
+    `seconds` since the run began, over all its sessions; `chars_per_second` since the evaluation
+    before."""
+
+    step: int
+    epoch: float
+    train_loss: float
+    val_loss: float
+    learning_rate: float
+    grad_norm: float
+    chars_per_second: float
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run: planned, or early for want of a new best, or asked for from outside."""
+
+    reason: Literal["complete", "patience", "stopped"]
+    progress: Progress
+
+
+Event = Stepped | Evaluated | Finished

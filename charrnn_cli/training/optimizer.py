@@ -1,0 +1,106 @@
+"""The optimizer: Muon for the matrices between hidden units, AdamW for all else."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.models.recurrent.model import CharRNN
+
+MOMENTUM = 0.95
+EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+SIZE = 0.065  # root mean square of an update, for a rate of one; Adam's are near 0.2
+
+
+class Optimizer:
+    """Updates a model's parameters from their gradients.
+
+    Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
+    no direction of the hidden state learns faster than another. Each gate's block is a matrix of
+    its own; it moves at every fourth step, four times as far. The size of its updates is a fixed
+    share of that of Adam's, for any matrix (Liu et al. 2025), so one learning rate does for both.
+    The input table, whose columns are characters, the head and the biases are AdamW's (Loshchilov
+    and Hutter 2019).
+    """
+
+    def __init__(self, model: CharRNN, config: TrainConfig) -> None:
+        parameters = dict(model.named_parameters())
+        names = model.config.hidden_matrices() if config.optimizer == "muon" else ()
+        self.matrices = {name: parameters[name] for name in names}
+        self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
+        self.others = {name: p for name, p in parameters.items() if name not in names}
+        self.exp_avg = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
+        self.weight_decay = config.weight_decay
+        # float16's range is too narrow for it
+        self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+
+    @torch.no_grad()
+    def step(self, rate: Tensor, step: int) -> None:
+        """The update of step number `step`, the first being 0, at a learning rate: a number on the
+        parameters' device."""
+        self._adamw(rate)
+        for name, parameter in self.matrices.items():
+            assert parameter.grad is not None
+            momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
+            if step % EVERY:
+                continue
+            ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
+            size = parameter.shape[1]
+            update = orthogonalize(ahead.view(-1, size, size), self.dtype).view_as(parameter)
+            parameter.mul_(1 - EVERY * self.weight_decay * rate)
+            parameter.sub_(update.mul_(EVERY * SIZE * size**0.5 * rate))
+
+    def skip(self) -> None:
+        """Count an update that is left out: what a resume gives AdamW is the number of steps."""
+        for count in self.steps:
+            count += 1
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and value of all that a resume needs."""
+        for moment in ("exp_avg", "exp_avg_sq", "momentum"):
+            for name, values in getattr(self, moment).items():
+                yield f"{moment}.{name}", values
+
+    def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Go on from what `tensors` gave after so many steps."""
+        for name, values in self.tensors():
+            values.copy_(tensors[name])
+        for count in self.steps:
+            count.fill_(step)
+
+    def _adamw(self, rate: Tensor) -> None:
+        """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
+        adamw(
+            list(self.others.values()),
+            [p.grad for p in self.others.values() if p.grad is not None],
+            list(self.exp_avg.values()),
+            list(self.exp_avg_sq.values()),
+            [],
+            self.steps,
+            fused=True,  # the default loops over tensors in Python
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=rate,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Matrices (N, H, H) with singular values brought near one, between about 0.7 and 1.2: five
+    Newton-Schulz steps with the coefficients of Jordan et al. (2024), computed in `dtype`."""
+    linear, cubic, quintic = COEFFICIENTS
+    x: Tensor = (blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
+        x = torch.baddbmm(x, change, x, beta=linear)
+    return x.to(blocks.dtype)

@@ -1,0 +1,171 @@
+"""A training's events as they are shown: a bar on a terminal, plain lines elsewhere, on stderr."""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.cells import set_cell_size
+from tqdm import tqdm
+
+from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.terminal.console import can_show, say, visible
+from charrnn_cli.training.events import Evaluated, Event, Stepped
+from charrnn_cli.training.preview import Preview
+from charrnn_cli.training.trainer import Trainer
+
+LINE_EVERY = 5.0  # seconds between plain lines of evaluations, at least
+STEP_LINE_EVERY = 30.0  # seconds without a line after which a step gets one
+DRAW_EVERY = 0.1  # seconds between two pictures of the bar
+SMOOTHING = 0.02  # weight of the newest loss in the one shown
+WIDE, NARROW = 72, 26  # columns: from where the time gone is shown; of all else but the text
+
+
+class TrainingDisplay:
+    """Shows a training's events while used as a context; nothing if `quiet`.
+
+    With `preview` a terminal shows what the model writes, now and then.
+    """
+
+    def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
+        self.trainer, self.quiet = trainer, quiet
+        self.terminal = (
+            sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        )
+        self.preview = Preview(trainer) if preview and self.terminal else None
+        self.first_step = trainer.progress.step
+        self.first_share = trainer.share_done()
+        self.begun = time.monotonic()
+        self.loss = 0.0  # a mean of the newest `losses`
+        self.losses = 0
+        self.last: Stepped | None = None
+        self.line_due = 0.0  # the first evaluation is shown at once
+        self.step_line_due = self.begun + STEP_LINE_EVERY
+        self.draw_due = 0.0
+        self.bar = tqdm(
+            total=1.0,
+            initial=self.first_share,
+            file=sys.stderr,
+            leave=False,
+            mininterval=0,
+            delay=1e-9,  # no bar before the first step
+            disable=quiet or not self.terminal,
+        )
+
+    def __enter__(self) -> "TrainingDisplay":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with _unseen():
+            self.bar.close()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if not self.quiet:
+            with _unseen():
+                if isinstance(event, Stepped):
+                    self._step(event)
+                elif isinstance(event, Evaluated):
+                    self._evaluation(event)
+
+    def _step(self, event: Stepped) -> None:
+        self.last = event
+        if event.loss is not None:
+            self.losses += 1
+            newest = max(SMOOTHING, 1 / self.losses)  # a plain mean at first
+            self.loss += newest * (event.loss - self.loss)
+        now = time.monotonic()
+        if self.terminal and now >= self.draw_due:
+            self.draw_due = now + DRAW_EVERY
+            self._draw(event)
+        elif not self.terminal and now >= self.step_line_due:
+            self.step_line_due = now + STEP_LINE_EVERY
+            gone, done = now - self.begun, event.share - self.first_share
+            left = f"{duration(gone / done * (1 - event.share))} left" if done > 0 else ""
+            say("  ".join((*self._figures(event), left)))
+
+    def _figures(self, event: Stepped) -> list[str]:
+        config = self.trainer.config
+        steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
+        speed = steps * config.batch_size * config.seq_length / max(seconds, 1e-9)
+        return [
+            f"step {event.step:,}",
+            f"epoch {event.step / self.trainer.epoch_steps:.1f}",
+            f"loss {self.loss:.3f}",
+            f"{bits_per_char(self.loss):.3f} bits/char",
+            f"{speed:,.0f} chars/s",
+        ]
+
+    def _draw(self, event: Stepped) -> None:
+        """Move the bar, with as much beside it as the terminal is wide enough for."""
+        columns = _columns()
+        gone = "{elapsed}, " if columns >= WIDE else ""
+        self.bar.ncols = columns
+        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
+        figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
+        self.bar.set_description_str(figures, refresh=False)
+        self.bar.update(event.share - self.bar.n)
+
+    def _evaluation(self, event: Evaluated) -> None:
+        now = time.monotonic()
+        if not self.terminal and now < self.line_due:
+            return
+        self.line_due = now + LINE_EVERY
+        self.step_line_due = now + STEP_LINE_EVERY
+        total = self.trainer.total_steps
+        digits = len(f"{total:,.0f}") if total < float("inf") else 6
+        parts = [
+            f"step {event.step:{digits},}",
+            f"epoch {event.epoch:4.1f}",
+            f"train {event.train_loss:.3f}",
+            f"held-out {event.val_loss:.3f}",
+            f"({bits_per_char(event.val_loss):.3f} bits/char)",
+            f"rate {event.learning_rate:7.2g}",
+            f"{event.chars_per_second:7,.0f} chars/s",
+            f"{duration(event.seconds):>7}",
+        ]
+        if event.best:
+            parts.append("best")
+        if not self.terminal:
+            say("  ".join(parts))
+            return
+        if self.last is not None:
+            self._draw(self.last)  # for below the line it is drawn again as it was
+        self.bar.write(
+            fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "), file=sys.stderr
+        )
+        text = self.preview.text() if self.preview else None
+        if text is not None:
+            self.bar.write(one_line(text, _columns()), file=sys.stderr)
+
+
+def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator: str) -> str:
+    """Parts joined, those of the lowest rank left out until the line is within `columns`."""
+    kept = dict(enumerate(parts))
+    while len(line := separator.join(kept.values())) > columns and len(kept) > 1:
+        del kept[min(kept, key=lambda index: ranks[index])]
+    return line
+
+
+def one_line(text: str, columns: int) -> str:
+    """A text within one line of a terminal, with a sign for each line end."""
+    line_end = "↵" if can_show("↵", sys.stderr) else "\\n"
+    shown = visible(text).replace("\n", line_end).replace("\t", " ")
+    return set_cell_size("  > " + shown, columns - 1).rstrip()
+
+
+def _columns() -> int:
+    """The columns of the terminal that stderr is, or COLUMNS where it is set."""
+    if os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _unseen() -> contextlib.suppress:
+    """What cannot be shown, the terminal being gone, must not end the training."""
+    return contextlib.suppress(OSError, ValueError)

@@ -1,0 +1,232 @@
+"""A training from its plan to its result, as the user is told of it."""
+
+import contextlib
+import math
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from charrnn_cli.config import SamplingConfig
+from charrnn_cli.errors import CharRNNError, ExitCode
+from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.models.device import describe_device
+from charrnn_cli.sampling.samples import SampleRequest, open_samples
+from charrnn_cli.terminal.bars import ReadingBar
+from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
+from charrnn_cli.terminal.signals import StopOnSignal
+from charrnn_cli.training.diagnosis import verdict
+from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.distributed.processes import open_group
+from charrnn_cli.training.events import Evaluated, Finished
+from charrnn_cli.training.planning import enough
+from charrnn_cli.training.setup import Request, Training, open_training
+from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
+from charrnn_cli.training.train_display import TrainingDisplay
+from charrnn_cli.training.trainer import Trainer
+
+SAMPLE_LENGTH = 300
+FEW_STEPS = 10  # of which nothing is learned
+WORTH = 200  # steps, at least, that are worth going on for
+
+
+def run_training(
+    request: Request,
+    *,
+    quiet: bool = False,
+    preview: bool = True,
+    tensorboard: bool = False,
+    as_json: bool = False,
+) -> ExitCode:
+    """Train as `request` asks and show it, unless `quiet`.
+
+    With `preview` a terminal shows samples now and then; with `tensorboard` the run's folder gets
+    TensorBoard's file; with `as_json` the result is one object on stdout. Of several processes the
+    first alone shows and writes. Raises CharRNNError.
+    """
+    if tensorboard:
+        check_tensorboard()
+    with (
+        StopOnSignal() as stop,
+        open_group() as group,
+        _told_once(group, stop),
+        ReadingBar(quiet or not group.first) as reading,
+        open_training(request, group, reading.move) as training,
+    ):
+        reading.close()
+        if not group.first:
+            quiet, tensorboard, as_json = True, False, False
+        trainer = training.trainer
+        if not quiet:
+            for line in plan_lines(training):
+                say(to_terminal(line))
+        stop.finish_step = True
+        with (
+            TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
+            ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
+        ):
+            for event in trainer.steps(stop):
+                display.show(event)
+                if scalars and isinstance(event, Evaluated):
+                    scalars.update()
+        code = ExitCode(int(group.highest(stop.code or ExitCode.DONE)))
+    assert isinstance(event, Finished)  # the last one always is
+    if not group.first:
+        return code
+    if code and event.reason == "stopped":
+        text = () if trainer.corpus.path else ("TEXT",)
+        command = command_for(request, trainer, "train", *text, "--resume")
+        say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
+    elif not quiet:
+        for line in end_lines(event, request, trainer):
+            say(line)
+    if as_json:
+        print_json(result(event, trainer))
+    return code
+
+
+@contextlib.contextmanager
+def _told_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
+    """Let one of several processes tell of an error that ends them all, and at once: the launcher
+    ends the others as soon as the first has ended."""
+    stop.silent = group.size > 1  # else each would say it, and the end of one stops the others
+    try:
+        yield
+    except CharRNNError as error:
+        if group.size > 1:
+            if group.tells():
+                say_error(error)
+            error.told = True
+        raise
+
+
+def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
+    """What came of a training, as JSON can hold it: where it is, how far, how good."""
+    progress, run, model = event.progress, trainer.run, trainer.model.config
+    loss = progress.best_val_loss
+    return {
+        "run": run.name,
+        "folder": str(run.folder),
+        "best": None if loss is None else str(run.best),
+        "last": str(run.last),
+        "reason": event.reason,
+        "model": model.model,
+        "parameters": model.parameters,
+        "step": progress.step,
+        "epoch": progress.epoch,
+        "seconds": trainer.seconds(),
+        "val_loss": loss,
+        "bits_per_char": None if loss is None else bits_per_char(loss),
+        "best_step": None if loss is None else progress.best_step,
+        "marks": None if trainer.marks is None else dict(vars(trainer.marks)),
+    }
+
+
+def plan_lines(training: Training) -> list[str]:
+    """What will be trained, on what, how long: one line, after what had to be changed."""
+    trainer, model = training.trainer, training.trainer.model.config
+    config = trainer.config
+    corpus = trainer.corpus
+    steps = (
+        ""
+        if config.epochs is None
+        else f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
+        f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
+    )
+    remaining = duration(training.seconds)
+    if not remaining.startswith("under"):
+        remaining = f"about {remaining}"
+    processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
+    plan = (
+        f"{corpus.name}: {len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct; "
+        f"{model.model} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
+        f"{model.parameters:,} parameters; "
+        f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
+        f"{steps}batch {config.batch_size} x {config.seq_length}, "
+        f"{config.optimizer}, learning rate {config.learning_rate:g}, "
+        f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
+    )
+    return [f"Note: {note}." for note in training.notes] + [plan]
+
+
+def command_for(request: Request, trainer: Trainer, *words: str) -> str:
+    """A `charrnn` command on this run, to be typed where this one was; it ends with the run."""
+    run = trainer.run
+    words = ("charrnn", *words)
+    if run.folder != request.checkpoints / run.name:
+        words += (str(run.folder),)
+    elif str(request.checkpoints) == "checkpoints":
+        words += (run.name,)
+    else:
+        words += (run.name, "--checkpoints", str(request.checkpoints))
+    if request.device != "auto":
+        words += ("--device", request.device)
+    return shlex.join(words)
+
+
+def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
+    """The result in words, where it is, and a short sample of it."""
+    progress = event.progress
+    lines = []
+    if event.reason == "patience":
+        lines.append(
+            f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
+        )
+    if progress.best_val_loss is not None:
+        lines.append(
+            f"Best held-out loss {progress.best_val_loss:.4f} nats "
+            f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "
+            f"{progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
+            f"{trainer.run.best}"
+        )
+        lines += verdict_lines(request, trainer)
+        more = f"More: {command_for(request, trainer, 'sample')}"
+        lines += ["A sample:", sample_text(trainer), more]
+    return lines
+
+
+def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
+    """What the run's losses say of it, and what to do about it."""
+    config, text = trainer.config, () if trainer.corpus.path else ("TEXT",)
+    more = (
+        # start-up may have eaten a short time, and would again
+        f"--minutes {max(1, math.ceil(2 * config.minutes))}"
+        if config.minutes is not None and trainer.progress.step < trainer.total_steps
+        else f"--epochs {max(2 * trainer.progress.epoch, min(1, WORTH / trainer.epoch_steps)):.3g}"
+    )
+    resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
+    if config.minutes is not None and trainer.progress.step < FEW_STEPS:
+        return [
+            f"It has hardly learned: there was time for {trainer.progress.step:,} "
+            f"step{'s' * (trainer.progress.step > 1)} after a start of "
+            f"{duration(trainer.start_up)}. To go on: {resume}"
+        ]
+    how = verdict(trainer.history)
+    characters, model = len(trainer.train_ids), trainer.model.config
+    if how == "improving" and enough(characters, model, trainer.progress.epoch):
+        # the fall is that of the schedule's end: taken up again, such runs grew no better
+        return [
+            "It has made all the passes that pay on a text of this size: more would be learned by "
+            "heart. More text would help."
+        ]
+    words = {
+        "improving": f"It was still improving when it ended. To go on: {resume}",
+        "settled": "It had all but settled: more time would gain little, more text or units more.",
+        "overfitting": "Towards its end it learned the text by heart, so the best is from before: "
+        "more text would help, or more --dropout, or a smaller --hidden-size.",
+        "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
+    }[how]
+    return [words]
+
+
+def sample_text(trainer: Trainer) -> str:
+    """A short sample from the best checkpoint, always the same for the same weights."""
+    request = SampleRequest(
+        checkpoint=str(trainer.run.best),
+        checkpoints=trainer.run.folder.parent,
+        sampling=SamplingConfig(temperature=0.8),
+        length=SAMPLE_LENGTH,
+        random_seed=trainer.config.random_seed,
+    )
+    return "".join(piece for _, piece in open_samples(request).pieces(keep=False))

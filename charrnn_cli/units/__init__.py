@@ -1,0 +1,1 @@
+"""What hidden units follow in a text."""

@@ -1,0 +1,142 @@
+"""What units follow, as it is seen: a table, the text coloured by the best ones, a picture."""
+
+import itertools
+import math
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from rich.text import Text
+from tqdm import tqdm
+
+from charrnn_cli.terminal.console import (
+    print_json,
+    print_lines,
+    say,
+    shows_colour,
+    text_width,
+    visible,
+)
+from charrnn_cli.terminal.heatmap import ACTIVATION, heat_lines, rows
+from charrnn_cli.terminal.text_image import WIDTH, Row, check_picture, draw_page
+from charrnn_cli.units.probe import STILL, Finding
+from charrnn_cli.units.report import MOST_LINES, Exhibit, UnitReport, report_units, worth_a_look
+
+FIGURES = f"{'unit':>6}  {'r':>5}  {'untrained':>9}  {'character':>9}  "
+EXPLANATION = (
+    "For each feature of the text the unit (layer:number, from 0) that follows it best: chosen on "
+    "one half of the text, its correlation r measured on the other. Beside it, what needs no "
+    "learning: the best unit of an untrained model; and what needs no memory: the best function of "
+    "the last character alone. First come those furthest above both."
+)
+COLOURS = (
+    "Shown is the unit after each character, in standard deviations (sd) from its mean; of the "
+    "text the part in which the feature varies most."
+)
+
+
+def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> None:
+    """Find what the units of the model in a file follow in a text, and show it: as lines or JSON on
+    stdout, and as a picture if `plot` names one. Raises CharRNNError."""
+    if plot is not None:
+        check_picture(plot)  # complains now, before anything is computed
+    with _bar() as bar:
+        report = report_units(file, source, lambda share: bar.update(share - bar.n))
+    for note in report.notes:
+        say(f"Note: {note}.")
+    if plot is not None:
+        draw_page(plot, picture_rows(report), ACTIVATION, f"{file} reads {report.source}")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_lines(report_lines(report, text_width(), shows_colour()))
+
+
+def _bar() -> "tqdm[NoReturn]":
+    """A bar on stderr, if that is a terminal, for what takes long enough to wait for."""
+    return tqdm(
+        total=1.0,
+        bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
+        dynamic_ncols=True,
+        file=sys.stderr,
+        leave=False,
+        delay=1,
+        disable=sys.stderr is None or not sys.stderr.isatty(),
+    )
+
+
+def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]:
+    """The table, and below it a stretch of the text for each of the best units."""
+    about = f"{report.file} reads {report.source}, {report.characters:,} characters. {EXPLANATION}"
+    yield from _wrapped(about, width)
+    yield Text()
+    yield Text(f"{FIGURES}feature", "bold")
+    for finding in report.study.findings:
+        yield from _table_row(finding, width)
+    if report.study.left_out:
+        names = ", ".join(feature.name for feature in report.study.left_out)
+        yield from _wrapped(f"Left out, as they change too seldom here: {names}.", width)
+    for exhibit in report.exhibits:
+        yield Text()
+        for line in textwrap.wrap(_title(exhibit), width):
+            yield Text(line, "bold")
+        yield from heat_lines(
+            exhibit.text, _deviations(exhibit), ACTIVATION, width=width, colour=colour
+        )
+    yield Text()
+    yield from _wrapped(COLOURS, width)
+    yield ACTIVATION.legend(colour)
+
+
+def picture_rows(report: UnitReport) -> Iterator[Row]:
+    """The same stretches of text as the rows of a picture."""
+    for exhibit in report.exhibits:
+        if exhibit is not report.exhibits[0]:
+            yield Row("", [])
+        for title in textwrap.wrap(_title(exhibit), WIDTH - 1):
+            yield from (Row("", cells) for cells in rows(title, [math.nan] * len(title), WIDTH))
+        for cells in itertools.islice(rows(exhibit.text, _deviations(exhibit), WIDTH), MOST_LINES):
+            yield Row("", cells)
+
+
+def _table_row(finding: Finding, width: int) -> Iterator[Text]:
+    figures = (
+        f"{_unit(finding):>6}  {finding.correlation:>+5.2f}  {finding.untrained:>+9.2f}  "
+        f"{finding.character:>+9.2f}  "
+    )
+    meaning = f"{finding.feature.name}: {finding.feature.meaning}"
+    room = max(20, width - len(figures))
+    for number, line in enumerate(textwrap.wrap(meaning, room, subsequent_indent="  ")):
+        yield Text(figures + line if number == 0 else " " * len(figures) + line)
+
+
+def _title(exhibit: Exhibit) -> str:
+    """What a stretch of text shows, on one line."""
+    finding = exhibit.finding
+    verb = "rises" if finding.correlation > 0 else "falls"
+    also = ", ".join(
+        f"{other.feature.name} {other.correlation:+.2f}"
+        for other in exhibit.also
+        if worth_a_look(other)
+    )
+    return (
+        f"{_unit(finding)} {verb} with {finding.feature.name} ({finding.feature.meaning}): "
+        f"{finding.correlation:+.2f}" + (f"; also {also}" if also else "")
+    )
+
+
+def _deviations(exhibit: Exhibit) -> list[float]:
+    """The activations in standard deviations from their mean."""
+    finding = exhibit.finding
+    return [(a - finding.mean) / max(finding.deviation, STILL) for a in exhibit.activations]
+
+
+def _unit(finding: Finding) -> str:
+    return f"{finding.layer}:{finding.unit}"
+
+
+def _wrapped(text: str, width: int) -> Iterator[Text]:
+    for line in textwrap.wrap(visible(text), width):
+        yield Text(line)

@@ -1,0 +1,236 @@
+"""`charrnn score` as a user meets it: figures, lines, colours, pictures, errors."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import pytest
+from factories import one_line_error, save_cycle
+
+from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.errors import ExitCode
+from charrnn_cli.scoring import text_score
+
+FIGURES = {
+    "text": str, "checkpoint": str, "characters": int, "lines": int, "bytes": int, "scored": int,
+    "loss": float, "bits_per_char": float, "perplexity": float, "bits": float, "unknown": int,
+    "unknown_bits": float, "unknown_cost": float, "unknown_characters": dict,
+    "known_bits_per_char": float, "val_loss": float, "trained_on": bool, "static": type(None),
+    "adapted": type(None),
+}  # fmt: skip
+LINE = {
+    "line": int, "characters": int, "unknown": int, "bits": float, "bits_per_char": float,
+    "text": str,
+}  # fmt: skip
+
+
+def kinds(record):
+    return {name: type(value) for name, value in record.items()}
+
+
+def scored(invoke, text, *words):
+    """What the command prints of this text, as JSON."""
+    result = invoke("score", "-", "--json", *words, input=text)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+# figures
+
+
+def test_json_has_the_documented_figures(invoke, trained):
+    record = scored(invoke, "Shall I\ncompare", "--checkpoints", trained)
+    assert kinds(record) == FIGURES
+    assert (record["characters"], record["lines"], record["scored"]) == (15, 2, 14)
+    assert record["loss"] == pytest.approx(record["bits_per_char"] * math.log(2))
+
+
+def test_the_held_out_part_scores_its_held_out_loss(invoke, trained):
+    text = (trained.parent / "poems.txt").read_text()
+    held_out = text[len(text) - round(len(text) * 0.1) :]
+    record = scored(invoke, held_out, "--checkpoints", trained)
+    assert record["loss"] == pytest.approx(record["val_loss"], abs=1e-5)
+    assert record["val_loss"] == load(trained / "poems" / "best.safetensors").val_loss
+
+
+def test_the_text_that_the_model_was_trained_on_is_named_as_such(invoke, trained):
+    poems = str(trained.parent / "poems.txt")
+    table = invoke("score", poems, "--checkpoints", trained).stdout
+    assert "it was trained on this very text" in table
+    assert "for comparison" not in table
+    both = invoke("score", poems, *["--checkpoint", "poems"] * 2, "--checkpoints", trained).stdout
+    assert both.count("trained on this very text") == 2
+    assert scored(invoke, Path(poems).read_text(), "--checkpoints", trained)["trained_on"]
+    assert not scored(invoke, "Shall I compare", "--checkpoints", trained)["trained_on"]
+
+
+def test_a_text_that_the_model_knows_by_heart_costs_little(invoke, letters):
+    assert scored(invoke, "abcd\nabcd\n")["bits_per_char"] < 0.01
+    assert scored(invoke, "dcba\ndcba\n")["bits_per_char"] > 10
+
+
+def test_unknown_characters_are_counted_with_their_cost(invoke, letters):
+    record = scored(invoke, "abcdé日日\n")
+    assert record["unknown"] == 3
+    assert record["unknown_characters"] == {"日": 2, "é": 1}
+    assert record["unknown_bits"] == pytest.approx(3 * record["unknown_cost"])
+    assert record["bits"] == pytest.approx(
+        record["unknown_bits"] + record["known_bits_per_char"] * (record["scored"] - 3)
+    )
+
+
+def test_a_long_text_in_blocks_scores_as_in_one(invoke, letters, monkeypatch):
+    text = "abcd\nbca\n" * 300
+    whole = scored(invoke, text)
+    monkeypatch.setattr(text_score, "BLOCK", 100)
+    monkeypatch.setattr("charrnn_cli.text.reader.PIECE", 64)
+    pieces = scored(invoke, text)
+    assert pieces["bits"] == pytest.approx(whole["bits"], rel=1e-5)
+    assert pieces["lines"] == whole["lines"] == 600
+
+
+def test_the_table_says_it_in_words(invoke, letters):
+    shown = invoke("score", "-", input="abcd\nabéd\n").stdout
+    for words in (
+        "stdin, 10 characters in 2 lines",
+        "bits/char",
+        "nats, perplexity",
+        "1 character, 30.",
+    ):
+        assert words in shown
+    assert "'é' (U+00E9) x 1" in shown
+
+
+def test_bom_and_crlf_are_noted_on_stderr(invoke, letters):
+    result = invoke("score", "-", "--json", input=b"\xef\xbb\xbfab\r\ncd")
+    assert json.loads(result.stdout)["characters"] == 5
+    assert result.stderr.splitlines() == [
+        "Note: byte-order mark dropped.", "Note: CRLF line ends read as LF.",
+    ]  # fmt: skip
+    assert invoke("score", "-", "-q", input=b"ab\r\ncd").stderr == ""
+
+
+def test_adapt_tells_both_figures_and_learns(invoke, trained):
+    record = scored(invoke, "so it goes on and on " * 60, "--adapt", "--checkpoints", trained)
+    assert record["adapted"]["bits_per_char"] == record["bits_per_char"]
+    assert record["static"]["loss"] > record["adapted"]["loss"] + 0.3
+    shown = invoke(
+        "score", "-", "--adapt", "--checkpoints", trained, input="on and on " * 60
+    ).stdout
+    assert re.search(r"learning as it reads +gains \d\.\d+ bits/char; without it \d", shown)
+
+
+def test_adapt_leaves_the_checkpoint_as_it_is(invoke, trained):
+    file = trained / "poems" / "best.safetensors"
+    before = file.read_bytes()
+    scored(invoke, "on and on " * 30, "--adapt", "--checkpoints", trained)
+    assert file.read_bytes() == before
+
+
+def test_of_several_models_the_best_comes_first(invoke, letters):
+    save_cycle(letters / "other", "dcba\n")
+    models = ["--checkpoint", "cycle", "--checkpoint", letters / "other" / "cycle"]
+    first, second = invoke("score", "-", *models, input="dcba\n" * 9).stdout.splitlines()
+    assert "other" in first
+    assert first.endswith("fits best")
+    assert second.startswith("cycle ")
+    result = invoke("score", "-", "--json", *models, input="dcba\n" * 9)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert ["other" in record["checkpoint"] for record in records] == [False, True]
+
+
+# lines
+
+
+def test_tsv_has_a_row_for_every_line(invoke, letters):
+    rows = invoke("score", "-", "--tsv", input="abcd\n\nab\té\\\ncd").stdout.splitlines()
+    assert rows[0].split("\t") == ["line", "characters", "unknown", "bits", "bits_per_char", "text"]
+    fields = [row.split("\t") for row in rows[1:]]
+    assert [row[0] for row in fields] == ["1", "2", "3", "4"]
+    assert [row[1] for row in fields] == ["5", "1", "6", "2"]
+    assert [row[2] for row in fields] == ["0", "0", "3", "0"]
+    assert [row[5] for row in fields] == ["abcd", "", r"ab\té\\", "cd"]
+
+
+def test_tsv_adds_up_to_the_whole(invoke, letters):
+    text = "abcd\nbé\ncd\n"
+    rows = invoke("score", "-", "--tsv", input=text).stdout.splitlines()[1:]
+    total = sum(float(row.split("\t")[3]) for row in rows)
+    assert total == pytest.approx(scored(invoke, text)["bits"], abs=1e-3)
+
+
+def test_an_odd_line_is_the_most_surprising(invoke, letters):
+    text = "abcd\n" * 20 + "adbc\n" + "abcd\n" * 20
+    record = scored(invoke, text, "--lines", "2")
+    assert kinds(record) == FIGURES | {"most_surprising": list, "least_surprising": list}
+    assert kinds(record["most_surprising"][0]) == LINE
+    assert record["most_surprising"][0]["line"] == 21
+    assert record["most_surprising"][0]["text"] == "adbc"
+    assert len(record["least_surprising"]) == 2
+
+
+def test_lines_are_listed_with_numbers_and_figures(invoke, letters):
+    shown = invoke("score", "-", "--lines", input="abcd\n" * 30 + "adbc\n").stdout
+    title, first, *_ = shown.splitlines()
+    assert title == "Most surprising lines"
+    assert re.fullmatch(r" +31 +\d+\.\d\d  adbc", first)
+    assert len(re.findall(r"^ +\d+ +\d+\.\d\d  ", shown, re.MULTILINE)) == 20
+
+
+def test_lines_and_show_may_stand_before_the_text(invoke, letters):
+    (letters / "text.txt").write_text("abcd\n" * 3)
+    assert "Most" in invoke("score", "--lines", "text.txt").stdout
+    assert invoke("score", "--show", "text.txt").stdout.count("abcd") == 3
+    assert invoke("score", "--show", "2", "text.txt").stdout.count("abcd") == 2
+    assert invoke("score", "text.txt", "--show", "all").stdout.count("abcd") == 3
+
+
+def test_without_colour_marks_stand_below_what_surprises(invoke, letters):
+    rows = invoke("score", "-", "--show", input="abca\n").stdout.splitlines()
+    assert rows[0].endswith("  abca")
+    assert rows[1] == "#".rjust(rows[0].rindex("abca") + 4) + "#"
+    assert "from 12" in rows[2]
+
+
+# pictures
+
+
+def test_plot_draws_the_text_and_still_tells_the_figures(invoke, letters):
+    result = invoke("score", "-", "--plot", "page.svg", "--json", input="abca\n" * 3)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["lines"] == 3
+    assert (letters / "page.svg").read_text().startswith("<?xml")
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "code", "part"),
+    [
+        ((), b"", ExitCode.TEXT, "stdin: the text is empty"),
+        ((), b"a", ExitCode.TEXT, "1 character; scoring needs at least 2"),
+        ((), b"ab\xff", ExitCode.TEXT, "byte 0xff at offset 2"),
+        (("--checkpoint", "nix"), b"ab", ExitCode.CHECKPOINT, "no run or file 'nix'"),
+        (("--json", "--tsv"), b"ab", ExitCode.USAGE, "--json and --tsv exclude each other"),
+        (("--tsv", "--show"), b"ab", ExitCode.USAGE, "--tsv and --show exclude each other"),
+        (("--lines", "0"), b"ab", ExitCode.USAGE, "--lines 0: must be a number of lines"),
+        (("--plot", "a.gif"), b"ab", ExitCode.USAGE, "must end in .png, .svg or .pdf"),
+        (("--device", "tpu"), b"ab", ExitCode.USAGE, "--device tpu"),
+        (
+            ("--checkpoint", "cycle", "--checkpoint", "cycle", "--lines"),
+            b"ab",
+            ExitCode.USAGE,
+            "Give one --checkpoint",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(invoke, letters, words, text, code, part):
+    assert part in one_line_error(invoke("score", "-", *words, input=text), code)
+
+
+def test_a_missing_file_is_one_line(invoke, letters):
+    assert "nowhere.txt: no such file" in one_line_error(
+        invoke("score", "nowhere.txt"), ExitCode.TEXT
+    )

@@ -1,0 +1,198 @@
+"""Samples: several at once, their random seed, as text and JSON, how much of them is new."""
+
+import dataclasses
+import json
+import os
+from hashlib import sha256
+
+import pytest
+from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
+
+from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
+from charrnn_cli.config import SamplingConfig
+from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.sampling.samples import Samples
+
+GREEDY = SamplingConfig(temperature=0)
+
+
+# several samples
+
+
+def test_several_samples_come_one_after_another(abc_runs):
+    numbers = [index for index, _ in ask_to_write(abc_runs, num_samples=4).pieces(keep=False)]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2, 3}
+
+
+def test_several_samples_each_begin_with_the_seed(abc_runs):
+    assert all(
+        text.startswith("cab") for text in texts(ask_to_write(abc_runs, seed="cab", num_samples=3))
+    )
+
+
+def test_several_samples_differ(abc_runs):
+    assert len(set(texts(ask_to_write(abc_runs, length=60, num_samples=4)))) == 4
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SamplingConfig(), SamplingConfig(top_k=3)])
+def test_the_first_of_several_samples_is_that_of_one_alone(abc_runs, sampling):
+    one = texts(ask_to_write(abc_runs, sampling=sampling, length=100))
+    several = texts(ask_to_write(abc_runs, sampling=sampling, length=100, num_samples=3))
+    assert several[:1] == one
+
+
+def test_the_same_random_seed_gives_the_same_samples(abc_runs):
+    first, second, other = (
+        texts(ask_to_write(abc_runs, length=100, num_samples=2, random_seed=seed))
+        for seed in (7, 7, 8)
+    )
+    assert first == second != other
+
+
+def test_the_same_samples_can_be_drawn_twice(abc_runs):
+    samples = ask_to_write(abc_runs, length=100)
+    assert texts(samples) == texts(samples)
+
+
+# the random seed
+
+
+def test_a_random_seed_that_was_drawn_is_told_and_gives_the_text_again(abc_runs):
+    samples = ask_to_write(abc_runs, random_seed=None, length=60)
+    assert samples.notes == (f"random seed {samples.random_seed}, model {samples.file}",)
+    assert texts(samples) == texts(
+        ask_to_write(abc_runs, random_seed=samples.random_seed, length=60)
+    )
+
+
+def test_drawn_random_seeds_differ(abc_runs):
+    assert len({ask_to_write(abc_runs, random_seed=None).random_seed for _ in range(5)}) > 1
+
+
+def test_a_random_seed_that_was_given_is_not_told(abc_runs):
+    assert ask_to_write(abc_runs, random_seed=3).notes == ()
+
+
+def test_no_random_seed_is_told_where_nothing_is_random(abc_runs):
+    assert ask_to_write(abc_runs, random_seed=None, sampling=GREEDY).notes == ()
+
+
+# samples as one text, and as JSON
+
+
+def records(samples: Samples) -> list[dict]:
+    return [json.loads(line) for line in samples.json_lines()]
+
+
+def test_one_sample_as_text_is_the_sample_alone(abc_runs):
+    samples = ask_to_write(abc_runs, seed="ab", length=50)
+    assert ["".join(samples.text("----"))] == texts(samples)
+
+
+def test_several_samples_as_text_have_a_separator_line_between_two(abc_runs):
+    samples = ask_to_write(abc_runs, seed="ab", length=50, num_samples=3)
+    assert "".join(samples.text("----")) == "\n----\n".join(texts(samples))
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_what_was_written_is_kept_without_the_seed(abc_runs, num_samples):
+    samples = ask_to_write(abc_runs, seed="ab", length=50, num_samples=num_samples)
+    whole = texts(samples)
+    assert ["ab" + text for text in samples.written] == whole
+
+
+def test_a_record_says_all_of_its_sample(abc_runs):
+    samples = ask_to_write(abc_runs, seed="ab", length=30, num_samples=3, random_seed=9)
+    lines = records(samples)
+    assert [line["sample"] for line in lines] == [0, 1, 2]
+    assert [line["seed"] + line["text"] for line in lines] == texts(samples)
+    assert {line["seed"] for line in lines} == {"ab"}
+    assert {line["random_seed"] for line in lines} == {9}
+
+
+def test_a_record_is_one_line(abc_runs):
+    lines = list(ask_to_write(abc_runs, length=200, num_samples=2).json_lines())
+    assert len(lines) == 2
+    assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines)
+
+
+def test_a_record_says_how_surprising_its_text_is(tmp_path):
+    save_cycle(tmp_path, "wxyz")
+    [record] = records(ask_to_write(tmp_path, seed="w"))
+    assert record["bits_per_char"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_surprise_of_a_record_does_not_depend_on_the_filters(abc_runs):
+    [greedy] = records(ask_to_write(abc_runs, sampling=GREEDY))
+    [top] = records(ask_to_write(abc_runs, sampling=SamplingConfig(temperature=9, top_k=1)))
+    assert greedy["text"] == top["text"]
+    assert greedy["bits_per_char"] == top["bits_per_char"] > 0.01
+
+
+# how much of it is new
+
+
+@pytest.fixture
+def cycle_run(tmp_path):
+    """A run whose model writes wxyz for ever, and whose `last` says which text it learned."""
+    text = tmp_path / "text.txt"
+    text.write_text("wxyzwxyzwxyz")
+    corpus = CorpusInfo("text.txt", sha256(text.read_bytes()).hexdigest(), 12, str(text))
+    save_cycle(tmp_path, "wxyz", corpus=dataclasses.replace(corpus, path=None))
+    last = dataclasses.replace(make_checkpoint(training=True), corpus=corpus)
+    save_checkpoint(tmp_path / "cycle" / "last.safetensors", last)
+    return tmp_path
+
+
+def test_the_learned_text_is_the_one_that_the_run_names(cycle_run):
+    corpus = ask_to_write(cycle_run).learned_text(None)
+    assert corpus.vocabulary.decode(corpus.ids) == "wxyzwxyzwxyz"
+
+
+def test_a_learned_text_that_was_changed_is_refused(cycle_run):
+    (cycle_run / "text.txt").write_text("something else")
+    with pytest.raises(TextError, match=r"text\.txt.*--originality TEXT"):
+        ask_to_write(cycle_run).learned_text(None)
+
+
+def test_a_checkpoint_alone_does_not_say_where_its_text_is(cycle_run):
+    (cycle_run / "cycle" / "last.safetensors").unlink()
+    with pytest.raises(UsageError, match="--originality TEXT"):
+        ask_to_write(cycle_run).learned_text(None)
+
+
+@pytest.mark.parametrize("path", ["pipe", "/dev/zero", "text.txt", "nowhere.txt"])
+def test_a_path_in_a_checkpoint_is_read_only_if_it_is_of_an_ordinary_file(
+    cycle_run, monkeypatch, path
+):
+    monkeypatch.chdir(cycle_run)
+    os.mkfifo("pipe")
+    descriptor = os.open("pipe", os.O_RDWR)  # should it be read after all, it does not hang
+    os.write(descriptor, b"w")
+    place = str(cycle_run / path) if path == "pipe" else path
+    last = cycle_run / "cycle" / "last.safetensors"
+    checkpoint = load(last)
+    corpus = dataclasses.replace(checkpoint.corpus, path=place)
+    save_checkpoint(last, dataclasses.replace(checkpoint, corpus=corpus))
+    with pytest.raises(UsageError, match=r"is not there\. Give it: --originality TEXT"):
+        ask_to_write(cycle_run).learned_text(None)
+    os.close(descriptor)
+
+
+def test_a_text_that_was_copied_is_not_new(cycle_run):
+    samples = ask_to_write(cycle_run, seed="z", length=10)
+    texts(samples)
+    words = samples.originality(samples.learned_text(None))
+    assert "0%" in words
+    assert "10 characters: 'wxyzwxyzwx'" in words
+
+
+def test_a_text_that_was_not_learned_is_new(cycle_run, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("zyxwzyxwzyxw")
+    samples = ask_to_write(cycle_run, seed="z", length=10)
+    texts(samples)
+    words = samples.originality(samples.learned_text(str(other)))
+    assert "100%" in words
+    assert words.endswith("none")

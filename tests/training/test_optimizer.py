@@ -1,0 +1,139 @@
+"""The optimizer: what Muon does to a matrix, whose parameters are whose, what a resume needs."""
+
+import pytest
+import torch
+from factories import make_train_config
+
+from charrnn_cli.config import CELLS, ModelConfig
+from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.training.optimizer import EVERY, MOMENTUM, SIZE, Optimizer, orthogonalize
+
+torch.set_num_threads(1)
+
+RATE = torch.tensor(0.01)
+
+
+def random_blocks(count: int = 3, size: int = 24) -> torch.Tensor:
+    return torch.randn(count, size, size, generator=torch.Generator().manual_seed(7))
+
+
+def make_model(name: str = "gru") -> CharRNN:
+    torch.manual_seed(3)
+    return CharRNN(ModelConfig(name, 7, 8, 2, 0.0))
+
+
+def learn(model: CharRNN, optimizer: Optimizer, steps: range) -> None:
+    """So many updates from gradients that depend on the step alone."""
+    for step in steps:
+        generator = torch.Generator().manual_seed(step)
+        for parameter in model.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        optimizer.step(RATE, step)
+
+
+def test_singular_values_are_brought_near_one():
+    blocks = random_blocks() * torch.tensor([1e-4, 1.0, 1e4])[:, None, None]
+    values = torch.linalg.svdvals(orthogonalize(blocks))
+    # the smallest of a random square matrix are all but zero, and rise slowest
+    assert values.max() < 1.3
+    assert values.median() > 0.6
+
+
+def test_directions_are_kept():
+    blocks = random_blocks()
+    u, _, v = torch.linalg.svd(blocks)
+    values = u.mT @ orthogonalize(blocks) @ v.mT
+    off_diagonal = values - torch.diag_embed(values.diagonal(dim1=1, dim2=2))
+    assert off_diagonal.abs().max() < 1e-4
+
+
+def test_each_gates_block_is_made_orthogonal_alone():
+    blocks = random_blocks()
+    alone = torch.cat([orthogonalize(block[None]) for block in blocks])
+    torch.testing.assert_close(orthogonalize(blocks), alone)
+
+
+def test_a_zero_gradient_moves_nothing():
+    assert not orthogonalize(torch.zeros(2, 4, 4)).any()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(name):
+    model = make_model(name)
+    optimizer = Optimizer(model, make_train_config(weight_decay=0.0))
+    before = {key: p.detach().clone() for key, p in model.named_parameters()}
+    learn(model, optimizer, range(1))
+    for key in model.config.hidden_matrices():
+        parameter = model.get_parameter(key)
+        change = (parameter.detach() - before[key]).view(-1, 8, 8)
+        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * SIZE * 8**0.5
+        torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():
+    model = make_model()
+    optimizer = Optimizer(model, make_train_config(weight_decay=0.5))
+    before = {key: p.detach().clone() for key, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(RATE, 0)
+    for key in model.config.hidden_matrices():
+        expected = before[key] * (1 - EVERY * 0.5 * 0.01)
+        torch.testing.assert_close(model.get_parameter(key).detach(), expected)
+
+
+def test_hidden_matrices_stand_still_between_their_updates():
+    model = make_model()
+    optimizer = Optimizer(model, make_train_config())
+    learn(model, optimizer, range(1))
+    matrix, bias = model.get_parameter("layers.0.weight_hh"), model.get_parameter("head.bias")
+    before = matrix.detach().clone(), bias.detach().clone()
+    learn(model, optimizer, range(1, EVERY))
+    assert torch.equal(matrix, before[0])
+    assert not torch.equal(bias, before[1])
+
+
+def test_momentum_outlasts_a_gradient():
+    model = make_model()
+    optimizer = Optimizer(model, make_train_config(weight_decay=0.0))
+    learn(model, optimizer, range(1))
+    before = model.get_parameter("layers.0.weight_hh").detach().clone()
+    for parameter in model.parameters():
+        parameter.grad.zero_()
+    optimizer.step(RATE, EVERY)
+    assert not torch.equal(model.get_parameter("layers.0.weight_hh"), before)
+    assert 0 < MOMENTUM < 1
+
+
+def test_all_but_hidden_matrices_are_adamws():
+    ours, theirs = make_model(), make_model()
+    learn(ours, Optimizer(ours, make_train_config()), range(3))
+    adamw = torch.optim.AdamW(theirs.parameters(), lr=0.01, weight_decay=0.01)
+    for step in range(3):
+        generator = torch.Generator().manual_seed(step)
+        for parameter in theirs.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        adamw.step()
+    hidden = set(ours.config.hidden_matrices())
+    for (name, our), their in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        equal = torch.allclose(our, their, atol=1e-6)
+        assert equal == (name not in hidden), name
+
+
+def test_adamw_alone_when_asked_for():
+    optimizer = Optimizer(make_model(), make_train_config(optimizer="adamw"))
+    assert {name.split(".")[0] for name, _ in optimizer.tensors()} == {"exp_avg", "exp_avg_sq"}
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_what_is_restored_goes_on_as_if_never_stopped(kind):
+    config = make_train_config(optimizer=kind)
+    whole, parts = make_model(), make_model()
+    learn(whole, Optimizer(whole, config), range(EVERY + 1))
+    first = Optimizer(parts, config)
+    learn(parts, first, range(4))
+    second = Optimizer(parts, config)
+    second.restore({name: tensor.clone() for name, tensor in first.tensors()}, 4)
+    learn(parts, second, range(4, EVERY + 1))
+    for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)

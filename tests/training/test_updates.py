@@ -1,0 +1,223 @@
+"""Updates: made one by one, or ahead of what is read, as a GPU is given them.
+
+There is no GPU here. What works ahead is run on the CPU; that nothing in it waits for a GPU, or
+mixes its tensors with the CPU's, is run on PyTorch's `meta` device: it has shapes and no values.
+"""
+
+import contextlib
+import gc
+import itertools
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from factories import ask_to_train, make_train_config, train
+
+from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.config import CELLS, ModelConfig
+from charrnn_cli.errors import DivergedError
+from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.training import cuda_graph
+from charrnn_cli.training import updates as module
+from charrnn_cli.training.events import Evaluated, Stepped
+from charrnn_cli.training.optimizer import EVERY, Optimizer
+from charrnn_cli.training.setup import open_training
+from charrnn_cli.training.throughput import measure_speed
+from charrnn_cli.training.trainer import Trainer
+from charrnn_cli.training.updates import AHEAD, NotFiniteError, Updates
+
+torch.set_num_threads(1)
+
+SHAPE = 6, 4  # T, B
+VOCABULARY = 9
+
+
+def make_updates(cell: str = "gru", device: str = "cpu", **wishes) -> Updates:
+    torch.manual_seed(1)
+    model = CharRNN(ModelConfig(cell, VOCABULARY, 8, 2, 0.3)).train().to(device)
+    config = make_train_config(batch_size=SHAPE[1], seq_length=SHAPE[0])
+    return Updates(model, Optimizer(model, config), config, SHAPE[1], **wishes)
+
+
+def make(updates: Updates, steps: range) -> list[float]:
+    """So many updates, each from ids that depend on the step alone; the losses that are read."""
+    device, losses = updates.hidden[0].device, []
+    for step in steps:
+        generator = torch.Generator().manual_seed(step)
+        ids = torch.randint(VOCABULARY, (2, *SHAPE), generator=generator).to(device)
+        losses += updates.make(*ids, 0.01, step)
+    return losses
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_updates_made_ahead_are_the_same(cell):
+    one_by_one, ahead = make_updates(cell), make_updates(cell, ahead=True)
+    losses = make(one_by_one, range(2 * EVERY + 1))
+    assert make(ahead, range(2 * EVERY + 1)) + ahead.read() == losses
+    assert ahead.grad_norm == one_by_one.grad_norm
+    pairs = zip(ahead.model.parameters(), one_by_one.model.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
+    assert all(map(torch.equal, ahead.hidden, one_by_one.hidden))
+
+
+def test_on_the_cpu_each_loss_is_read_at_once():
+    updates = make_updates()
+    assert [len(make(updates, range(step, step + 1))) for step in range(3)] == [1, 1, 1]
+
+
+def test_losses_of_updates_made_ahead_are_read_after_a_while(monkeypatch):
+    monkeypatch.setattr(module, "WAIT", math.inf)
+    updates = make_updates(ahead=True)
+    assert len(make(updates, range(1))) == 1  # tells how long one takes
+    assert make(updates, range(1, AHEAD)) == []
+    assert len(make(updates, range(AHEAD, AHEAD + 1))) == AHEAD
+    assert updates.read() == []
+
+
+def test_updates_that_take_long_are_not_made_ahead(monkeypatch):
+    monkeypatch.setattr(module, "WAIT", 0.0)
+    updates = make_updates(ahead=True)
+    assert [len(make(updates, range(step, step + 1))) for step in range(3)] == [1, 1, 1]
+
+
+def test_a_state_is_taken_up_and_dropped():
+    updates = make_updates()
+    make(updates, range(1))
+    state = tuple(torch.full_like(values, 0.5) for values in updates.hidden)
+    updates.begin(state)
+    assert all(map(torch.equal, updates.hidden, state))
+    updates.begin()
+    assert not any(values.any() for values in updates.hidden)
+
+
+def test_an_update_made_ahead_that_is_not_finite_is_found_when_it_is_read():
+    updates = make_updates(ahead=True)
+    make(updates, range(3))
+    updates.read()
+    with torch.no_grad():
+        updates.model.head.bias.fill_(math.nan)
+    make(updates, range(3, 5))
+    with pytest.raises(NotFiniteError) as caught:
+        updates.read()
+    assert (caught.value.step, caught.value.kept) == (3, False)
+
+
+@pytest.fixture
+def _adamw_on_meta():
+    """The only operation of an update that `meta` lacks. It returns nothing."""
+    library = torch.library.Library("aten", "IMPL", "Meta")
+    library.impl("_fused_adamw_.tensor_lr", lambda *_, **__: None)
+    yield
+    library._destroy()
+
+
+@pytest.mark.usefixtures("_adamw_on_meta")
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_update_on_a_gpu_waits_for_nothing(cell):
+    updates = make_updates(cell, "meta", ahead=True)
+    updates._most = AHEAD
+    make(updates, range(EVERY + 1))  # raises if a value is asked for, or devices are mixed
+    assert all(parameter.grad.is_meta for parameter in updates.model.parameters())
+    with pytest.raises(RuntimeError, match="meta"):
+        updates.read()
+
+
+# in a run
+
+
+def train_ahead(text, folder, **wishes) -> Trainer:
+    with open_training(ask_to_train(text, folder, **wishes)) as training:
+        training.trainer.updates.ahead = True
+        list(training.trainer.steps())
+        return training.trainer
+
+
+@pytest.mark.parametrize("wishes", [{}, {"save_every": 0.0}])
+def test_a_run_made_ahead_writes_the_same_files(wishes, rain, tmp_path):
+    _, plain = train(rain, tmp_path / "plain", **wishes)
+    ahead = train_ahead(rain, tmp_path / "ahead", **wishes)
+    assert len(plain.history) > 2
+    for ours, theirs in [(ahead.run.best, plain.run.best), (ahead.run.last, plain.run.last)]:
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_run_made_ahead_that_is_stopped_saves_what_it_has_counted(rain, tmp_path):
+    _, plain = train(rain, tmp_path / "plain", stop_at=3)
+    with open_training(ask_to_train(rain, tmp_path / "ahead")) as training:
+        trainer = training.trainer
+        trainer.updates.ahead = True
+        list(trainer.steps(lambda: trainer.progress.step >= 3))
+    assert trainer.run.last.read_bytes() == plain.run.last.read_bytes()
+
+
+def test_a_run_made_ahead_that_diverges_leaves_its_files_as_they_were(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        trainer = training.trainer
+        trainer.updates.ahead = True
+        events = trainer.steps()
+        while not isinstance(next(events), Evaluated):
+            pass
+        saved = trainer.run.last.read_bytes()
+        with torch.no_grad():
+            trainer.model.head.bias.fill_(math.nan)
+        with pytest.raises(DivergedError, match=f"step {trainer.progress.step + 1}:"):
+            list(itertools.takewhile(lambda event: isinstance(event, Stepped), events))
+    assert trainer.run.last.read_bytes() == saved
+    assert load(trainer.run.last, training=True).progress.step > 0
+
+
+# recorded as a graph
+
+
+class Recorder:
+    """PyTorch's CUDA names that a recording needs; it notes what is asked of them."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.device, self.value = "cuda:0", torch.zeros(())
+
+    def wait_stream(self, other: "Recorder") -> None:
+        self.said.append("wait")
+
+    def current_stream(self, device: str) -> "Recorder":
+        return self
+
+    @contextlib.contextmanager
+    def stream(self, stream: "Recorder") -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def graph(self, graph: "Recorder", pool: object, stream: "Recorder") -> Iterator[None]:
+        self.said.append("record")
+        yield
+
+    def CUDAGraph(self) -> "Recorder":  # noqa: N802
+        return self
+
+    def replay(self) -> None:
+        self.said.append("replay")
+
+
+def test_a_function_is_warmed_up_then_recorded_once_then_replayed(monkeypatch):
+    cuda, runs = Recorder(), []
+    monkeypatch.setattr(torch, "cuda", cuda)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+    replayed = cuda_graph.Replayed(cuda)
+    for _ in range(cuda_graph.WARM_UP + 3):
+        replayed(lambda: runs.append(1) or cuda.value)
+    assert len(runs) == cuda_graph.WARM_UP + 1
+    assert cuda.said == ["wait"] * 2 * cuda_graph.WARM_UP + ["record"] + ["replay"] * 3
+
+
+def test_measuring_the_speed_leaves_nothing_behind(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        trainer = training.trainer
+        gc.collect()
+        gc.disable()
+        try:
+            measure_speed(trainer.model, trainer.config, trainer.train_ids)
+            left = [thing for thing in gc.get_objects() if type(thing) is Updates]
+        finally:
+            gc.enable()
+    assert left == [trainer.updates]

@@ -121,7 +121,7 @@ def check(name: str, value: float) -> None:
 def check_all(values: Mapping[str, Any]) -> None:
     """Raise UsageError for the first value that its setting does not allow."""
     for name, value in values.items():
-        if name in (kinds_of := {"model": CELLS, "optimizer": OPTIMIZERS, "precision": PRECISIONS}):
+        if name in (kinds_of := {"optimizer": OPTIMIZERS, "precision": PRECISIONS}):
             kinds = tuple(kinds_of[name])
             if value not in kinds:
                 words = ("auto", *kinds) if name == "precision" else kinds
@@ -130,83 +130,11 @@ def check_all(values: Mapping[str, Any]) -> None:
             check(name, value)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """The layout of one recurrent cell's parameters and state."""
-
-    gates: int
-    states: int
-    biases: tuple[str, ...]
-
-
-# GRU keeps two biases, since its reset gate acts between them; one bias does for the others.
-CELLS: Mapping[str, Cell] = {
-    "gru": Cell(gates=3, states=1, biases=("bias_ih", "bias_hh")),
-    "lstm": Cell(gates=4, states=2, biases=("bias_ih",)),
-    "rnn": Cell(gates=1, states=1, biases=("bias_ih",)),
-}
-
-
 class _Checked:
     """Checks each field that is a setting; None means off."""
 
     def __post_init__(self) -> None:
         check_all(vars(self))
-
-
-@dataclass(frozen=True)
-class ModelConfig(_Checked):
-    """A model's kind and sizes: with the vocabulary, all that is needed to build it.
-
-    Raises UsageError for an unknown kind or a value outside its limits.
-    """
-
-    model: str
-    vocabulary_size: int
-    hidden_size: int
-    num_layers: int
-    dropout: float
-
-    @property
-    def cell(self) -> Cell:
-        """The layout of this model's recurrent cell."""
-        return CELLS[self.model]
-
-    def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every parameter, with V, H and G gates: (G*H, V), (G*H, H), (V, H)."""
-        rows = self.cell.gates * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer in range(self.num_layers):
-            width = self.hidden_size if layer else self.vocabulary_size
-            shapes[f"layers.{layer}.weight_ih"] = (rows, width)
-            shapes[f"layers.{layer}.weight_hh"] = (rows, self.hidden_size)
-            for bias in self.cell.biases:
-                shapes[f"layers.{layer}.{bias}"] = (rows,)
-        shapes["head.weight"] = (self.vocabulary_size, self.hidden_size)
-        shapes["head.bias"] = (self.vocabulary_size,)
-        return shapes
-
-    def hidden_matrices(self) -> tuple[str, ...]:
-        """Names of the parameters (G*H, H) from hidden units to hidden units: a block a gate."""
-        above = (f"layers.{layer}.weight_ih" for layer in range(1, self.num_layers))
-        return *above, *(f"layers.{layer}.weight_hh" for layer in range(self.num_layers))
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the model learns."""
-        return sum(math.prod(shape) for shape in self.tensor_shapes().values())
-
-    @property
-    def multiplications(self) -> int:
-        """How many of them take a character through the model: what its training time follows.
-        The first layer's inputs cost none: they are looked up."""
-        shapes = self.tensor_shapes()
-        del shapes["layers.0.weight_ih"]
-        return sum(math.prod(shape) for shape in shapes.values() if len(shape) == 2)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

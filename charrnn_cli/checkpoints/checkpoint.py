@@ -6,7 +6,7 @@ import math
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,25 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.checkpoints.format import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
-from charrnn_cli.config import ModelConfig, TrainConfig, check_all
+from charrnn_cli.checkpoints.records import (
+    LARGEST,
+    Baselines,
+    CorpusInfo,
+    Progress,
+    checked,
+    from_json,
+    history_record,
+    typed,
+)
+from charrnn_cli.config import TrainConfig, check_all
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.registry import config_class, stored_fields
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
-from charrnn_cli.training.baselines import Marks
 
-MOST = 2**53 - 1  # that is counted: a float holds all whole numbers up to it
-LARGEST = 1e39  # that is measured: single precision, in which a model is trained, ends below it
+MOST = 2**53 - 1  # of a counted number: a float holds all whole numbers up to it
+
+STATE = "hidden."  # what the names of a model's carried state begin with, in `last`
 
 # what reading a file that is not as it should be can raise
 _DAMAGE = (
@@ -33,38 +45,8 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True)
-class CorpusInfo:
-    """What a checkpoint remembers of its text; `path` is kept only in `last`, for --resume."""
-
-    name: str
-    sha256: str
-    characters: int
-    path: str | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. `loss_sum` adds up the steps' losses since the last evaluation.
-
-    `seconds` is kept for runs with a time limit only: without it equal runs give equal bytes.
-    `optimizer_began` is the step at which its moments were zero: 0, but for a run taken up from
-    `best`, which has none.
-    """
-
-    step: int = 0
-    epoch: float = 0.0
-    loss_sum: float = 0.0
-    best_val_loss: float | None = None
-    best_step: int = 0
-    since_best: int = 0
-    seconds: float | None = None
-    finished: bool = False
-    optimizer_began: int = 0
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """All that a checkpoint file holds. `training` has optimizer and hidden state, or is empty."""
+    """All that a checkpoint file holds. `training` has what only a resume needs, or is empty."""
 
     model: ModelConfig
     train: TrainConfig
@@ -77,8 +59,8 @@ class Checkpoint:
     torch_version: str = ""
     threads: int = 0
     format: int = FORMAT
-    device: str | None = None  # this and `marks` are None in files of earlier versions
-    marks: Marks | None = None
+    device: str | None = None  # this and `baselines` are None in files of earlier versions
+    baselines: Baselines | None = None
 
     @property
     def folds(self) -> bool:
@@ -108,8 +90,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     }
     if checkpoint.device is not None:
         header["device"] = checkpoint.device
-    if checkpoint.marks is not None:
-        header["marks"] = vars(checkpoint.marks)
+    if checkpoint.baselines is not None:
+        header["marks"] = vars(checkpoint.baselines)
     tensors = {**checkpoint.weights, **checkpoint.training}
     header = sealed(header, tensors)
     # one key only: the library writes several in random order
@@ -129,7 +111,7 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
         with open(path, "rb") as file:  # once: a training may replace it meanwhile
             start, header = read_header(path, file)
             checkpoint = _from_header(header)
-            shapes = checkpoint.model.tensor_shapes()
+            shapes = checkpoint.model.parameter_shapes()
             size = os.fstat(file.fileno()).st_size - len(start)
             state_shapes = _state_shapes(checkpoint, size)
             _check_memory(path, size)
@@ -171,7 +153,7 @@ def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...
 
     Raises ValueError if neither fits.
     """
-    shapes, state_shapes = checkpoint.model.tensor_shapes(), training_shapes(checkpoint)
+    shapes, state_shapes = checkpoint.model.parameter_shapes(), training_shapes(checkpoint)
     if size == _bytes_of(shapes):
         return {}
     if size != _bytes_of(shapes | state_shapes):
@@ -180,15 +162,15 @@ def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the optimizer's state, the carried hidden state and the loss scale."""
+    """Name and shape of the optimizer's state, the state carried over and the loss scale."""
     model, train = checkpoint.model, checkpoint.train
     shapes = {
         f"optimizer.{moment}.{name}": shape
-        for name, shape in model.tensor_shapes().items()
+        for name, shape in model.parameter_shapes().items()
         for moment in moments(model, train, name)
     }
-    for index in range(model.num_layers * model.cell.states):
-        shapes[f"hidden.{index}"] = (train.batch_size, model.hidden_size)
+    for name, shape in model.state_shapes(train.batch_size).items():
+        shapes[f"{STATE}{name}"] = shape
     if train.precision == "float16":
         shapes["loss_scale"] = (2,)
     return shapes
@@ -196,7 +178,7 @@ def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
 
 def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...]:
     """What the optimizer remembers of a parameter, each of the parameter's shape."""
-    if train.optimizer == "muon" and name in model.hidden_matrices():
+    if train.optimizer == "muon" and name in model.matrices():
         return ("momentum",)
     return ("exp_avg", "exp_avg_sq")
 
@@ -204,18 +186,18 @@ def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...
 def _from_header(header: dict[str, Any]) -> Checkpoint:
     """The checkpoint without its tensors. Raises one of `_DAMAGE`."""
     checkpoint = Checkpoint(
-        model=_from_json(ModelConfig, header["model"]),
-        train=_from_json(TrainConfig, header["train"]),
+        model=_model_config(header["model"]),
+        train=from_json(TrainConfig, header["train"]),
         vocabulary=Vocabulary(header["vocabulary"]),
-        corpus=_from_json(CorpusInfo, header["corpus"]),
-        progress=_from_json(Progress, header["progress"]),
+        corpus=from_json(CorpusInfo, header["corpus"]),
+        progress=from_json(Progress, header["progress"]),
         weights={},
-        history=tuple(_history_record(record) for record in header["history"]),
-        torch_version=_typed("torch", header["torch"], str),
-        threads=_typed("threads", header["threads"], int),
+        history=tuple(history_record(record) for record in header["history"]),
+        torch_version=typed("torch", header["torch"], str),
+        threads=typed("threads", header["threads"], int),
         format=header["format"],
-        device=_typed("device", header["device"], str) if "device" in header else None,
-        marks=_from_json(Marks, header["marks"]) if "marks" in header else None,
+        device=typed("device", header["device"], str) if "device" in header else None,
+        baselines=from_json(Baselines, header["marks"]) if "marks" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:
@@ -224,11 +206,18 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
     return checkpoint
 
 
+def _model_config(values: Any) -> ModelConfig:
+    """A model's configuration from its stored form. Raises one of `_DAMAGE`."""
+    architecture = typed("model", values["model"], str)
+    sizes = checked(values, stored_fields(architecture))
+    return config_class(architecture)(architecture=sizes.pop("model"), **sizes)
+
+
 def _check_numbers(checkpoint: Checkpoint) -> None:
     """Raise ValueError for numbers that no training comes to."""
-    progress, marks = checkpoint.progress, checkpoint.marks
+    progress, baselines = checkpoint.progress, checkpoint.baselines
     numbers = vars(progress) | {"characters": checkpoint.corpus.characters}
-    numbers |= {} if marks is None else vars(marks)
+    numbers |= {} if baselines is None else vars(baselines)
     most = {"best_step": progress.step, "optimizer_began": progress.step}
     for name, value in numbers.items():
         limit = most.get(name, MOST if type(value) is int else LARGEST)
@@ -249,34 +238,6 @@ def _check_memory(path: Path, size: int) -> None:
             f"{path}: needs {3 * size / 1e9:,.0f} GB of memory; this machine has "
             f"{memory / 1e9:,.0f} GB."
         )
-
-
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    """The value, if its type is what the annotation `kind` says; JSON's 1 is a float as well."""
-    kinds = getattr(kind, "__args__", (kind,))
-    if type(value) is int and int not in kinds and float in kinds:
-        value = float(value)
-    if type(value) not in kinds or (isinstance(value, float) and not np.isfinite(value)):
-        raise ValueError(f"{name} is {str(value)[:60]!r}")
-    return value
-
-
-def _from_json(cls: type, values: Any) -> Any:
-    """Build a configuration whose fields are exactly `values`, each of the right type."""
-    kinds = {f.name: f.type for f in fields(cls)}
-    if set(values) != set(kinds):
-        raise ValueError(f"{cls.__name__} needs exactly the fields {', '.join(kinds)}")
-    return cls(**{name: _typed(name, values[name], kind) for name, kind in kinds.items()})
-
-
-def _history_record(record: Any) -> dict[str, float]:
-    if not record.keys() >= {"step", "train_loss", "val_loss"}:
-        raise ValueError("a record of the history lacks its step or losses")
-    values = {name: _typed(name, value, float) for name, value in record.items() if name != "step"}
-    for name, value in values.items():
-        if not (0 if name.endswith("_loss") else -LARGEST) <= value <= LARGEST:
-            raise ValueError(f"{name} is {value}")
-    return {"step": _typed("step", record["step"], int), **values}
 
 
 def _bytes_of(shapes: Mapping[str, tuple[int, ...]]) -> int:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, sync_folder, write_file
-from charrnn_cli.checkpoints.checkpoint import LARGEST, MOST, Checkpoint, to_bytes
+from charrnn_cli.checkpoints.checkpoint import MOST, Checkpoint, to_bytes
+from charrnn_cli.checkpoints.records import LARGEST
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
 
 try:

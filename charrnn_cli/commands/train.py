@@ -15,7 +15,8 @@ from charrnn_cli.commands.app import (
     option,
     reports_errors,
 )
-from charrnn_cli.config import CELLS, OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
+from charrnn_cli.config import OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
+from charrnn_cli.models.registry import ARCHITECTURES, family_of
 from charrnn_cli.terminal.signals import dying_silently
 from charrnn_cli.text.text_file import check_place
 
@@ -28,7 +29,7 @@ def train(
     text: Annotated[str | None, typer.Argument(help="A UTF-8 text file, or - for stdin.")] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help=f"Kind of network: {', '.join(CELLS)} [gru]."),
+        typer.Option("--model", help=f"Kind of network: {', '.join(ARCHITECTURES)} [gru]."),
     ] = None,
     hidden_size: Annotated[int | None, option("hidden_size", default=PLANNED)] = None,
     num_layers: Annotated[int | None, option("num_layers", default=PLANNED)] = None,
@@ -124,6 +125,8 @@ def train(
         "precision": None if precision == "auto" else precision,
     }
     given = {setting: value for setting, value in settings.items() if value is not None}
+    if model is not None:
+        family_of(model)  # refuses an unknown one
     check_all(given)
     if text is not None and os.environ.get("WORLD_SIZE", "") in ("", "1"):  # else one reads for all
         check_place(text)

@@ -1,16 +1,16 @@
 """What a checkpoint file says of its model and training, as values that JSON can hold."""
 
-import math
 import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint, Progress, load, peek
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
+from charrnn_cli.checkpoints.records import Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import ModelConfig
 from charrnn_cli.errors import CheckpointError, WriteError
 from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.models.base import ModelConfig
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": path.stat().st_size,
         "format": checkpoint.format,
-        "model": model.model,
+        "model": model.architecture,
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
         "dropout": model.dropout,
@@ -53,7 +53,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
         "best_val_loss": progress.best_val_loss,
         "best_step": None if progress.best_val_loss is None else progress.best_step,
-        "marks": None if checkpoint.marks is None else dict(vars(checkpoint.marks)),
+        "marks": None if checkpoint.baselines is None else dict(vars(checkpoint.baselines)),
         "training": train.to_dict(),
         "history": [dict(record) for record in checkpoint.history],
         "torch": checkpoint.torch_version,
@@ -65,20 +65,16 @@ def inspect(path: Path) -> dict[str, Any]:
 def model_parts(model: ModelConfig) -> list[dict[str, Any]]:
     """A model's layers and its head, from input to output: name, number of inputs and outputs,
     parameters, and the shape of each tensor."""
-    parts: dict[str, dict[str, Any]] = {}
-    for path, shape in model.tensor_shapes().items():
-        part, tensor = path.rsplit(".", 1)
-        layer = part.removeprefix("layers.")
-        name = part if layer == part else f"{model.model} {int(layer) + 1}"
-        facts = parts.setdefault(part, {"name": name, "parameters": 0, "tensors": {}})
-        facts["tensors"][tensor] = list(shape)
-        facts["parameters"] += math.prod(shape)
-    width = model.vocabulary_size
-    for facts in parts.values():
-        outputs = model.vocabulary_size if facts["name"] == "head" else model.hidden_size
-        facts |= {"inputs": width, "outputs": outputs}
-        width = outputs
-    return list(parts.values())
+    return [
+        {
+            "name": layer.name,
+            "parameters": layer.parameters,
+            "tensors": {name: list(shape) for name, shape in layer.tensors.items()},
+            "inputs": layer.inputs,
+            "outputs": layer.outputs,
+        }
+        for layer in model.layers()
+    ]
 
 
 def categories(characters: str) -> dict[str, int]:

@@ -53,7 +53,7 @@ def _facts(run: Run) -> dict[str, Any]:
     progress = best.progress if last is None else last.progress
     loss = progress.best_val_loss
     return facts | {
-        "model": best.model.model,
+        "model": best.model.architecture,
         "hidden_size": best.model.hidden_size,
         "num_layers": best.model.num_layers,
         "parameters": best.model.parameters,

@@ -10,16 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn_cli.checkpoints.checkpoint import Array
-from charrnn_cli.config import ModelConfig
 from charrnn_cli.errors import UsageError
+from charrnn_cli.models.base import Array, ModelConfig
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-LARGE = 150_000  # weights of a recurrent matrix from which lower precision pays on a CPU
 CPU = torch.device("cpu")
-FIRST_SCALE = 2.0**16
-FIXED_SCALE = 2.0**10
-PATIENCE = 2_000  # updates in a row without an overflow after which the scale is doubled
+FIRST_SCALE = 2.0**16  # factor of a float16 loss at the beginning of a run
+FIXED_SCALE = 2.0**10  # factor of a bfloat16 loss on CUDA
+DOUBLED_AFTER = 2_000  # updates in a row without an overflow, after which the factor is doubled
 
 
 def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str:
@@ -30,15 +28,15 @@ def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str
     size, not from a measurement: two runs with equal settings on one machine make the same, with as
     many threads. Raises UsageError for one that the device lacks.
     """
-    if name == "float16" and model.model == "lstm" and device.type == "cpu":
+    if device.type == "cpu" and name in model.missing_on_cpu:
         raise UsageError(
-            "--precision float16: an LSTM on the CPU cannot compute in it. Use a GPU, or train one "
-            "anew with bfloat16."
+            f"--precision {name}: a model of kind {model.architecture} cannot compute in it on the "
+            "CPU. Use a GPU, or train one anew with bfloat16."
         )
     if name != "auto":
         return name
-    large = model.cell.gates * model.hidden_size**2 >= LARGE
-    return "bfloat16" if device.type == "cpu" and large and _bfloat16_instructions() else "float32"
+    pays = device.type == "cpu" and model.gains_by_bfloat16 and _bfloat16_instructions()
+    return "bfloat16" if pays else "float32"
 
 
 def _bfloat16_instructions() -> bool:
@@ -48,7 +46,7 @@ def _bfloat16_instructions() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def products_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Within it a model's matrix products are made in that precision."""
     if precision not in DTYPES:
         return nullcontext()
@@ -57,9 +55,10 @@ def products_in(precision: str, device: torch.device) -> AbstractContextManager[
 
 class LossScale:
     """Keeps float16 gradients from vanishing: the loss is multiplied by a scale and the gradients
-    divided by it (Micikevicius et al. 2018). An overflow halves the scale; none for `PATIENCE`
-    updates doubles it. For the other precisions, whose range is wide enough, it stays at one; but
-    for bfloat16 on CUDA, where cuDNN's layers compute in float16 all the same, at `FIXED_SCALE`.
+    divided by it (Micikevicius et al. 2018). An overflow halves the scale; `DOUBLED_AFTER` updates
+    without one double it. For the other precisions, whose range is wide enough, it stays at one;
+    but for bfloat16 on CUDA, where cuDNN's layers compute in float16 all the same, at
+    `FIXED_SCALE`.
     """
 
     def __init__(self, precision: str, device: torch.device = CPU) -> None:
@@ -81,13 +80,13 @@ class LossScale:
         if self.value != 1:
             torch._foreach_mul_(gradients, 1 / self.value)
 
-    def overflowed(self, finite: bool) -> bool:
-        """Note whether an update's gradients were finite; True if it is to be left out, since a
-        smaller scale may bring finite ones."""
+    def adjust(self, finite: bool) -> bool:
+        """Adjust the scale to whether an update's gradients were `finite`; return True if the
+        update is to be left out, since a smaller scale may bring finite ones."""
         if not self.needed:
             return False
         self.good = self.good + 1 if finite else 0
-        if self.good == PATIENCE:
+        if self.good == DOUBLED_AFTER:
             self.value, self.good = 2 * self.value, 0
         if finite or self.value <= 1:
             return False

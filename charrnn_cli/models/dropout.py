@@ -13,15 +13,19 @@ class Dropout(nn.Module):
     PyTorch draws a number for each value and makes 53 bits of chance of it, which took a fifth of
     a training step; here a 64-bit number does for four values, and `rate` is met to 2**-17.
 
-    With a `batch_size` the values (T, B, H) are those of some `lanes` of so many. Every process
-    that has a share of them draws for all, so that their number makes no difference.
+    After `take_rows` the values (T, B, H) are those of some rows of a batch. Every process that has
+    a share of them draws for all, so that the number of processes makes no difference.
     """
 
-    def __init__(
-        self, rate: float, batch_size: int | None = None, lanes: slice = slice(None)
-    ) -> None:
+    def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate, self.batch_size, self.lanes = rate, batch_size, lanes
+        self.rate = rate
+        self.batch_size: int | None = None
+        self.rows = slice(None)
+
+    def take_rows(self, batch_size: int, rows: slice) -> None:
+        """From now on values are those of some rows of a batch of that size."""
+        self.batch_size, self.rows = batch_size, rows
 
     def forward(self, values: Tensor) -> Tensor:
         """The values, of any shape and layout, with a share of them dropped."""
@@ -33,7 +37,7 @@ class Dropout(nn.Module):
         if values.device.type != "cpu":
             if whole is values:
                 return nn.functional.dropout(values, self.rate)
-            return values * nn.functional.dropout(whole.fill_(1.0), self.rate)[:, self.lanes]
+            return values * nn.functional.dropout(whole.fill_(1.0), self.rate)[:, self.rows]
         dropped = min(round(self.rate * 2**BITS), 2**BITS - 1)
         count = whole.numel()
         drawn = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
@@ -41,12 +45,13 @@ class Dropout(nn.Module):
         chances = drawn.view(torch.int16)[:count].as_strided(kept.shape, kept.stride())
         torch.ge(chances, dropped - 2 ** (BITS - 1), out=kept)
         if whole is not values:
-            kept = kept[:, self.lanes]
+            kept = kept[:, self.rows]
         return (values * kept).mul_(2**BITS / (2**BITS - dropped))
 
 
 def _as_laid_out(values: Tensor, batch_size: int) -> Tensor:
-    """An empty tensor like values (T, B, H), for so many lanes, in the same order of memory."""
+    """An empty tensor like values (T, B, H), for so many batch rows, in the same order of
+    memory."""
     steps, _, units = values.shape
     if values.stride(1) > values.stride(2):
         return values.new_empty(steps, batch_size, units)

@@ -1,32 +1,75 @@
-"""The PyTorch model as an engine: for sampling on a GPU."""
+"""A PyTorch model as a decoder: for sampling and scoring on a GPU, whatever the architecture."""
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.models.device import choose_device
-from charrnn_cli.models.recurrent.model import CharRNN, load_weights
+from charrnn_cli.models.base import Decoder, Floats, State
+from charrnn_cli.models.module import Model
+from charrnn_cli.text.dataset import Batch
+
+WINDOW = 128  # characters of each stream per forward pass of a model with a state: bounds memory
 
 
-class TorchEngine:
-    """Steps a saved model on a device; the same contract as NumpyEngine."""
+class TorchDecoder(Decoder):
+    """Reads characters with a model in evaluation mode, on the model's device.
 
-    def __init__(self, checkpoint: Checkpoint, device: str, streams: int | None) -> None:
-        self.device = choose_device(device)
-        self.model = CharRNN(checkpoint.model)
-        load_weights(self.model, checkpoint.weights)
-        self.model.to(self.device).eval()
-        self.hidden = self.model.initial_hidden(streams or 1)
-        self.single = streams is None
+    A model that looks back on a limited context reads, as `text.rows.windows` has it, until the
+    context is full; then it goes on with the newer half of what it has read.
+    """
+
+    def __init__(self, model: Model, streams: int | None = None) -> None:
+        self.model, self.single = model, streams is None
+        self.vocabulary_size, self.context = model.config.vocabulary_size, model.config.context
+        self.device = next(model.parameters()).device
+        self._state = {
+            name: values.clone() for name, values in model.initial_state(streams or 1).items()
+        }
+        self._read = torch.empty((0, streams or 1), dtype=torch.long, device=self.device)
+
+    def step(self, ids: Any) -> Floats:
+        """See `Decoder`."""
+        logits: Floats = self.logits(np.asarray(ids)[None])[0]
+        return logits
 
     @torch.no_grad()
-    def step(self, ids: Any) -> npt.NDArray[np.float32]:
-        """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
-        for the next."""
-        row = torch.as_tensor(np.atleast_1d(ids), dtype=torch.long, device=self.device)
-        logits, self.hidden = self.model(row[None], self.hidden)
-        array: npt.NDArray[np.float32] = logits[0].float().cpu().numpy()
-        return array[0] if self.single else array
+    def logits(self, ids: Any) -> Floats:
+        """See `Decoder`."""
+        rows = torch.as_tensor(np.asarray(ids), dtype=torch.long, device=self.device)
+        rows = rows.view(len(rows), -1)  # (T, B)
+        parts = [self._forward(part) for part in self._parts(rows)]
+        array: Floats = torch.cat(parts).float().cpu().numpy()  # (T, B, V)
+        return array[:, 0] if self.single else array
+
+    def state(self) -> State:
+        """See `Decoder`."""
+        return {name: values.float().cpu().numpy() for name, values in self._state.items()}
+
+    def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
+        """See `Decoder`."""
+        for name, values in self._state.items():
+            values[rows] = 0.0 if state is None else torch.from_numpy(state[name]).to(self.device)
+        if isinstance(rows, slice) and rows == slice(None):
+            self._read = self._read[:0]
+
+    def _parts(self, rows: Tensor) -> list[Tensor]:
+        """The rows in as many parts as the model reads at once."""
+        if self.context is None:
+            return list(torch.split(rows, WINDOW))
+        span = self.context - self.context // 2
+        first = (self.context - len(self._read)) or span  # until the context is full
+        return [part for part in (rows[:first], *torch.split(rows[first:], span)) if len(part)]
+
+    def _forward(self, rows: Tensor) -> Tensor:
+        """Logits (T, B, V) after each of some rows (T, B) that the context has room for."""
+        if self.context is None:
+            logits: Tensor
+            logits, self._state = self.model(Batch(rows, None), self._state)
+            return logits
+        if len(self._read) == self.context:
+            self._read = self._read[self.context - self.context // 2 :]
+        self._read = torch.cat([self._read, rows])
+        logits, _ = self.model(Batch(self._read, None), self._state)
+        return logits[-len(rows) :]

@@ -1,24 +1,18 @@
 """Writing text: which characters may follow, drawing one, and the loop around it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.models.base import Decoder
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.integer[Any]]
 
 BLOCK = 256  # random numbers drawn at a time and stream
-
-
-class Engine(Protocol):
-    """What steps a model: NumPy's or PyTorch's."""
-
-    def step(self, ids: Any) -> Floats:
-        """Read one character of each stream; return the logits (V,) or (B, V) for the next."""
 
 
 def probabilities(logits: Floats, config: SamplingConfig) -> Floats:
@@ -82,7 +76,7 @@ def draw(weights: Floats, uniform: Any) -> Any:
 
 
 def generate(
-    engine: Engine,
+    decoder: Decoder,
     prompt: Sequence[int] | Ids,
     config: SamplingConfig,
     random_seed: int,
@@ -95,25 +89,24 @@ def generate(
     """
     if not len(prompt):
         raise ValueError("the prompt is empty")
-    for index in prompt:
-        logits = engine.step(int(index) if streams is None else np.full(streams, index))
+    ids = np.asarray(prompt, dtype=np.int64)
+    logits = decoder.prefill(ids if streams is None else ids[:, None].repeat(streams, axis=1))
     rngs = [np.random.default_rng((random_seed, i)) for i in range(streams or 1)]
     while True:
         block = np.stack([rng.random(BLOCK) for rng in rngs], axis=1)  # (BLOCK, B)
         for uniform in block[:, 0].tolist() if streams is None else block:
             chosen = draw(weights(logits, config), uniform)
             yield chosen
-            logits = engine.step(chosen)
+            logits = decoder.step(chosen)
 
 
-def surprise(engine: Engine, prompt: Sequence[int] | Ids, ids: Ids) -> Floats:
+def surprise(decoder: Decoder, prompt: Sequence[int] | Ids, ids: Ids) -> Floats:
     """Bits (T,) that each of ids (T,), written after the prompt, costs under the model itself:
-    at temperature 1 and without filters. `engine` is a new one, of one stream."""
-    for index in prompt:
-        logits = engine.step(int(index))
+    at temperature 1 and without filters. `decoder` is a new one, of one stream."""
+    logits = decoder.prefill(np.asarray(prompt, dtype=np.int64))
     bits = np.empty(len(ids))
     for place, index in enumerate(ids.tolist()):
         shifted = logits.astype(np.float64) - logits.max()
         bits[place] = (np.log(np.exp(shifted).sum()) - shifted[index]) / np.log(2)
-        logits = engine.step(index)
+        logits = decoder.step(index)
     return bits

@@ -12,8 +12,9 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.config import SamplingConfig, check_all
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
-from charrnn_cli.sampling.drawing import Engine, generate, surprise
+from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.registry import build_decoder
+from charrnn_cli.sampling.drawing import generate, surprise
 from charrnn_cli.sampling.originality import GRAM, compare
 from charrnn_cli.text.corpus import Corpus, read_corpus
 from charrnn_cli.text.reader import read_text
@@ -177,12 +178,16 @@ class Samples:
         vocabulary = self.checkpoint.vocabulary
         return vocabulary.encode(self.seed).tolist() or [vocabulary.line_start]
 
-    def _engine(self, streams: int | None) -> Engine:
+    def _engine(self, streams: int | None) -> Decoder:
         if self.request.device in ("auto", "cpu"):
-            return NumpyEngine(self.checkpoint.model, self.checkpoint.weights, streams)
-        from charrnn_cli.models.torch_decoder import TorchEngine
+            return build_decoder(self.checkpoint.model, self.checkpoint.weights, streams)
+        from charrnn_cli.models.device import choose_device
+        from charrnn_cli.models.torch_decoder import TorchDecoder
+        from charrnn_cli.models.weights import trained_model
 
-        return TorchEngine(self.checkpoint, self.request.device, streams)
+        device = choose_device(self.request.device)
+        model = trained_model(self.checkpoint.model, self.checkpoint.weights, device)
+        return TorchDecoder(model, streams)
 
 
 def open_samples(request: SampleRequest) -> Samples:

@@ -5,16 +5,18 @@ import torch
 from torch import nn
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.models.recurrent.model import CharRNN, detach, load_weights
+from charrnn_cli.models.weights import trained_model
 from charrnn_cli.scoring.surprisal import Bits, Ids
+from charrnn_cli.text.dataset import Batch
 
 SEGMENT = 32  # characters measured, and then learned from, at a time
-RATE = 2e-3  # gains much on foreign text, and hardly less than any other rate on its own kind
-DECAY = 1e-3  # part of the way back to where it began, after each segment
+RATE = 2e-3  # step size: gains much on foreign text, and little less than the best on its own kind
+DECAY = 1e-3  # share of the way back to the checkpoint's weights, after each segment
 
 
 class AdaptiveMeter:
-    """Measures the surprise of a text while the model learns it, each segment once it was measured.
+    """Measures the surprisal of a text while the model learns it, each segment once it was
+    measured.
 
     After each segment every weight takes a gradient step, scaled by the root mean square of its
     gradients so far, and goes back a little towards where it began: the RMS variant of Krause,
@@ -30,35 +32,37 @@ class AdaptiveMeter:
         decay: float = DECAY,
         segment: int = SEGMENT,
     ) -> None:
-        self.model = CharRNN(checkpoint.model)
-        load_weights(self.model, checkpoint.weights)
-        self.model.to(device).eval()
+        self.model = trained_model(checkpoint.model, checkpoint.weights, device)
         self.device, self.rate, self.decay, self.segment = device, rate, decay, segment
         self.weights = list(self.model.parameters())
         self.start = [weight.detach().clone() for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.weights]
         self.updates = 0
-        self.hidden = self.model.initial_hidden(1)
-        self.last: Ids = np.empty(0, np.int64)  # the character before the next block
+        self.state = self.model.initial_state(1)
+        context = checkpoint.model.context
+        self.before = 0 if context is None else context // 2  # characters read before a segment
+        self.last: Ids = np.empty(0, np.int64)  # the characters before the next block
 
     def bits(self, ids: Ids) -> Bits:
-        """See `surprise.Meter`."""
+        """See `surprisal.Meter`."""
         text = np.concatenate([self.last, ids])
         bits = np.full(len(ids), np.nan)
-        first = len(ids) - len(text) + 1
-        for begin in range(0, len(text) - 1, self.segment):
-            part = text[begin : begin + self.segment + 1]
-            bits[first + begin : first + begin + len(part) - 1] = self._segment(part)
-        self.last = text[-1:]
+        first = len(ids) - len(text)  # of the text's first character in `bits`
+        for begin in range(max(0, len(self.last) - 1), len(text) - 1, self.segment):
+            end = min(begin + self.segment, len(text) - 1)
+            read = text[max(0, begin - self.before) : end + 1]
+            bits[first + begin + 1 : first + end + 1] = self._segment(read, end - begin)
+        self.last = text[max(0, len(text) - 1 - self.before) :]
         return bits
 
-    def _segment(self, ids: Ids) -> Bits:
-        """The bits (T,) of all but the first of ids (T+1,); the model has then learned them."""
+    def _segment(self, ids: Ids, new: int) -> Bits:
+        """The bits of the last `new` of ids (T+1,); the model has then learned them."""
         row = torch.from_numpy(ids).to(self.device)
-        logits, hidden = self.model(row[:-1, None], self.hidden)
-        losses = nn.functional.cross_entropy(logits[:, 0], row[1:], reduction="none")
+        logits, state = self.model(Batch(row[:-1, None], row[1:, None]), self.state)
+        losses = nn.functional.cross_entropy(logits[-new:, 0], row[-new:], reduction="none")
         gradients = torch.autograd.grad(losses.mean(), self.weights)
-        self.hidden = detach(hidden)  # carried over: the next segment continues the text
+        # carried over: the next segment continues the text
+        self.state = {name: values.detach() for name, values in state.items()}
         self._learn(gradients)
         bits: Bits = losses.detach().double().cpu().numpy() / np.log(2)
         return bits

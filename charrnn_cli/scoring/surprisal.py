@@ -1,122 +1,103 @@
-"""How much each character of a text surprises a model, in bits, block by block."""
+"""The surprisal of each character of a text under a model, in bits, block by block."""
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+import itertools
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from charrnn_cli.models.base import Decoder, Floats, State
+from charrnn_cli.text.rows import MAX_ROWS, Rows, stateful_rows, windows
 
 Ids = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.float64]
-State = tuple[npt.NDArray[np.float32], ...]
-"""The state of one stream: (H,) of each layer, two of an LSTM's."""
+OpenDecoder = Callable[[int | None], Decoder]
+"""Makes a decoder for so many streams; None: one stream."""
 
-WARM_UP = 256  # characters that a lane reads before its own, as in `evaluation`
-SPAN = 4 * WARM_UP  # the fewest of its own: else more would be read twice than is gained
-MAX_LOGITS = 1 << 20  # numbers kept until their logarithms are taken at once
+MAX_LOGITS = 1 << 20  # logits held before their logarithms are taken at once
 
 
 class Meter(Protocol):
     """What measures a text that comes in blocks."""
 
     def bits(self, ids: Ids) -> Bits:
-        """The surprise (N,) of each of the text's next ids (N,) after those before it; NaN for the
-        very first of the text, which nothing foretells."""
+        """The surprisal (N,) of each of the text's next ids (N,) after those before it; NaN for the
+        very first of the text, which has no context."""
 
 
-class Reader(Protocol):
-    """A model that reads several lanes of a text side by side."""
+class Surprisal:
+    """Measures surprisal as `training.evaluation.held_out_loss` does, for a text of any length.
 
-    lanes: int
-
-    def read(
-        self, inputs: Ids, targets: Ids, carried: State | None, at: int
-    ) -> Iterator[tuple[slice, Bits]]:
-        """Read inputs (T, B), whose state starts at zero, but is `carried` in lane 0 from row `at`
-        on; yield rows, and the bits that the targets in them cost. Leaves `last_state`."""
-
-    last_state: State
-    """That of the last lane after its last row."""
-
-
-class Surprise:
-    """Measures the surprise with the state carried from the text's first character to its last.
-
-    For speed a block is cut into lanes, each of which first reads the `WARM_UP` characters before
-    its own, so that its state is all but the one a single pass would carry; only a text too short
-    for that is read in one. It is the measure of `evaluation.held_out_loss`, for a text of any
-    length, and without PyTorch.
+    A model with a state carries it from the text's first character to its last; the text is read in
+    rows (`text.rows.stateful_rows`). One that looks back on `context` characters reads windows that
+    overlap by half (`text.rows.windows`).
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self.last: Ids = np.empty(0, np.int64)  # the character before the next block
-        self.state: State | None = None
+    def __init__(self, open_decoder: OpenDecoder, context: int | None) -> None:
+        self.open_decoder, self.context = open_decoder, context
+        self._last: Ids = np.empty(0, np.int64)  # the characters before the next block
+        self._dropped = 0  # characters of the text before those
+        self._state: State | None = None
 
     def bits(self, ids: Ids) -> Bits:
         """See `Meter`."""
-        text = np.concatenate([self.last, ids])
-        surprise = np.full(len(ids), np.nan)
+        text = np.concatenate([self._last, ids])
+        surprisal = np.full(len(ids), np.nan)
         if len(text) > 1:
-            surprise[len(ids) - len(text) + 1 :] = self._measure(text[:-1], text[1:])
-        self.last = text[-1:]
-        return surprise
+            new = min(len(ids), len(text) - 1)
+            surprisal[len(ids) - new :] = self._measure(text[:-1], text[1:], new)
+        self._keep(text)
+        return surprisal
 
-    def _measure(self, inputs: Ids, targets: Ids) -> Bits:
-        """The bits (N,) of targets (N,), each after the input in its place and all before it."""
+    def _measure(self, inputs: Ids, targets: Ids, new: int) -> Bits:
+        """The bits of the last `new` targets, each after the input in its place and all before."""
         total = len(inputs)
-        lanes = max(1, min(self.reader.lanes, total // SPAN))
-        edges = np.arange(lanes + 1) * total // lanes
-        steps = -(-total // lanes) + (WARM_UP if lanes > 1 else 0)
-        # each lane ends where the next one's own part begins, and the last with the block
-        positions = edges[1:] - steps + np.arange(steps)[:, None]  # (T, B)
-        own = positions >= edges[:-1]
-        positions = positions.clip(0)
         measured = np.empty(total)
-        start = steps - int(edges[1])  # the row at which the first lane comes to the block's start
-        for rows, bits in self.reader.read(
-            inputs[positions], targets[positions], self.state, start
-        ):
-            measured[positions[rows][own[rows]]] = bits[own[rows]]
-        self.state = self.reader.last_state
-        return measured
+        if self.context is None:
+            self._read(stateful_rows(total), inputs, targets, measured)
+        else:
+            cut = windows(total, self.context, total - new)
+            for begin in range(0, cut.positions.shape[1], MAX_ROWS):
+                some = slice(begin, begin + MAX_ROWS)
+                part = Rows(cut.positions[:, some], cut.own[:, some], cut.start, cut.end)
+                self._read(part, inputs, targets, measured)
+        return measured[total - new :]
 
-
-class NumpyReader:
-    """Reads with NumPy: on a CPU as fast as PyTorch, which needs two seconds to be imported."""
-
-    def __init__(self, checkpoint: Checkpoint, lanes: int = 64) -> None:
-        self.checkpoint, self.lanes = checkpoint, lanes
-        self.last_state: State = ()
-
-    def read(
-        self, inputs: Ids, targets: Ids, carried: State | None, at: int
-    ) -> Iterator[tuple[slice, Bits]]:
-        """See `Reader`."""
-        steps, lanes = inputs.shape
-        model = self.checkpoint.model
+    def _read(self, cut: Rows, inputs: Ids, targets: Ids, measured: Bits) -> None:
+        """Read rows and put what their own characters cost in its place in `measured`."""
+        steps, count = cut.positions.shape
         # a matrix of one column takes longer than a vector
-        streams = None if lanes == 1 else lanes
-        engine = NumpyEngine(model, self.checkpoint.weights, streams)
-        states = [state for layer in engine.layers for state in layer.state]  # (H,) or (H, B)
-        rows = max(1, MAX_LOGITS // (lanes * model.vocabulary_size))
-        room = np.empty((rows, lanes, model.vocabulary_size), np.float32)
-        for begin in range(0, steps, rows):
-            end = min(begin + rows, steps)
-            for row in range(begin, end):
-                if row == at:
-                    for index, state in enumerate(states):
-                        state.reshape(-1, lanes)[:, 0] = 0 if carried is None else carried[index]
-                ids: Any = int(inputs[row, 0]) if streams is None else inputs[row]
-                room[row - begin] = engine.step(ids)
-            yield slice(begin, end), bits_of(room[: end - begin], targets[begin:end])
-        self.last_state = tuple(state.reshape(-1, lanes)[:, -1].copy() for state in states)
+        decoder = self.open_decoder(None if count == 1 else count)
+        decoder.set_state(None)
+        before, after = self._state, self._state
+        vocabulary_size = decoder.vocabulary_size
+        longest = max(1, MAX_LOGITS // (count * vocabulary_size))
+        edges = {0, cut.start, cut.end + 1, steps, *range(0, steps, longest)}
+        for begin, end in itertools.pairwise(sorted(edges)):
+            positions, own = cut.positions[begin:end], cut.own[begin:end]
+            if begin == cut.start:
+                decoder.set_state(before, slice(0, 1))
+            ids = inputs[positions]
+            logits = decoder.logits(ids[:, 0] if count == 1 else ids)
+            bits = bits_of(logits.reshape(*ids.shape, vocabulary_size), targets[positions])
+            measured[positions[own]] = bits[own]
+            if end == cut.end + 1:
+                after = {name: values[-1:] for name, values in decoder.state().items()}
+        self._state = after
+
+    def _keep(self, text: Ids) -> None:
+        """Remember what the next block is read after."""
+        if self.context is None:
+            self._last = text[-1:]
+            return
+        span = self.context - self.context // 2
+        place = self._dropped + len(text) - 1  # of the next block's first input in the whole text
+        begin = max(0, (place - self.context // 2) // span) * span
+        self._last, self._dropped = text[begin - self._dropped :], begin
 
 
-def bits_of(logits: npt.NDArray[np.float32], targets: Ids) -> Bits:
+def bits_of(logits: Floats, targets: Ids) -> Bits:
     """What targets (…) cost under logits (…, V), in bits. The logits are overwritten."""
     logits -= logits.max(-1, keepdims=True)
     chosen = np.take_along_axis(logits, targets[..., None], -1)[..., 0]

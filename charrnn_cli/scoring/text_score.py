@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.errors import TextError
+from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.scoring.scorer import Line, Lines, Scored, Scorer
-from charrnn_cli.scoring.surprisal import NumpyReader, Reader, Surprise
+from charrnn_cli.scoring.surprisal import OpenDecoder, Surprisal
 from charrnn_cli.text.reader import TextStream
 
 BLOCK = 1 << 17  # characters scored at a time: bounds memory, and is long enough for many lanes
@@ -40,7 +42,8 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     file = find_checkpoint(which, checkpoints)
     checkpoint = load(file)
     vocabulary, folds = checkpoint.vocabulary, checkpoint.folds
-    static = Scorer(vocabulary, Surprise(_reader(checkpoint, device)), folds)
+    meter = Surprisal(_decoders(checkpoint, device), checkpoint.model.context)
+    static = Scorer(vocabulary, meter, folds)
     adapted = None
     if adapt:
         from charrnn_cli.models.device import choose_device
@@ -52,13 +55,17 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     return Model(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
-def _reader(checkpoint: Checkpoint, device: str) -> Reader:
+def _decoders(checkpoint: Checkpoint, device: str) -> OpenDecoder:
+    """Makes the model's decoders: in NumPy, which reads on a CPU as fast as PyTorch and needs no
+    two seconds to be imported, or in PyTorch on another device."""
+    model, weights = checkpoint.model, checkpoint.weights
     if device in ("auto", "cpu"):
-        return NumpyReader(checkpoint)
+        return partial(build_decoder, model, weights)
     from charrnn_cli.models.device import choose_device
-    from charrnn_cli.models.torch_reader import TorchReader
+    from charrnn_cli.models.torch_decoder import TorchDecoder
+    from charrnn_cli.models.weights import trained_model
 
-    return TorchReader(checkpoint, choose_device(device))
+    return partial(TorchDecoder, trained_model(model, weights, choose_device(device)))
 
 
 class TextScore:

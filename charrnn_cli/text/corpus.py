@@ -1,21 +1,26 @@
-"""A text as ids: reading it, splitting off the held-out part, cutting lanes and windows."""
+"""A running text as ids: reading it, splitting off the held-out part, batches of windows."""
 
 import os
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
+from charrnn_cli.text.dataset import IGNORE, Batch, Passage, whole
 from charrnn_cli.text.indexer import CHUNK, Encoder, recoded
 from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, stateful_rows, windows
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
 
-MIN_TRAIN = 17  # characters: one lane of one window of 16
+MIN_TRAIN = 17  # characters: one batch row of one window of 16
 MIN_HELD_OUT = 2  # characters: one prediction
 MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
+PASSAGE = WARM_UP // 2  # steps of a passage of a text read with a state: bounds memory
 
 Watch = Callable[[TextStream], None]  # is shown a text's stream while it is read
 
@@ -37,18 +42,71 @@ class Corpus:
     path: str | None = None
     notes: tuple[str, ...] = ()
 
-    def split(self, val_fraction: float) -> tuple[Ids, Ids]:
-        """The training part and the held-out part, which is the end of the text.
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
+        """The part to train on and the held-out part, which is the end of the text.
 
         Raises TextError, with the number needed, if the text is too short for both.
         """
-        if len(self.ids) < (needed := characters_needed(val_fraction)):
+        if len(self.ids) < (needed := characters_needed(fraction)):
             raise TextError(
                 f"{self.name}: {len(self.ids):,} characters; training needs at least {needed:,}. "
-                f"Use a longer text{' or a smaller --val-fraction' if val_fraction > 0.1 else ''}."
+                f"Use a longer text{' or a smaller --val-fraction' if fraction > 0.1 else ''}."
             )
-        edge = len(self.ids) - _held_out(len(self.ids), val_fraction)
-        return self.ids[:edge], self.ids[edge:]
+        edge = len(self.ids) - _held_out(len(self.ids), fraction)
+        return replace(self, ids=self.ids[:edge]), replace(self, ids=self.ids[edge:])
+
+    def beginning(self, characters: int) -> "Corpus":
+        """The first so many characters."""
+        return replace(self, ids=self.ids[:characters])
+
+    def steps_per_epoch(self, config: TrainConfig) -> int:
+        """How many whole windows each batch row holds."""
+        return steps_per_epoch(len(self.ids), config.batch_size, config.seq_length)
+
+    def batches(self, config: TrainConfig, epoch: int, rows: slice) -> "Windows":
+        """The windows of an epoch, whose batch rows are contiguous stretches of the text.
+
+        What does not fill whole windows is left out at a place drawn anew each epoch, so that every
+        character is read and the windows' edges differ. Depends on nothing but the arguments.
+        """
+        length = self.steps_per_epoch(config) * config.seq_length
+        used = config.batch_size * length
+        rng = np.random.default_rng((config.random_seed, epoch))
+        offset = int(rng.integers(len(self.ids) - used))
+        inputs, targets = (
+            self.ids[start : start + used].reshape(config.batch_size, length)[rows]  # (B, L)
+            for start in (offset, offset + 1)
+        )
+        return Windows(inputs, targets, config.seq_length, len(inputs) / config.batch_size)
+
+    def passages(
+        self, context: int | None, part: Callable[[int], slice] = whole
+    ) -> Iterator[Passage]:
+        """See `Dataset`. At most the first `MAX_MEASURED` characters are measured.
+
+        For a model with a state the text is cut into rows with a warm-up; for one that looks back
+        on `context` characters, into windows of that length that overlap by half.
+        """
+        ids = self.ids[: MAX_MEASURED + 1].astype(np.int64)
+        total = len(ids) - 1
+        cut = stateful_rows(total) if context is None else windows(total, context)
+        mine = part(cut.positions.shape[1])
+        targets = np.where(cut.own, ids[cut.positions + 1], IGNORE)
+        if context is not None:
+            for begin in range(mine.start, mine.stop, MAX_ROWS):
+                some = slice(begin, min(begin + MAX_ROWS, mine.stop))
+                yield Passage(Batch(ids[cut.positions[:, some]], targets[:, some]), slice(None))
+            return
+        positions, targets = cut.positions[:, mine], targets[:, mine]
+        for begin in range(0, len(positions) if positions.size else 0, PASSAGE):
+            steps = slice(begin, begin + PASSAGE)
+            # the first row has no text before its own, but each of the others a warm-up
+            first = slice(0, 1 if begin == cut.start and mine.start == 0 else 0)
+            fresh = first if begin else slice(None)
+            yield Passage(Batch(ids[positions[steps]], targets[steps]), fresh)
 
     def counts(self) -> npt.NDArray[np.int64]:
         """How often the text has each character: (V,)."""
@@ -166,29 +224,37 @@ def _lasting_path(source: str) -> str | None:
 
 
 def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:
-    """Shrink batch and window until `characters` hold one step: lanes first, then the window."""
+    """Shrink batch and window until `characters` hold one step: rows first, then the window."""
     predictions = characters - 1
     seq_length = min(seq_length, predictions)
     return min(batch_size, predictions // seq_length), seq_length
 
 
 def steps_per_epoch(characters: int, batch_size: int, seq_length: int) -> int:
-    """How many whole windows each lane holds."""
+    """How many whole windows each row of a batch holds."""
     return (characters - 1) // (batch_size * seq_length)
 
 
-def cut_lanes(
-    ids: Ids, batch_size: int, seq_length: int, random_seed: int, epoch: int
-) -> tuple[Ids, Ids]:
-    """Cut ids (N,) into contiguous lanes (B, L): the inputs, and as targets the next characters.
+class Windows(Sequence[Batch]):
+    """An epoch's windows of `seq_length` characters, in the order in which they are trained on.
 
-    What does not fill whole windows is left out at a place drawn anew each epoch, so that every
-    character is read and the windows' edges differ. Depends on nothing but the arguments.
+    `inputs` and `targets` are the ids (B, L) that some rows of the batches read in the epoch.
     """
-    length = steps_per_epoch(len(ids), batch_size, seq_length) * seq_length
-    used = batch_size * length
-    rng = np.random.default_rng((random_seed, epoch))
-    offset = int(rng.integers(len(ids) - used))
-    inputs = ids[offset : offset + used].reshape(batch_size, length)
-    targets = ids[offset + 1 : offset + 1 + used].reshape(batch_size, length)
-    return inputs, targets
+
+    def __init__(self, inputs: Ids, targets: Ids, seq_length: int, share: float) -> None:
+        self.inputs, self.targets = inputs, targets
+        self.seq_length, self.share = seq_length, share
+
+    def __len__(self) -> int:
+        return int(self.inputs.shape[1]) // self.seq_length
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        """Window `index`: views (T, B) of the rows."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        part = slice(index * self.seq_length, (index + 1) * self.seq_length)
+        return Batch(self.inputs[:, part].T, self.targets[:, part].T, share=self.share)

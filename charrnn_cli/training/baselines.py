@@ -1,11 +1,11 @@
-"""Simple marks to measure a model by: what a text costs without any network."""
+"""Baselines to measure a model by: what a text costs without any network."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.vocabulary import Ids
 
@@ -19,30 +19,11 @@ Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Marks:
-    """Losses in nats per character on the characters that the model's held-out loss is of.
-
-    `uniform` knows the size of the vocabulary alone, `unigram` how frequent each character is
-    (add-one smoothing), `five_gram` what follows each four characters: interpolated, with modified
-    Kneser-Ney smoothing (Chen and Goodman 1999). The last two were counted on the last `counted`
-    training characters. Raises ValueError for what no text can give.
-    """
-
-    uniform: float
-    unigram: float
-    five_gram: float
-    counted: int
-
-    def __post_init__(self) -> None:
-        if min(self.uniform, self.unigram, self.five_gram) <= 0 or self.counted < 1:
-            raise ValueError("marks must be above 0")
-
-
-def measure_marks(
+def measure_baselines(
     train_ids: Ids, held_out_ids: Ids, vocabulary_size: int, minutes: float | None = None
-) -> Marks:
-    """The marks of a text; fewer characters are counted for a run limited to a few `minutes`."""
+) -> Baselines:
+    """The baselines of a text; fewer characters are counted for a run limited to a few
+    `minutes`."""
     most = MAX_COUNTED
     if minutes is not None:
         within = int(SHARE * 60 * minutes * COUNTED_PER_SECOND)
@@ -55,7 +36,7 @@ def measure_marks(
     frequency = np.bincount(counted, minlength=vocabulary_size) + 1.0
     unigram = np.log(frequency.sum()) - np.log(frequency[read[skipped:]])
     chances = KneserNey(counted, vocabulary_size).chances(read)[skipped:]
-    return Marks(
+    return Baselines(
         uniform=float(np.log(vocabulary_size)),
         unigram=float(unigram.mean()),
         five_gram=float(-np.log(chances).mean()),

@@ -1,57 +1,39 @@
 """How well a model predicts a text."""
 
-import math
-
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from charrnn_cli.models.recurrent.model import CharRNN
-from charrnn_cli.text.corpus import MAX_MEASURED
-from charrnn_cli.text.vocabulary import Ids
+from charrnn_cli.models.module import Model
+from charrnn_cli.text.dataset import IGNORE, Dataset
+from charrnn_cli.training.batches import as_tensors
 from charrnn_cli.training.distributed.group import ALONE, Group
-
-LANES = 64  # read side by side for speed
-WARM_UP = 256  # characters that each lane after the first reads before those it is measured on
-WINDOW = 128  # characters per forward pass: bounds memory; divides WARM_UP
 
 
 @torch.no_grad()
-def held_out_loss(model: CharRNN, ids: Ids, group: Group = ALONE) -> float:
-    """Mean loss in nats per character over ids (N,), the state carried from the first to the last.
+def held_out_loss(model: Model, dataset: Dataset, group: Group = ALONE) -> float:
+    """Mean loss in nats per character over what the dataset gives to be measured.
 
-    For speed the text is cut into lanes, and each lane first reads the `WARM_UP` characters before
-    its own, so that its state is all but the one a single pass would carry. At most the first
-    `MAX_MEASURED` are measured. Each process of a `group` reads some of the lanes. The model is
-    left in the mode it was in.
+    Each process of a `group` reads some of the rows. The model is left in the mode it was in.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    ids = ids[: MAX_MEASURED + 1].astype(np.int64)
-    predictions = len(ids) - 1
-    lanes = max(1, min(LANES, predictions // WARM_UP))
-    span = math.ceil(predictions / lanes)  # characters that each lane is measured on
-    mine = group.part(lanes)
-
-    # position of every lane's every character; those outside the text are read, but not measured
-    starts = (np.arange(lanes) * span)[mine]
-    positions = starts[None, :] + np.arange(-WARM_UP if lanes > 1 else 0, span)[:, None]  # (T, B)
-    measured = (positions >= starts) & (positions < predictions)
-    inside = positions.clip(0, predictions - 1)
-    hidden = model.initial_hidden(len(starts))
-    total = 0.0
-    for begin in range(0, len(positions) if len(starts) else 0, WINDOW):
-        rows = slice(begin, begin + WINDOW)
-        logits, hidden = model(torch.from_numpy(ids[inside[rows]]).to(device), hidden)
-        if lanes > 1 and begin < WARM_UP and mine.start == 0:
-            for state in hidden:
-                state[0] = 0.0  # the first lane has no text before its own
-        targets = torch.from_numpy(ids[inside[rows] + 1]).to(device)
+    state: dict[str, Tensor] = {}
+    total, count = 0.0, 0
+    for passage in dataset.passages(model.config.context, group.part):
+        batch = as_tensors(passage.batch, device)
+        rows = batch.inputs.shape[1]
+        if passage.fresh == slice(None):
+            state = {name: s.clone() for name, s in model.initial_state(rows).items()}
+        for values in state.values():
+            values[passage.fresh] = 0.0
+        logits, state = model(batch, state)
+        targets = batch.targets.flatten()
         losses = nn.functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), reduction="none"
+            logits.flatten(0, 1), targets, ignore_index=IGNORE, reduction="none"
         )
-        mask = torch.from_numpy(measured[rows].ravel()).to(device)
-        total += losses[mask].sum().item()
+        measured = targets != IGNORE
+        total += losses[measured].sum().item()
+        count += int(measured.sum())
     model.train(was_training)
-    return group.total(total) / predictions
+    return group.total(total) / group.total(count)

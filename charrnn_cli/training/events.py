@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from charrnn_cli.checkpoints.checkpoint import Progress
+from charrnn_cli.checkpoints.records import Progress
 
 
 @dataclass(frozen=True)

@@ -7,38 +7,42 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.module import Model
 
 MOMENTUM = 0.95
-EVERY = 4  # steps: momentum turns slowly, and a step of its own would take as long as the gradients
-ITERATIONS = 5
+ITERATIONS = 5  # Newton-Schulz steps of one update
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-SIZE = 0.065  # root mean square of an update, for a rate of one; Adam's are near 0.2
+SIZE = 0.065  # root mean square of an update, for a learning rate of one; Adam's are near 0.2
 
 
 class Optimizer:
     """Updates a model's parameters from their gradients.
 
     Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
-    no direction of the hidden state learns faster than another. Each gate's block is a matrix of
-    its own; it moves at every fourth step, four times as far. The size of its updates is a fixed
-    share of that of Adam's, for any matrix (Liu et al. 2025), so one learning rate does for both.
-    The input table, whose columns are characters, the head and the biases are AdamW's (Loshchilov
-    and Hutter 2019).
+    no direction of the hidden state learns faster than another. Each block of the model's
+    `matrices` is a matrix of its own; it moves once in `muon_interval` steps, as many times as far.
+    The size of its updates is a fixed share of that of Adam's, for any matrix (Liu et al. 2025), so
+    one learning rate does for both. All other parameters, such as tables whose rows or columns are
+    characters and biases, are AdamW's (Loshchilov and Hutter 2019).
     """
 
-    def __init__(self, model: CharRNN, config: TrainConfig) -> None:
+    def __init__(self, model: Model, config: TrainConfig) -> None:
         parameters = dict(model.named_parameters())
-        names = model.config.hidden_matrices() if config.optimizer == "muon" else ()
-        self.matrices = {name: parameters[name] for name in names}
+        self.blocks = model.config.matrices() if config.optimizer == "muon" else {}
+        self.interval = model.config.muon_interval
+        self.matrices = {name: parameters[name] for name in self.blocks}
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
-        self.others = {name: p for name, p in parameters.items() if name not in names}
+        self.others = {name: p for name, p in parameters.items() if name not in self.blocks}
         self.exp_avg = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
         self.weight_decay = config.weight_decay
         # float16's range is too narrow for it
         self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
+
+    def moves_matrices(self, step: int) -> bool:
+        """Whether the update of that number moves Muon's matrices."""
+        return step % self.interval == 0
 
     @torch.no_grad()
     def step(self, rate: Tensor, step: int) -> None:
@@ -48,13 +52,14 @@ class Optimizer:
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
-            if step % EVERY:
+            if not self.moves_matrices(step):
                 continue
             ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
-            size = parameter.shape[1]
-            update = orthogonalize(ahead.view(-1, size, size), self.dtype).view_as(parameter)
-            parameter.mul_(1 - EVERY * self.weight_decay * rate)
-            parameter.sub_(update.mul_(EVERY * SIZE * size**0.5 * rate))
+            blocks = ahead.view(self.blocks[name], -1, parameter.shape[1])  # (N, rows, columns)
+            update = orthogonalize(blocks, self.dtype).view_as(parameter)
+            size = max(blocks.shape[1:])  # an orthogonal block's root mean square is size**-0.5
+            parameter.mul_(1 - self.interval * self.weight_decay * rate)
+            parameter.sub_(update.mul_(self.interval * SIZE * size**0.5 * rate))
 
     def skip(self) -> None:
         """Count an update that is left out: what a resume gives AdamW is the number of steps."""
@@ -95,12 +100,14 @@ class Optimizer:
 
 
 def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Matrices (N, H, H) with singular values brought near one, between about 0.7 and 1.2: five
+    """Matrices (N, R, C) with singular values brought near one, between about 0.7 and 1.2: five
     Newton-Schulz steps with the coefficients of Jordan et al. (2024), computed in `dtype`."""
     linear, cubic, quintic = COEFFICIENTS
+    tall = blocks.shape[1] > blocks.shape[2]  # the smaller of the two products of x with x.mT
+    blocks = blocks.mT if tall else blocks
     x: Tensor = (blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
         x = torch.baddbmm(x, change, x, beta=linear)
-    return x.to(blocks.dtype)
+    return (x.mT if tall else x).to(blocks.dtype)

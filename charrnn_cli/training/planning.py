@@ -11,58 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charrnn_cli.config import CELLS, ModelConfig, TrainConfig
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.models.base import ModelConfig, Preset
+from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
 from charrnn_cli.text.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
 
 VAL_FRACTION = 0.1
 GRAD_CLIP = 1.0
 EVALUATIONS = 50  # at most about so many a run
 NEARLY = 0.75  # of a row's epochs: what a run by the clock may end with
-
-
-@dataclass(frozen=True)
-class Row:
-    """Settings for a text of about `characters` training characters.
-
-    It is for some kinds of `models`. A run in minutes ends after `epochs` as well where the text is
-    so small that it would only be learned by heart (`ends`).
-    """
-
-    characters: float
-    hidden_size: int
-    num_layers: int
-    dropout: float
-    batch_size: int
-    seq_length: int
-    learning_rate: float
-    epochs: float
-    optimizer: str
-    weight_decay: float
-    ends: bool = False
-    models: tuple[str, ...] = tuple(CELLS)
-
-
-ROWS = (
-    Row(1e3, 64, 1, 0.5, 4, 32, 16e-3, 16, "adamw", 0.01, ends=True),
-    Row(1e4, 128, 1, 0.5, 8, 32, 16e-3, 16, "adamw", 0.01, ends=True),
-    Row(1e5, 512, 1, 0.45, 16, 32, 30e-3, 6, "muon", 0.08, ends=True, models=("gru", "lstm")),
-    Row(1e5, 256, 1, 0.6, 16, 32, 16e-3, 16, "adamw", 0.01, ends=True, models=("rnn",)),
-    Row(1e5, 256, 1, 0.3, 16, 32, 16e-3, 3, "adamw", 0.01),
-    Row(1e6, 512, 1, 0.2, 64, 32, 30e-3, 6, "muon", 0.08),
-    Row(1e6, 256, 1, 0.0, 32, 32, 30e-3, 0.5, "muon", 0.01),
-    Row(1e6, 384, 1, 0.0, 64, 32, 30e-3, 1.5, "muon", 0.03),
-    Row(1e6, 512, 1, 0.0, 64, 32, 30e-3, 3, "muon", 0.05),
-    Row(1e6, 768, 1, 0.35, 64, 32, 25e-3, 10, "muon", 0.1, ends=True),
-    Row(1e7, 512, 1, 0.0, 64, 32, 15e-3, 1.2, "muon", 0.01),
-    Row(1e7, 384, 1, 0.0, 64, 32, 15e-3, 0.2, "muon", 0.01),
-    Row(1e7, 256, 1, 0.0, 32, 32, 15e-3, 0.1, "muon", 0.01),
-    Row(1e8, 512, 1, 0.0, 64, 32, 15e-3, 0.24, "muon", 0.01),
-    Row(1e9, 512, 1, 0.0, 64, 32, 15e-3, 0.024, "muon", 0.01),
-)
-
-# a GRU's learning rate and dropout, times these, suit the others: a tanh RNN learns less by heart
-RATE_FACTOR = {"gru": 1.0, "lstm": 1.0, "rnn": 0.5}
-DROPOUT_FACTOR = {"gru": 1.0, "lstm": 1.0, "rnn": 0.25}
 
 
 @dataclass(frozen=True)
@@ -89,18 +46,13 @@ def make_plan(
     a run with a time limit it chooses the row and spaces the evaluations; without it some 50,000
     are assumed. Raises UsageError for a value outside its limits.
     """
-    minutes, model = given.get("minutes"), str(given.get("model", "gru"))
+    minutes, model = given.get("minutes"), str(given.get("model", DEFAULT))
+    check_sizes(model, given)
 
-    def sizes(row: Row) -> ModelConfig:
-        return ModelConfig(
-            model=model,
-            vocabulary_size=vocabulary_size,
-            hidden_size=given.get("hidden_size", row.hidden_size),
-            num_layers=given.get("num_layers", row.num_layers),
-            dropout=given.get("dropout", row.dropout * DROPOUT_FACTOR.get(model, 1.0)),
-        )
+    def sizes(row: Preset) -> ModelConfig:
+        return make_config(model, vocabulary_size, row.sizes, given)
 
-    def passes(row: Row) -> float | None:
+    def passes(row: Preset) -> float | None:
         """How many the time allowed is enough for with a row's model, or are asked for."""
         asked: float | None = given.get("epochs")
         if minutes is None or measure is None:
@@ -109,18 +61,19 @@ def make_plan(
         timed = 60 * float(minutes) * speed / train_characters
         return timed if asked is None else min(timed, asked)
 
-    def settings(row: Row) -> TrainConfig:
+    def settings(row: Preset) -> TrainConfig:
         """Those of a row; how often to evaluate is left open."""
         # a smaller model than the row's learns less by heart
-        ends = row.ends and given.get("hidden_size", row.hidden_size) >= row.hidden_size
+        ends = (
+            row.ends
+            and given.get("hidden_size", row.sizes["hidden_size"]) >= row.sizes["hidden_size"]
+        )
         return TrainConfig(
             epochs=given.get("epochs", row.epochs if minutes is None or ends else None),
             minutes=minutes,
             batch_size=given.get("batch_size", row.batch_size),
             seq_length=given.get("seq_length", row.seq_length),
-            learning_rate=given.get(
-                "learning_rate", row.learning_rate * RATE_FACTOR.get(model, 1.0)
-            ),
+            learning_rate=given.get("learning_rate", row.learning_rate),
             optimizer=given.get("optimizer", row.optimizer),
             weight_decay=given.get("weight_decay", row.weight_decay),
             grad_clip=given.get("grad_clip", GRAD_CLIP),
@@ -179,20 +132,20 @@ def make_plan(
 
 def nearest_row(
     characters: int,
-    passes: Callable[[Row], float | None] = lambda row: None,
-    model: str = "gru",
+    passes: Callable[[Preset], float | None] = lambda row: None,
+    model: str = DEFAULT,
     lanes: int = 1,
-) -> Row:
+) -> Preset:
     """The row nearest to a size on the logarithmic scale; of several for one size and a kind of
     model, with so many lanes at least, that whose epochs are nearest to what `passes` says of it,
     or the first where it says nothing."""
 
-    def by_size(row: Row) -> float:
+    def by_size(row: Preset) -> float:
         return abs(math.log(row.characters / characters))
 
-    nearest = min(map(by_size, ROWS))
-    rows = [row for row in ROWS if by_size(row) == nearest]
-    rows = [row for row in rows if model in row.models] or rows  # an unknown one is refused later
+    known = presets(model)
+    nearest = min(map(by_size, known))
+    rows = [row for row in known if by_size(row) == nearest]
     rows = [row for row in rows if row.batch_size >= lanes] or rows  # as are too few lanes
     best, apart = rows[0], math.inf
     for row in sorted(rows, key=lambda row: row.epochs):
@@ -208,8 +161,10 @@ def nearest_row(
 def enough(characters: int, model: ModelConfig, epochs: float) -> bool:
     """Whether so many passes, or nearly, are all that pay on a text of that size with a model as
     large as planned for it: those of a row that `ends`."""
-    row = nearest_row(characters, lambda row: epochs, model.model)
-    return row.ends and model.hidden_size >= row.hidden_size and epochs >= NEARLY * row.epochs
+    row = nearest_row(characters, lambda row: epochs, model.architecture)
+    return (
+        row.ends and model.hidden_size >= row.sizes["hidden_size"] and epochs >= NEARLY * row.epochs
+    )
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:

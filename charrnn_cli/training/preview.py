@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
 from charrnn_cli.training.trainer import Trainer
 
@@ -17,7 +17,7 @@ SECONDS_PER_WEIGHT = 1e-9  # to write one character: a guess until it was measur
 
 class Preview:
     """Writes from the weights as they are. The training's random numbers are not touched: the
-    engine is the one of `sample`, with a generator of its own."""
+    decoder is the one of `sample`, with a generator of its own."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -39,10 +39,10 @@ class Preview:
         return text
 
     def _draw(self) -> str:
-        model, vocabulary = self.trainer.model, self.trainer.corpus.vocabulary
+        model, vocabulary = self.trainer.model, self.trainer.dataset.vocabulary
         weights = {name: p.detach().float().cpu().numpy() for name, p in model.named_parameters()}
         drawn = generate(
-            NumpyEngine(model.config, weights, streams=None),
+            build_decoder(model.config, weights),
             [vocabulary.line_start],
             SamplingConfig(temperature=0.8),
             self.trainer.progress.step,

@@ -4,11 +4,12 @@ import os
 import stat
 from collections.abc import Callable
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint, CorpusInfo, load
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoints.records import CorpusInfo
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
-from charrnn_cli.text.corpus import Corpus, read_corpus, steps_per_epoch
+from charrnn_cli.text.corpus import Corpus, read_corpus
 from charrnn_cli.training.planning import planned_steps
 
 
@@ -69,11 +70,11 @@ def text_to_resume(
             f"--init-from {run.name}"
         )
     corpus.recode(checkpoint.vocabulary, fold=config.min_count > 1)
-    train_ids, _ = corpus.split(config.val_fraction)
-    if not steps_per_epoch(len(train_ids), config.batch_size, config.seq_length):
+    train_part, _ = corpus.split(config.val_fraction)
+    if not train_part.steps_per_epoch(config):
         needed = config.batch_size * config.seq_length + 1
         raise TextError(
-            f"{corpus.name}: {len(train_ids):,} characters to train on; the batches of run "
+            f"{corpus.name}: {len(train_part):,} characters to train on; the batches of run "
             f"{run.name} need {needed:,}. Give it a longer text."
         )
     if not changed:
@@ -99,11 +100,10 @@ def text_path(corpus: CorpusInfo) -> str | None:
 
 
 def refuse_if_complete(
-    run: Run, checkpoint: Checkpoint, config: TrainConfig, characters: int, seconds: float
+    run: Run, checkpoint: Checkpoint, config: TrainConfig, epoch_steps: int, seconds: float
 ) -> None:
     """Raise UsageError if `config` leaves nothing to train, after so many seconds."""
     progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
-    epoch_steps = steps_per_epoch(characters, config.batch_size, config.seq_length)
     done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
     spent = minutes is not None and seconds >= 60 * minutes
     if done or spent or (progress.finished and config == checkpoint.train):

@@ -12,15 +12,18 @@ from typing import Any
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.checkpoints.runs import Run, create_run, find_checkpoint, find_run
-from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
+from charrnn_cli.config import SAVE_EVERY, TrainConfig, check
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
+from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import memory_limit, processor
-from charrnn_cli.models.recurrent.model import CharRNN, load_known_weights, load_weights, new_model
+from charrnn_cli.models.module import Model
+from charrnn_cli.models.weights import load_known_weights, new_model, trained_model
 from charrnn_cli.text.corpus import MAX_MEASURED, Corpus, Watch
 from charrnn_cli.text.vocabulary import REPLACEMENT
-from charrnn_cli.training.baselines import measure_marks
+from charrnn_cli.training.baselines import measure_baselines
 from charrnn_cli.training.distributed.elastic import recall, remember, taken_up
 from charrnn_cli.training.distributed.group import ALONE, Group, read_together
 from charrnn_cli.training.planning import VAL_FRACTION, Plan, make_plan
@@ -118,15 +121,11 @@ def _open(request: Request, device: torch.device, group: Group, watch: Watch) ->
                 plan.train,
                 run,
                 started=request.started,
+                reserve=_evaluation_seconds(corpus, plan.train, speed),
                 save_every=request.save_every,
+                baselines=_baselines(corpus, plan.train, group),
                 group=group,
             )
-            _measure_marks(trainer)
-            # the first evaluation will tell; it costs half of training at most
-            measured = min(len(trainer.held_out_ids), MAX_MEASURED)
-            trainer.reserve = 0.5 + measured / (2 * speed)
-            if plan.train.minutes is not None:
-                trainer.reserve = min(trainer.reserve, MOST_RESERVED * 60 * plan.train.minutes)
             yield Training(trainer, speed, corpus.notes + plan.notes)
     finally:
         run.remove_if_empty()
@@ -140,7 +139,7 @@ def _create(request: Request, corpus: Corpus) -> Run:
 
 def _begin(
     request: Request, device: torch.device, group: Group, watch: Watch
-) -> tuple[CharRNN, Corpus, Plan, float]:
+) -> tuple[Model, Corpus, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
     if request.source is None:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
@@ -153,20 +152,20 @@ def _begin(
     corpus.fold_rare(given.get("min_count", 1))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
-    train_ids, held_out_ids = corpus.split(given.get("val_fraction", VAL_FRACTION))
+    train_part, held_out_part = corpus.split(given.get("val_fraction", VAL_FRACTION))
     precision = given.pop("precision", "auto")
 
     def with_precision(model: ModelConfig, train: TrainConfig) -> TrainConfig:
         chosen = group.decide(lambda: choose_precision(precision, device, model))
         return dataclasses.replace(train, precision=chosen)
 
-    speeds = Speeds(train_ids, device, group)
+    speeds = Speeds(train_part, device, group)
 
     def measure(model: ModelConfig, train: TrainConfig) -> float:
         return speeds(model, with_precision(model, train))
 
     def planned() -> Plan:
-        sizes = len(train_ids), len(held_out_ids), len(corpus.vocabulary)
+        sizes = len(train_part), len(held_out_part), len(corpus.vocabulary)
         plan = make_plan(*sizes, given, measure, group.size)
         return dataclasses.replace(plan, train=with_precision(plan.model, plan.train))
 
@@ -185,7 +184,7 @@ def _begin(
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if source is not None:
-        known, new = load_known_weights(model, corpus.vocabulary, source)
+        known, new = load_known_weights(model, corpus.vocabulary, source.weights, source.vocabulary)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
     if alone:
         notes += (
@@ -200,8 +199,9 @@ def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     size = len(corpus.vocabulary)
     if size <= LARGE_VOCABULARY:
         return ()
-    shapes = plan.model.tensor_shapes()
-    theirs = sum(math.prod(shapes[name]) for name in ("layers.0.weight_ih", "head.weight"))
+    shapes = plan.model.parameter_shapes()
+    tables = [shapes[name] for name in plan.model.vocabulary_axes() if len(shapes[name]) > 1]
+    theirs = sum(map(math.prod, tables))
     common = corpus.vocabulary.code_points[corpus.counts() >= COMMON].tolist()
     left = len({*common, ord(REPLACEMENT)})
     advice = f"; --min-count {COMMON} would leave {left:,}" if left < size else ""
@@ -209,21 +209,23 @@ def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     return (f"{size:,} distinct characters take {share:.0%} of the parameters{advice}",)
 
 
-def _measure_marks(trainer: Trainer) -> None:
-    trainer.marks = trainer.group.decide(
-        lambda: measure_marks(
-            trainer.train_ids,
-            trainer.held_out_ids,
-            len(trainer.corpus.vocabulary),
-            trainer.config.minutes,
-        )
-    )
+def _evaluation_seconds(corpus: Corpus, config: TrainConfig, speed: float) -> float:
+    """What the first evaluation may take: a character costs half of one of training at most."""
+    _, held_out = corpus.split(config.val_fraction)
+    seconds = 0.5 + min(len(held_out), MAX_MEASURED) / (2 * speed)
+    return seconds if config.minutes is None else min(seconds, MOST_RESERVED * 60 * config.minutes)
+
+
+def _baselines(corpus: Corpus, config: TrainConfig, group: Group) -> Baselines:
+    train, held_out = corpus.split(config.val_fraction)
+    size = len(corpus.vocabulary)
+    return group.decide(lambda: measure_baselines(train.ids, held_out.ids, size, config.minutes))
 
 
 def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
     """Give a new model the kind and size of the one it starts from. Raises UsageError."""
-    for name in ("model", "hidden_size", "num_layers"):
-        value = getattr(source, name)
+    for name in ("model", *(name for name in source.sizes() if name != "dropout")):
+        value = source.to_dict()[name]
         if given.setdefault(name, value) != value:
             option = "--" + name.replace("_", "-")
             raise UsageError(
@@ -264,11 +266,11 @@ def _resume(
         progress = dataclasses.replace(
             checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
         )
-        checkpoint = dataclasses.replace(checkpoint, progress=progress, history=(), marks=None)
-    train_ids, _ = corpus.split(config.val_fraction)
+        checkpoint = dataclasses.replace(checkpoint, progress=progress, history=(), baselines=None)
+    train_part, _ = corpus.split(config.val_fraction)
     progress = checkpoint.progress
     seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
-    refuse_if_complete(run, checkpoint, config, len(train_ids), seconds)
+    refuse_if_complete(run, checkpoint, config, train_part.steps_per_epoch(config), seconds)
     choose_precision(config.precision, device, checkpoint.model)  # refuses what is not there
     if request.threads is None and group.size == 1 and checkpoint.threads:
         all_threads, count = torch.get_num_threads(), checkpoint.threads
@@ -278,22 +280,20 @@ def _resume(
             )
         torch.set_num_threads(checkpoint.threads)  # another number changes the last bits
     with memory_limit(config):
-        model = CharRNN(checkpoint.model)
-        load_weights(model, checkpoint.weights)
-        model.to(device)
-    speed = measure_speed(model, config, train_ids, group)
+        model = trained_model(checkpoint.model, checkpoint.weights, device)
+    speed = measure_speed(model, config, train_part, group)
     trainer = Trainer(
         model,
         corpus,
         config,
         run,
         started=request.started,
+        seconds_before=seconds,
         save_every=request.save_every,
         resumed=checkpoint,
+        # a run of an earlier version has none
+        baselines=checkpoint.baselines or _baselines(corpus, config, group),
         group=group,
     )
-    trainer.seconds_before = seconds
-    if trainer.marks is None:  # a run of an earlier version
-        _measure_marks(trainer)
     run.drop_metrics_after(checkpoint.progress.step)
     return Training(trainer, speed, notes)

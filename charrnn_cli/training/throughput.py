@@ -8,14 +8,16 @@ import time
 
 import torch
 
-from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import memory_limit
-from charrnn_cli.models.recurrent.model import CharRNN, new_model
-from charrnn_cli.text.vocabulary import Ids
-from charrnn_cli.training.batches import Windows
+from charrnn_cli.models.module import Model
+from charrnn_cli.models.weights import new_model
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.cuda_graph import WARM_UP
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.optimizer import EVERY, Optimizer
+from charrnn_cli.training.optimizer import Optimizer
 from charrnn_cli.training.updates import NotFiniteError, Updates
 
 COUNTED = 3  # updates, of which the median counts; those before warm up
@@ -27,17 +29,17 @@ FASTER = 1.25  # times, from which a single thread is worth it
 class Speeds:
     """The speeds of models in training on a text, each size of model and batch measured once."""
 
-    def __init__(self, train_ids: Ids, device: torch.device, group: Group = ALONE) -> None:
-        self.train_ids, self.device, self.group = train_ids, device, group
+    def __init__(self, train_part: Dataset, device: torch.device, group: Group = ALONE) -> None:
+        self.train_part, self.device, self.group = train_part, device, group
         self._known: dict[tuple[object, ...], float] = {}
 
     def __call__(self, model: ModelConfig, train: TrainConfig) -> float:
         """Characters a second, all processes of a group together, with the threads set now."""
-        sizes = model.hidden_size, model.num_layers, train.batch_size, train.seq_length
+        sizes = dataclasses.replace(model, dropout=0.0), train.batch_size, train.seq_length
         like = *sizes, train.precision, torch.get_num_threads()
         if like not in self._known:
             new = new_model(model, train, self.device)
-            self._known[like] = measure_speed(new, train, self.train_ids, self.group)
+            self._known[like] = measure_speed(new, train, self.train_part, self.group)
         return self._known[like]
 
     def one_is_faster(self, threads: int, model: ModelConfig, train: TrainConfig) -> bool:
@@ -58,15 +60,15 @@ class Speeds:
 
 
 def measure_speed(
-    model: CharRNN, config: TrainConfig, train_ids: Ids, group: Group = ALONE
+    model: Model, config: TrainConfig, train_part: Dataset, group: Group = ALONE
 ) -> float:
     """Characters a second that training takes here, all processes of a group together: those of
     the usual update, not of the fastest. Leaves the weights as they were."""
     device = next(model.parameters()).device
-    lanes = group.lanes(config.batch_size)
+    rows = group.rows(config.batch_size)
     window = min(config.seq_length, max(1, MEASURED // config.batch_size))
     config = dataclasses.replace(config, seq_length=window)
-    some = train_ids[: config.batch_size * config.seq_length + 1]  # one window of each lane
+    beginning = train_part.beginning(config.batch_size * config.seq_length + 1)  # one batch
 
     def usual(step: int, warm_up: int) -> float:
         """Seconds of the update of that number."""
@@ -74,8 +76,8 @@ def measure_speed(
         while len(taken) < warm_up + COUNTED:
             begun = time.perf_counter()
             with contextlib.suppress(NotFiniteError):  # training will tell
-                updates.make(inputs, targets, 0.0, step)
-                updates.read()  # waits for a GPU
+                updates.step(batch, 0.0, step)
+                updates.read_losses()  # waits for a GPU
             taken.append(group.highest(time.perf_counter() - begun))
             limit = LONG if len(taken) > warm_up else TOO_LONG
             if sum(taken) > limit and device.type == "cpu":  # a GPU takes its time at first
@@ -84,10 +86,11 @@ def measure_speed(
 
     with memory_limit(config):
         model = copy.deepcopy(model).to(device).train()
-        updates = Updates(model, Optimizer(model, config), config, lanes.stop - lanes.start, group)
-        inputs, targets = Windows(some, config, 0, lanes, device)[0]
+        updates = Updates(model, Optimizer(model, config), config, rows.stop - rows.start, group)
+        batch = DeviceBatches(beginning.batches(config, 0, rows), device)[0]
         recorded = WARM_UP + 1 if updates.ahead else 0  # updates of each kind before a graph's
         seconds = usual(1, max(1, recorded))  # does not move Muon's matrices
         if config.optimizer == "muon":
-            seconds += max(0.0, usual(0, recorded) - seconds) / EVERY
+            interval = model.config.muon_interval
+            seconds += max(0.0, usual(0, recorded) - seconds) / interval
     return config.batch_size * config.seq_length / seconds

@@ -75,7 +75,7 @@ def run_training(
     if not group.first:
         return code
     if code and event.reason == "stopped":
-        text = () if trainer.corpus.path else ("TEXT",)
+        text = () if trainer.dataset.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
     elif not quiet:
@@ -111,7 +111,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "best": None if loss is None else str(run.best),
         "last": str(run.last),
         "reason": event.reason,
-        "model": model.model,
+        "model": model.architecture,
         "parameters": model.parameters,
         "step": progress.step,
         "epoch": progress.epoch,
@@ -119,7 +119,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
         "best_step": None if loss is None else progress.best_step,
-        "marks": None if trainer.marks is None else dict(vars(trainer.marks)),
+        "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
 
 
@@ -127,7 +127,7 @@ def plan_lines(training: Training) -> list[str]:
     """What will be trained, on what, how long: one line, after what had to be changed."""
     trainer, model = training.trainer, training.trainer.model.config
     config = trainer.config
-    corpus = trainer.corpus
+    dataset = trainer.dataset
     steps = (
         ""
         if config.epochs is None
@@ -139,8 +139,9 @@ def plan_lines(training: Training) -> list[str]:
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     plan = (
-        f"{corpus.name}: {len(corpus.ids):,} characters, {len(corpus.vocabulary)} distinct; "
-        f"{model.model} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
+        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
+        f"{model.architecture} {model.num_layers} x {model.hidden_size}, "
+        f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
         f"{steps}batch {config.batch_size} x {config.seq_length}, "
@@ -188,7 +189,7 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
 
 def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
     """What the run's losses say of it, and what to do about it."""
-    config, text = trainer.config, () if trainer.corpus.path else ("TEXT",)
+    config, text = trainer.config, () if trainer.dataset.path else ("TEXT",)
     more = (
         # start-up may have eaten a short time, and would again
         f"--minutes {max(1, math.ceil(2 * config.minutes))}"
@@ -203,7 +204,7 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
             f"{duration(trainer.start_up)}. To go on: {resume}"
         ]
     how = verdict(trainer.history)
-    characters, model = len(trainer.train_ids), trainer.model.config
+    characters, model = len(trainer.train_part), trainer.model.config
     if how == "improving" and enough(characters, model, trainer.progress.epoch):
         # the fall is that of the schedule's end: taken up again, such runs grew no better
         return [

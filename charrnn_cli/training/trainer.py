@@ -11,15 +11,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from charrnn_cli.checkpoints.checkpoint import Array, Checkpoint, CorpusInfo, Progress
+from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
+from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SAVE_EVERY, TrainConfig
 from charrnn_cli.errors import DivergedError
+from charrnn_cli.models.base import Array
 from charrnn_cli.models.device import device_name, memory_limit
-from charrnn_cli.models.recurrent.model import CharRNN
-from charrnn_cli.text.corpus import Corpus, steps_per_epoch
-from charrnn_cli.training.baselines import Marks
-from charrnn_cli.training.batches import Windows
+from charrnn_cli.models.dropout import Dropout
+from charrnn_cli.models.module import Model
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
@@ -36,46 +38,53 @@ MAX_HISTORY = 20_000  # evaluations that a checkpoint remembers: more would outg
 class Trainer:
     """One run's training: a model, its optimizer, its place in the text.
 
-    `started` is the `time.monotonic()` from which a time limit counts. `save_every` is the longest
-    time between two saves, in seconds. `resumed` is the checkpoint whose training state goes on;
-    without it the model is trained as it is. Each process of a `group` has a Trainer of its own
-    lanes; all models stay equal.
+    `started` is the `time.monotonic()` from which a time limit counts, and `seconds_before` what
+    was spent on the run in earlier sessions. `reserve` is an estimate of the seconds that an
+    evaluation takes, which a time limit must leave room for. `save_every` is the longest time
+    between two saves, in seconds. `resumed` is the checkpoint whose training state goes on; without
+    it the model is trained as it is. `baselines` are for the checkpoints to carry. Each process of
+    a `group` has a Trainer of its own rows of the batches; all models stay equal.
     """
 
     def __init__(
         self,
-        model: CharRNN,
-        corpus: Corpus,
+        model: Model,
+        dataset: Dataset,
         config: TrainConfig,
         run: Run,
         *,
         started: float,
+        seconds_before: float = 0.0,
+        reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
+        baselines: Baselines | None = None,
         group: Group = ALONE,
     ) -> None:
-        self.model, self.corpus, self.config, self.run = model, corpus, config, run
-        self.group, self.lanes = group, group.lanes(config.batch_size)
+        self.model, self.dataset, self.config, self.run = model, dataset, config, run
+        self.group, self.rows = group, group.rows(config.batch_size)
         self.device = next(model.parameters()).device
-        self.train_ids, self.held_out_ids = corpus.split(config.val_fraction)
-        sizes = len(self.train_ids), config.batch_size, config.seq_length
-        self.epoch_steps = steps_per_epoch(*sizes)
+        self.train_part, self.held_out_part = dataset.split(config.val_fraction)
+        self.epoch_steps = self.train_part.steps_per_epoch(config)
         self.total_steps = math.inf
         if config.epochs is not None:
             self.total_steps = planned_steps(config.epochs, self.epoch_steps)
         self.optimizer = Optimizer(model, config)
-        model.dropout = group.dropout(model.config.dropout, config.batch_size)
+        if group.size > 1:
+            for module in model.modules():
+                if isinstance(module, Dropout):
+                    module.take_rows(config.batch_size, self.rows)
         group.align(model.parameters())
-        lanes = self.lanes.stop - self.lanes.start
-        self.updates = Updates(model, self.optimizer, config, lanes, group)
+        count = self.rows.stop - self.rows.start
+        self.updates = Updates(model, self.optimizer, config, count, group)
         self.rate = 0.0  # of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
-        self.marks: Marks | None = None  # those of the text, for the checkpoints to carry
+        self.baselines = baselines
         self.started, self.save_every = started, save_every
-        self.reserve = 1.0  # seconds of a time limit for the last evaluation; measured later
+        self.seconds_before = seconds_before
+        self.reserve = reserve  # of the last evaluation, once there is one
         self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
-        self.seconds_before = 0.0  # spent on the run in earlier sessions
         self._share_of_time = group.of_first(self._own_share_of_time)
         if resumed is not None:
             self._restore(resumed)
@@ -107,13 +116,14 @@ class Trainer:
         while not ended:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if epoch_read != epoch:
-                windows = Windows(self.train_ids, config, epoch, self.lanes, self.device)
+                batches = self.train_part.batches(config, epoch, self.rows)
+                on_device = DeviceBatches(batches, self.device)
                 epoch_read = epoch
             if index == 0:
-                self.updates.begin()
+                self.updates.set_state()
             self.rate = learning_rate(self.share_done(), config)
             loss = self._count(
-                partial(self.updates.make, *windows[index], self.rate, self.progress.step)
+                partial(self.updates.step, on_device[index], self.rate, self.progress.step)
             )
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
@@ -121,7 +131,7 @@ class Trainer:
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
-                self._count(self.updates.read)
+                self._count(self.updates.read_losses)
                 now = time.monotonic()
                 steps = step - evaluated_step
                 speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
@@ -163,13 +173,13 @@ class Trainer:
         if self.config.minutes is not None:
             progress = dataclasses.replace(progress, seconds=self.seconds())
         # only for --resume here: the file that people share tells nobody's folders
-        path = self.corpus.path if training else None
+        path = self.dataset.path if training else None
         return Checkpoint(
             model=self.model.config,
             train=self.config,
-            vocabulary=self.corpus.vocabulary,
+            vocabulary=self.dataset.vocabulary,
             corpus=CorpusInfo(
-                Path(self.corpus.name).name, self.corpus.sha256, len(self.corpus.ids), path
+                Path(self.dataset.name).name, self.dataset.sha256, len(self.dataset), path
             ),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
@@ -178,7 +188,7 @@ class Trainer:
             torch_version=torch.__version__,
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
-            marks=self.marks,
+            baselines=self.baselines,
         )
 
     def _count(self, losses: Callable[[], list[float]]) -> float | None:
@@ -189,7 +199,7 @@ class Trainer:
                 self._advance(loss_sum=self.progress.loss_sum + loss)
         except NotFiniteError as error:
             sound = all(bool(p.isfinite().all()) for p in self.model.parameters())
-            if error.kept and sound:
+            if error.weights_unchanged and sound:
                 self._save_last()  # else what is there is older
             raise self._diverged(str(error), error.step + 1) from None
         return loss
@@ -202,7 +212,7 @@ class Trainer:
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         self.group.align(self.model.parameters())
-        val_loss = held_out_loss(self.model, self.held_out_ids, self.group)
+        val_loss = held_out_loss(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
         best = progress.best_val_loss is None or val_loss < progress.best_val_loss
@@ -243,14 +253,14 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, **changes)
 
     def _save_last(self) -> None:
-        self._count(self.updates.read)
+        self._count(self.updates.read_losses)
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """All that a resume needs besides the weights; the hidden state is that of all lanes."""
+        """All that a resume needs besides the weights; the state is that of all batch rows."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        for index, state in enumerate(self.updates.hidden):
-            tensors[f"hidden.{index}"] = _array(self.group.gather(state, self.config.batch_size))
+        for name, state in self.updates.state.items():
+            tensors[f"{STATE}{name}"] = _array(self.group.gather(state, self.config.batch_size))
         if self.updates.loss_scale.needed:
             tensors["loss_scale"] = self.updates.loss_scale.state()
         return tensors
@@ -261,7 +271,7 @@ class Trainer:
         if checkpoint.progress.finished:  # given more time: it may look for a new best afresh
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
-        self.marks = checkpoint.marks
+        self.baselines = checkpoint.baselines or self.baselines
         if not checkpoint.training:  # taken up from `best`: state and moments begin at zero again
             self._advance(optimizer_began=self.progress.step)
             return
@@ -270,8 +280,9 @@ class Trainer:
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()
         }
-        states = range(len(self.updates.hidden))
-        self.updates.begin(tuple(tensors[f"hidden.{i}"][self.lanes] for i in states))
+        self.updates.set_state(
+            {name: tensors[f"{STATE}{name}"][self.rows] for name in self.updates.state}
+        )
         if self.updates.loss_scale.needed:
             self.updates.loss_scale.restore(checkpoint.training["loss_scale"])
         self.optimizer.restore(

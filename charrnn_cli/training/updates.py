@@ -1,4 +1,4 @@
-"""The updates of a training run, each from one window of a batch's lanes."""
+"""The updates of a training run, each from one batch."""
 
 import math
 import os
@@ -6,65 +6,71 @@ import time
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.models.autocast import LossScale
-from charrnn_cli.models.recurrent.model import CharRNN, Hidden
+from charrnn_cli.models.autocast import LossScale, autocast
+from charrnn_cli.models.module import Model
+from charrnn_cli.text.dataset import IGNORE, Batch
 from charrnn_cli.training.cuda_graph import Replayed
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.gradients import compute_gradients
-from charrnn_cli.training.optimizer import EVERY, Optimizer
+from charrnn_cli.training.optimizer import Optimizer
 
-AHEAD = 32  # updates that a GPU may be given before the losses of the first are read,
-WAIT = 0.2  # and seconds that they may take: so long a stop or the end by the clock has to wait
-NO_GRAPH = "CHARRNN_CUDA_GRAPH"  # set to 0, each operation is launched by itself
+MAX_AHEAD = 32  # updates that a GPU may be given before the loss of the first is read
+MAX_WAIT = 0.2  # seconds that those updates may take: a stop has to wait for them
+NO_GRAPH = "CHARRNN_CUDA_GRAPH"  # environment variable: 0 launches each operation by itself
 
-_SPREAD = 0x9E3779B97F4A7C15  # odd and large: seeds that are neighbours share no step's numbers
+_SPREAD = 0x9E3779B97F4A7C15  # odd and large: neighbouring seeds share no step's random numbers
+
+State = dict[str, Tensor]
 
 
 class NotFiniteError(Exception):
-    """The loss or the gradient norm of an update is not finite; `kept`: it was not made."""
+    """The loss or the gradient norm of an update is not finite. `weights_unchanged` says whether
+    the update was left out for it."""
 
-    def __init__(self, step: int, loss: float, grad_norm: float, *, kept: bool) -> None:
+    def __init__(
+        self, step: int, loss: float, grad_norm: float, *, weights_unchanged: bool
+    ) -> None:
         super().__init__(f"loss {loss}, gradient norm {grad_norm}")
-        self.step, self.kept = step, kept
+        self.step, self.weights_unchanged = step, weights_unchanged
 
 
 class Updates:
-    """Makes a run's updates, carries the state over, and tells the losses.
+    """Makes a run's updates, carries the model's state over, and returns the losses.
 
     A loss is read before its update is made, and what is not finite never reaches the weights.
-    To wait for that at every step would cost a GPU more than the step: there, one process alone
-    works `ahead`. Updates are made in any case, and what they reported is looked at up to `AHEAD`
+    Waiting for it at every step would cost a GPU more than the step: there, a single process works
+    `ahead`. Updates are made in any case, and their losses are checked up to `MAX_AHEAD` updates
     later, and before anything is saved or measured. All that such an update reads and writes stays
     where it is in memory, so that a GPU can replay it as one of two CUDA `graphs`: one moves Muon's
     matrices, the other does not.
 
-    `hidden` is the state before the next window, a tensor (B, H) for each in the model's.
+    `state` is the model's before the next batch, by name (B, …), of `rows` batch rows.
     """
 
     def __init__(
         self,
-        model: CharRNN,
+        model: Model,
         optimizer: Optimizer,
         config: TrainConfig,
-        lanes: int,
+        rows: int,
         group: Group = ALONE,
         *,
         ahead: bool | None = None,
     ) -> None:
         self.model, self.optimizer, self.config, self.group = model, optimizer, config, group
-        self.hidden: Hidden = tuple(state.clone() for state in model.initial_hidden(lanes))
-        device = self.hidden[0].device
+        self.state: State = {
+            name: values.clone() for name, values in model.initial_state(rows).items()
+        }
+        device = next(model.parameters()).device
         self.loss_scale = LossScale(config.precision, device)
         self.rate = torch.zeros((), device=device)
-        self.grad_norm = 0.0  # the one read last
-        sound = group.size == 1 and not self.loss_scale.needed
-        self.ahead = sound and (device.type == "cuda" if ahead is None else ahead)
-        shape = config.seq_length, lanes
-        self._inputs, self._targets = torch.zeros((2, *shape), dtype=torch.int64, device=device)
-        self._made: list[tuple[int, Tensor]] = []  # by number; loss and norm not yet looked at
+        self.grad_norm = 0.0  # of the update whose loss was read last
+        may_work_ahead = group.size == 1 and not self.loss_scale.needed
+        self.ahead = may_work_ahead and (device.type == "cuda" if ahead is None else ahead)
+        self._batch: Batch | None = None  # what a replayed update reads from
+        self._made: list[tuple[int, Tensor]] = []  # step; loss and norm, not checked yet
         self._most, self._read_at = 1.0, time.monotonic()
         self.graphs: tuple[Replayed, Replayed] | None = None
         if self.ahead and device.type == "cuda" and os.environ.get(NO_GRAPH) != "0":
@@ -72,79 +78,126 @@ class Updates:
             pool = torch.cuda.graph_pool_handle()
             self.graphs = Replayed(stream, pool), Replayed(stream, pool)
 
-    def make(self, inputs: Tensor, targets: Tensor, rate: float, step: int) -> list[float]:
-        """Update number `step`, the first being 0, from ids (T, B) and the characters after them.
+    def step(self, batch: Batch, rate: float, step: int) -> list[float]:
+        """Make update number `step`, the first being 0, from a batch of ids of any integer type.
 
-        Returns the losses that are read by now, of this update and of those before it. Raises
-        NotFiniteError.
+        Returns the losses, in nats per character, that are read by now: of this update and of those
+        before it. Raises NotFiniteError.
         """
         # seeded by the step: no state of the generator has to be carried over a resume
         torch.manual_seed((self.config.random_seed * _SPREAD + step) % 2**63)
         self.rate.fill_(rate)
-        self._inputs.copy_(inputs)
-        self._targets.copy_(targets)
         if not self.ahead:
-            return [self._make_and_read(step)]
-        whole = partial(self._whole, step)
-        pair = self.graphs[step % EVERY == 0](whole) if self.graphs else whole()
+            return [self._step_and_read(_as_int64(batch), step)]
+        update = partial(self._step_unread, self._in_place(batch), step)
+        moves_matrices = self.optimizer.moves_matrices(step)
+        pair = self.graphs[moves_matrices](update) if self.graphs else update()
         self._made.append((step, pair.clone()))  # the next one writes to the same place
-        return self.read() if len(self._made) >= self._most else []
+        return self.read_losses() if len(self._made) >= self._most else []
 
-    def read(self) -> list[float]:
-        """Wait for all updates that were made; the losses that are not yet read. Raises
-        NotFiniteError."""
+    def read_losses(self) -> list[float]:
+        """Wait for all updates that were made; return the losses that were not read yet.
+
+        Raises NotFiniteError.
+        """
         if not self._made:
             return []
-        numbers = [step for step, _ in self._made]
+        steps = [step for step, _ in self._made]
         pairs = torch.stack([pair for _, pair in self._made]).tolist()
         self._made.clear()
-        seconds = (time.monotonic() - self._read_at) / len(numbers)
-        self._most = min(AHEAD, WAIT / max(seconds, 1e-9))
+        seconds = (time.monotonic() - self._read_at) / len(steps)
+        self._most = min(MAX_AHEAD, MAX_WAIT / max(seconds, 1e-9))
         self._read_at = time.monotonic()
-        for step, (loss, grad_norm) in zip(numbers, pairs, strict=True):
-            self._look_at(step, loss, grad_norm, kept=False)
+        for step, (loss, grad_norm) in zip(steps, pairs, strict=True):
+            self._check_finite(step, loss, grad_norm, weights_unchanged=False)
         return [loss for loss, _ in pairs]
 
-    def begin(self, hidden: Hidden | None = None) -> None:
-        """Go on from that state, or from zeros."""
-        for index, state in enumerate(self.hidden):
-            if hidden is None:
-                state.zero_()
+    def set_state(self, state: State | None = None) -> None:
+        """Go on from a state, or from zeros."""
+        for name, values in self.state.items():
+            if state is None:
+                values.zero_()
             else:
-                state.copy_(hidden[index])
+                values.copy_(state[name])
 
-    def _make_and_read(self, step: int) -> float:
-        pair, hidden = self._gradients()
+    def _step_and_read(self, batch: Batch, step: int) -> float:
+        pair, state = self._gradients(batch)
         loss, grad_norm = pair.tolist()
-        if math.isfinite(loss) and self.loss_scale.overflowed(math.isfinite(grad_norm)):
+        if math.isfinite(loss) and self.loss_scale.adjust(finite=math.isfinite(grad_norm)):
             self.optimizer.skip()  # the next update has a smaller scale
             self.grad_norm = 0.0
         else:
-            self._look_at(step, loss, grad_norm, kept=True)
+            self._check_finite(step, loss, grad_norm, weights_unchanged=True)
             self.optimizer.step(self.rate, step)
-        self.begin(hidden)  # carried over: the next window continues these lanes
+        self.set_state(state)  # carried over: the next batch continues these rows
         return float(loss)
 
-    def _gradients(self) -> tuple[Tensor, Hidden]:
-        """Loss and gradient norm as one tensor (2,), and the state after the window."""
-        loss, grad_norm, hidden = compute_gradients(
-            self.model,
-            self._inputs,
-            self._targets,
-            self.hidden,
-            self.config,
-            self.loss_scale,
-            self.group,
-        )
-        return torch.stack((loss, grad_norm)), hidden
-
-    def _whole(self, step: int) -> Tensor:
-        pair, hidden = self._gradients()
+    def _step_unread(self, batch: Batch, step: int) -> Tensor:
+        pair, state = self._gradients(batch)
         self.optimizer.step(self.rate, step)
-        self.begin(hidden)
+        self.set_state(state)
         return pair
 
-    def _look_at(self, step: int, loss: float, grad_norm: float, *, kept: bool) -> None:
+    def _gradients(self, batch: Batch) -> tuple[Tensor, State]:
+        """Loss and gradient norm as one tensor (2,), and the state after the batch."""
+        loss, grad_norm, state = compute_gradients(
+            self.model, batch, self.state, self.config, self.loss_scale, self.group
+        )
+        return torch.stack((loss, grad_norm)), state
+
+    def _in_place(self, batch: Batch) -> Batch:
+        """The batch copied to where the one before was, if it has the same shape."""
+        before = self._batch
+        if before is None or before.inputs.shape != batch.inputs.shape:
+            self._batch = _as_int64(batch)
+            return self._batch
+        before.inputs.copy_(batch.inputs)
+        before.targets.copy_(batch.targets)
+        if before.source is not None:
+            before.source.copy_(batch.source)
+        return before
+
+    def _check_finite(
+        self, step: int, loss: float, grad_norm: float, *, weights_unchanged: bool
+    ) -> None:
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            raise NotFiniteError(step, loss, grad_norm, kept=kept)
+            raise NotFiniteError(step, loss, grad_norm, weights_unchanged=weights_unchanged)
         self.grad_norm = grad_norm
+
+
+def compute_gradients(
+    model: Model,
+    batch: Batch,
+    state: State,
+    config: TrainConfig,
+    loss_scale: LossScale,
+    group: Group = ALONE,
+) -> tuple[Tensor, Tensor, State]:
+    """Give the parameters the gradients of the mean loss over a batch, clipped; return that loss,
+    the norm before clipping, and the state after the batch, detached.
+
+    `batch` holds ids (T, B), int64, of this process's rows, `state` is the state before.
+    """
+    model.zero_grad(set_to_none=True)
+    with autocast(config.precision, batch.inputs.device):
+        logits, state = model(batch, state)
+        loss = nn.functional.cross_entropy(
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE
+        )
+    (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
+    parameters = list(model.parameters())
+    loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])
+    loss = group.average(loss.detach(), parameters, batch.share)
+    norm = nn.utils.clip_grad_norm_(parameters, config.grad_clip)
+    return loss, norm, {name: values.detach() for name, values in state.items()}
+
+
+def _as_int64(batch: Batch) -> Batch:
+    """A copy of the batch in the type that PyTorch's look-ups and losses want."""
+    inputs, targets, source = (
+        None
+        if ids is None
+        else ids.to(torch.int64, memory_format=torch.contiguous_format, copy=True)
+        for ids in batch[:3]
+    )
+    return Batch(inputs, targets, source, batch.share)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.config import ModelConfig
-from charrnn_cli.models.recurrent.numpy_decoder import Floats, NumpyEngine
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.registry import build_decoder, untrained_weights
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.units.features import FEATURES, Feature, Text
 
@@ -123,22 +123,19 @@ def read_states(
     Yields, block by block, positions in the text (P,), and of each the units after its character
     has been read, (U, P): layer by layer, in -1 … 1; of an LSTM the tanh of its cells.
     """
-    engine = NumpyEngine(config, weights, len(starts))
-    units = config.num_layers * config.hidden_size
-    steps = max(1, BLOCK // (units * len(starts)))
+    decoder = build_decoder(config, weights, len(starts))
+    steps = max(1, BLOCK // (config.units * len(starts)))
     for offset in range(-min(WARM_UP, int(starts.max())), 0):
-        engine.read(ids[np.maximum(starts + offset, 0)])
-        for layer in engine.layers:
-            for state in layer.state:
-                state[:, starts + offset < 0] = 0.0  # there is no text before the text
+        decoder.read(ids[np.maximum(starts + offset, 0)])
+        decoder.set_state(None, starts + offset < 0)  # there is no text before the text
     for begin in range(0, span, steps):
         positions = begin + np.arange(min(steps, span - begin))[:, None] + starts  # (K, B)
-        seen = np.empty((units, *positions.shape), np.float32)  # (U, K, B)
+        seen = np.empty((config.units, *positions.shape), np.float32)  # (U, K, B)
         for step, places in enumerate(np.minimum(positions, len(ids) - 1)):
-            engine.read(ids[places])
-            seen[:, step] = np.concatenate([_activation(layer.state) for layer in engine.layers])
+            decoder.read(ids[places])
+            seen[:, step] = decoder.activations()
         inside = positions.ravel() < len(ids)
-        yield positions.ravel()[inside], seen.reshape(units, -1)[:, inside]
+        yield positions.ravel()[inside], seen.reshape(config.units, -1)[:, inside]
 
 
 def _watched(
@@ -150,10 +147,6 @@ def _watched(
         yield positions, units
         read += len(positions)
         watch((number + read / characters) / 2)
-
-
-def _activation(state: list[Floats]) -> Floats:
-    return state[0] if len(state) == 1 else np.tanh(state[1])
 
 
 class Comparison(NamedTuple):
@@ -203,22 +196,3 @@ def _changes(values: Array, half: Array) -> bool:
     """Whether a feature changes often enough in a half of the text."""
     both = half[1:] & half[:-1]
     return int((values[1:] != values[:-1])[both].sum()) >= MIN_CHANGES
-
-
-def untrained_weights(config: ModelConfig) -> dict[str, Array]:
-    """Weights as a training begins with, drawn from a generator of their own, always the same."""
-    rng = np.random.default_rng(0)
-    weights: dict[str, Array] = {}
-    size = config.hidden_size
-    for name, shape in config.tensor_shapes().items():
-        if name.endswith("weight_hh"):
-            blocks = [np.linalg.qr(rng.normal(size=(size, size))) for _ in range(config.cell.gates)]
-            weights[name] = np.concatenate([q * np.sign(np.diag(r)) for q, r in blocks])
-        elif name.endswith("weight_ih"):
-            weights[name] = rng.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))
-        else:
-            weights[name] = np.zeros(shape)
-        if config.model == "lstm" and name.endswith("bias_ih"):
-            weights[name][size : 2 * size] = 1.0
-        weights[name] = weights[name].astype(np.float32)
-    return weights

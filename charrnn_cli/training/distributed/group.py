@@ -10,7 +10,6 @@ from torch import Tensor
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import TextError
 from charrnn_cli.models.device import choose_device
-from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.text.corpus import Corpus, Watch, read_corpus
 
 T = TypeVar("T")
@@ -39,8 +38,8 @@ class Group:
         """The share that this process has of `count` things in a row; it may be empty."""
         return slice(0, count)
 
-    def lanes(self, batch_size: int) -> slice:
-        """The lanes of a batch that this process trains on. Raises UsageError if there are too few
+    def rows(self, batch_size: int) -> slice:
+        """The rows of a batch that this process trains on. Raises UsageError if there are too few
         for all."""
         return self.part(batch_size)
 
@@ -61,7 +60,7 @@ class Group:
 
     def average(self, loss: Tensor, parameters: Sequence[Tensor], share: float) -> Tensor:
         """Make the gradients those of the mean loss over the whole batch; return that loss. `share`
-        is this process's part of the lanes."""
+        is this process's part of the predictions."""
         return loss
 
     def total(self, value: float) -> float:
@@ -73,15 +72,11 @@ class Group:
         return value
 
     def gather(self, state: Tensor, batch_size: int) -> Tensor:
-        """The rows of all lanes, (B, H), from those of each process's own."""
+        """The state of all batch rows, (B, …), from that of each process's own."""
         return state
 
     def align(self, parameters: Iterable[Tensor]) -> None:
         """Give all processes the values of the first: machines of two kinds round differently."""
-
-    def dropout(self, rate: float, batch_size: int) -> Dropout:
-        """Dropout whose masks do not depend on the number of processes."""
-        return Dropout(rate)
 
     def writer(self, run: Run) -> Run:
         """The run, as this process may write it."""

@@ -1,7 +1,7 @@
 """Data-parallel training: several processes, started by PyTorch's launcher, train one model.
 
-Each process reads lanes of its own; their numbers are those of the whole batch, so that it is the
-same batch on any number of processes. Gradients, loss and what the processes have to tell each
+Each process reads batch rows of its own; their numbers are those of the whole batch, so that it is
+the same batch on any number of processes. Gradients, loss and what the processes have to tell each
 other are added up in one sum a step; then every process makes the same update.
 """
 
@@ -18,7 +18,6 @@ from torch import Tensor
 from charrnn_cli.checkpoints.runs import Onlooker, Run
 from charrnn_cli.errors import ProcessLostError, UsageError
 from charrnn_cli.models.device import choose_device
-from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.training.distributed.group import ALONE, Group, T
 
 TIMEOUT = timedelta(minutes=10)  # without a word from the others; a killed one is noticed at once
@@ -123,12 +122,12 @@ class Processes(Group):
         """The share that this process has of `count` things in a row; it may be empty."""
         return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
-    def lanes(self, batch_size: int) -> slice:
-        """The lanes of a batch that this process trains on. Raises UsageError if there are too few
+    def rows(self, batch_size: int) -> slice:
+        """The rows of a batch that this process trains on. Raises UsageError if there are too few
         for all."""
         if batch_size < self.size:
             raise UsageError(
-                f"--batch-size {batch_size}: too few lanes for {self.size} processes, of which "
+                f"--batch-size {batch_size}: too few rows for {self.size} processes, of which "
                 "each needs one. Raise it, or start fewer processes."
             )
         return self.part(batch_size)
@@ -193,7 +192,7 @@ class Processes(Group):
         return float(own)
 
     def gather(self, state: Tensor, batch_size: int) -> Tensor:
-        """The rows of all lanes, (B, H), from those of each process's own."""
+        """The state of all batch rows, (B, …), from that of each process's own."""
         whole = state.new_zeros(batch_size, *state.shape[1:])
         whole[self.part(batch_size)] = state
         return self._add(whole)
@@ -203,10 +202,6 @@ class Processes(Group):
         for parameter in parameters:
             with self._together():
                 dist.broadcast(parameter.detach(), 0)
-
-    def dropout(self, rate: float, batch_size: int) -> Dropout:
-        """Dropout whose masks do not depend on the number of processes."""
-        return Dropout(rate, batch_size, self.part(batch_size))
 
     def writer(self, run: Run) -> Run:
         """The run, as this process may write it."""

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from factories import make_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.recurrent.model import CharRNN, load_weights
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from charrnn_cli.models.torch_decoder import TorchEngine
 from charrnn_cli.text.vocabulary import Vocabulary
 

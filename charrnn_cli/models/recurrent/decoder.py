@@ -1,53 +1,78 @@
-"""The models' forward step in plain NumPy: text is there before PyTorch would be imported."""
+"""A recurrent model's forward step in plain NumPy: text is written before PyTorch is imported."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from charrnn_cli.config import ModelConfig
-
-Floats = npt.NDArray[np.float32]
+from charrnn_cli.models.base import Array, Decoder, Floats, State
+from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 
-class NumpyEngine:
+class RecurrentDecoder(Decoder):
     """Steps a saved model one character at a time, for one stream or for several side by side.
 
     `streams` is None for one stream, whose arrays then have no batch axis (matrix-vector products
     are what the time goes to), or the number B of streams. Inside, the batch is the last axis:
     (H, B) lets the products read the weights as they are stored, and a gate is a whole block of
-    memory. Weights are by the names of `ModelConfig.tensor_shapes()`.
+    memory. Weights are by the names of `ModelConfig.parameter_shapes()`.
     """
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, npt.NDArray[Any]], streams: int | None
+        self, config: RecurrentConfig, weights: Mapping[str, Array], streams: int | None = None
     ) -> None:
+        self.vocabulary_size = config.vocabulary_size
         self.layers = [
-            NumpyLayer(config, _layer_weights(weights, index), streams, first=index == 0)
+            Layer(config, _layer_weights(weights, index), streams, first=index == 0)
             for index in range(config.num_layers)
         ]
         self.head = np.asarray(weights["head.weight"], np.float32)  # (V, H)
         self.head_bias = _column(np.asarray(weights["head.bias"], np.float32), streams)
-        self.logits = _room(config.vocabulary_size, streams)
+        self._logits = _room(config.vocabulary_size, streams)
 
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
-        np.dot(self.head, self.read(ids), out=self.logits)
-        np.add(self.logits, self.head_bias, out=self.logits)
-        return self.logits.T
+        np.dot(self.head, self._outputs(ids), out=self._logits)
+        np.add(self._logits, self.head_bias, out=self._logits)
+        return self._logits.T
 
-    def read(self, ids: Any) -> Floats:
-        """Read one character of each stream without asking for the next; return the outputs of the
-        last layer, (H,) or (H, B)."""
+    def read(self, ids: Any) -> None:
+        """See `Decoder`."""
+        self._outputs(ids)
+
+    def state(self) -> State:
+        """See `Decoder`."""
+        return {name: rows.copy() for name, rows in self._rows().items()}
+
+    def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
+        """See `Decoder`."""
+        for name, values in self._rows().items():
+            values[rows] = 0.0 if state is None else state[name]
+
+    def activations(self) -> Floats:
+        """The hidden state of all layers, in -1 … 1; of an LSTM the tanh of its cells."""
+        return np.concatenate(
+            [
+                layer.state[0] if len(layer.state) == 1 else np.tanh(layer.state[1])
+                for layer in self.layers
+            ]
+        )
+
+    def _outputs(self, ids: Any) -> Floats:
+        """Read one character of each stream; return the last layer's outputs, (H,) or (H, B)."""
         outputs = self.layers[0].read(ids)
         for layer in self.layers[1:]:
             outputs = layer.step(outputs)
         return outputs
 
+    def _rows(self) -> dict[str, Floats]:
+        """The state as views (B, H) of the layers' arrays."""
+        states = [state for layer in self.layers for state in layer.state]  # (H,) or (H, B)
+        return {str(index): state.reshape(len(state), -1).T for index, state in enumerate(states)}
 
-class NumpyLayer:
+
+class Layer:
     """One recurrent layer: its weights laid out for a step, its state, and room to compute in.
 
     The logistic function is taken as (1 + tanh(x/2)) / 2, which is one fast call; the halves are
@@ -55,14 +80,18 @@ class NumpyLayer:
     """
 
     def __init__(
-        self, config: ModelConfig, weights: Mapping[str, Floats], streams: int | None, first: bool
+        self,
+        config: RecurrentConfig,
+        weights: Mapping[str, Floats],
+        streams: int | None,
+        first: bool,
     ) -> None:
         size, cell = config.hidden_size, config.cell
         rows = cell.gates * size
         self.size = size
-        self.advance = _STEPS[config.model]
+        self.advance = _STEPS[config.architecture]
         halves = np.ones((rows, 1), np.float32)
-        halves[_LOGISTIC[config.model](size)] = 0.5
+        halves[_LOGISTIC[config.architecture](size)] = 0.5
         self.recurrent = weights["weight_hh"] * halves  # (G*H, H)
         inputs = weights["weight_ih"] * halves  # (G*H, W)
         bias = weights["bias_ih"] * halves[:, 0]
@@ -97,12 +126,12 @@ class NumpyLayer:
         return self.advance(self, self.from_inputs)
 
 
-def _rnn(layer: NumpyLayer, inputs: Floats) -> Floats:
+def _rnn(layer: Layer, inputs: Floats) -> Floats:
     np.add(layer.gates, inputs, out=layer.gates)
     return np.tanh(layer.gates, out=layer.state[0])
 
 
-def _gru(layer: NumpyLayer, inputs: Floats) -> Floats:
+def _gru(layer: Layer, inputs: Floats) -> Floats:
     size, hidden = layer.size, layer.state[0]
     logistic, new = layer.gates[: 2 * size], layer.gates[2 * size :]
     np.add(logistic, inputs[: 2 * size], out=logistic)
@@ -116,7 +145,7 @@ def _gru(layer: NumpyLayer, inputs: Floats) -> Floats:
     return np.add(hidden, new, out=hidden)
 
 
-def _lstm(layer: NumpyLayer, inputs: Floats) -> Floats:
+def _lstm(layer: Layer, inputs: Floats) -> Floats:
     size, gates = layer.size, layer.gates  # input, forget, candidate, output
     hidden, memory = layer.state
     candidate = gates[2 * size : 3 * size]
@@ -138,7 +167,7 @@ def _finish_logistic(halved: Floats) -> None:
     np.add(halved, 0.5, out=halved)
 
 
-_STEPS: Mapping[str, Callable[[NumpyLayer, Floats], Floats]] = {
+_STEPS: Mapping[str, Callable[[Layer, Floats], Floats]] = {
     "gru": _gru,
     "lstm": _lstm,
     "rnn": _rnn,
@@ -163,10 +192,29 @@ def _column(vector: Floats, streams: int | None) -> Floats:
     return vector if streams is None else vector[:, None]
 
 
-def _layer_weights(weights: Mapping[str, npt.NDArray[Any]], index: int) -> dict[str, Floats]:
+def _layer_weights(weights: Mapping[str, Array], index: int) -> dict[str, Floats]:
     prefix = f"layers.{index}."
     return {
         name.removeprefix(prefix): np.asarray(values, np.float32)
         for name, values in weights.items()
         if name.startswith(prefix)
     }
+
+
+def untrained_weights(config: RecurrentConfig) -> dict[str, Array]:
+    """Weights as a training begins with, drawn from a generator of their own, always the same."""
+    rng = np.random.default_rng(0)
+    weights: dict[str, Array] = {}
+    size = config.hidden_size
+    for name, shape in config.parameter_shapes().items():
+        if name.endswith("weight_hh"):
+            blocks = [np.linalg.qr(rng.normal(size=(size, size))) for _ in range(config.cell.gates)]
+            weights[name] = np.concatenate([q * np.sign(np.diag(r)) for q, r in blocks])
+        elif name.endswith("weight_ih"):
+            weights[name] = rng.uniform(-1, 1, shape) * np.sqrt(6 / sum(shape))
+        else:
+            weights[name] = np.zeros(shape)
+        if config.architecture == "lstm" and name.endswith("bias_ih"):
+            weights[name][size : 2 * size] = 1.0
+        weights[name] = weights[name].astype(np.float32)
+    return weights

@@ -1,0 +1,199 @@
+"""The contracts between the models and all that trains, samples, scores and shows them.
+
+A family of models is a package that keeps them: a configuration without PyTorch, a PyTorch model, a
+decoder in NumPy, and presets. `registry.py` names the packages.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn_cli.config import check_all
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Shape = tuple[int, ...]
+State = dict[str, Floats]
+"""What a model carries from one character to the next, by name: (B, …) for B batch rows."""
+
+
+class LayerInfo(NamedTuple):
+    """A part of a model as `info` draws it: its inputs and outputs, and its tensors' shapes."""
+
+    name: str
+    inputs: int
+    outputs: int
+    tensors: Mapping[str, Shape]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers this part learns."""
+        return sum(math.prod(shape) for shape in self.tensors.values())
+
+
+@dataclass(frozen=True)
+class ModelConfig(ABC):
+    """A model's architecture and sizes: with the vocabulary, all that is needed to build it.
+
+    A family adds fields for sizes of its own; each field that is a setting is an option of `train`
+    by that name. Raises UsageError for a value outside its limits.
+    """
+
+    architecture: str
+    vocabulary_size: int
+    hidden_size: int
+    num_layers: int
+    dropout: float
+
+    input_kind: ClassVar[str] = "one-hot"  # how the first layer reads a character, in words
+    muon_interval: ClassVar[int] = 1  # optimizer steps from one update by Muon to the next
+
+    def __post_init__(self) -> None:
+        check_all(vars(self))
+
+    @property
+    def context(self) -> int | None:
+        """How many characters the model can look back on; None: its state has no limit."""
+        return None
+
+    @abstractmethod
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """Name and shape of every parameter."""
+
+    def state_shapes(self, batch_size: int) -> dict[str, Shape]:
+        """Name and shape of the state that is carried from window to window; none by default."""
+        return {}
+
+    @abstractmethod
+    def vocabulary_axes(self) -> dict[str, int]:
+        """The axis along which a parameter has one entry per character of the vocabulary."""
+
+    def matrices(self) -> dict[str, int]:
+        """The matrices that Muon updates: name, and how many blocks are stacked in its rows."""
+        return {}
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(math.prod(shape) for shape in self.parameter_shapes().values())
+
+    @property
+    def multiplications(self) -> int:
+        """How many multiplications take a character through the model: its cost in training."""
+        return sum(math.prod(shape) for shape in self.parameter_shapes().values() if len(shape) > 1)
+
+    @property
+    def units(self) -> int:
+        """How many hidden units `info --units` can study; 0: the model has no such state."""
+        return 0
+
+    @property
+    def missing_on_cpu(self) -> tuple[str, ...]:
+        """The precisions that the model cannot be trained in on a CPU."""
+        return ()
+
+    @property
+    def gains_by_bfloat16(self) -> bool:
+        """Whether products this large are faster in bfloat16 on a CPU that multiplies in it."""
+        return False
+
+    def layers(self) -> list[LayerInfo]:
+        """The parts of the model from input to output."""
+        parts: dict[str, dict[str, Shape]] = {}
+        for path, shape in self.parameter_shapes().items():
+            part, tensor = path.rsplit(".", 1)
+            parts.setdefault(part, {})[tensor] = shape
+        return self._connect(parts)
+
+    def _connect(self, parts: Mapping[str, Mapping[str, Shape]]) -> list[LayerInfo]:
+        """Parts in a row, each of `hidden_size` outputs but for the last, which has V."""
+        widths = [self.vocabulary_size, *[self.hidden_size] * (len(parts) - 1)]
+        outputs = [*widths[1:], self.vocabulary_size]
+        return [
+            LayerInfo(name, width, output, tensors)
+            for (name, tensors), width, output in zip(parts.items(), widths, outputs, strict=True)
+        ]
+
+    @classmethod
+    def sizes(cls) -> tuple[str, ...]:
+        """The settings that a user may choose: all fields but architecture and vocabulary size."""
+        return tuple(
+            f.name for f in fields(cls) if f.name not in ("architecture", "vocabulary_size")
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a checkpoint stores them."""
+        values = asdict(self)
+        return {"model": values.pop("architecture"), **values}
+
+
+class Decoder(ABC):
+    """Reads characters one after another and gives logits for the next, without gradients.
+
+    It reads one stream, whose arrays have no batch axis, or B streams side by side.
+    """
+
+    vocabulary_size: int
+
+    @abstractmethod
+    def step(self, ids: Any) -> Floats:
+        """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
+        for the next. The array is overwritten by the next step."""
+
+    def read(self, ids: Any) -> None:
+        """Read one character of each stream; nobody asks for the next."""
+        self.step(ids)
+
+    def logits(self, ids: Any) -> Floats:
+        """Read ids (T,) of one stream or (T, B) of several; return the logits (T, V) or (T, B, V)
+        after each."""
+        first = self.step(ids[0])
+        logits = np.empty((len(ids), *first.shape), np.float32)
+        logits[0] = first
+        for place in range(1, len(ids)):
+            logits[place] = self.step(ids[place])
+        return logits
+
+    def prefill(self, ids: Any) -> Floats:
+        """Read a prompt, ids (T,) of one stream or (T, B) of several, T at least 1; return the
+        logits (V,) or (B, V) for the next."""
+        for row in ids[:-1]:
+            self.read(row)
+        return self.step(ids[-1])
+
+    def state(self) -> State:
+        """A copy of the state: (B, …) by name, with B = 1 for one stream. Empty for a model that
+        has none, whose context this does not hold."""
+        return {}
+
+    @abstractmethod
+    def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
+        """Put a state in place of that of some streams; None: the state before any character."""
+
+    def activations(self) -> Floats:
+        """The hidden units after the last character, (U,) or (U, B); U is `ModelConfig.units`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that learn much in little time from a text of about `characters` characters.
+
+    `sizes` are fields of the family's configuration. A run in minutes ends after `epochs` as well
+    where the text is so small that it would only be learned by heart (`ends`).
+    """
+
+    characters: float
+    sizes: Mapping[str, float]
+    batch_size: int
+    seq_length: int
+    learning_rate: float
+    epochs: float
+    optimizer: str
+    weight_decay: float
+    ends: bool = False

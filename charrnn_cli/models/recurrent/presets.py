@@ -1,0 +1,78 @@
+"""Settings for recurrent models that won among the neighbours tried (benchmarks/RESULTS.md).
+
+Those above ten million characters go on from there.
+"""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from charrnn_cli.models.base import Preset
+
+
+def _preset(
+    characters: float,
+    hidden_size: int,
+    dropout: float,
+    batch_size: int,
+    learning_rate: float,
+    epochs: float,
+    optimizer: str,
+    weight_decay: float,
+    *,
+    ends: bool = False,
+) -> Preset:
+    sizes = {"hidden_size": hidden_size, "num_layers": 1, "dropout": dropout}
+    return Preset(
+        characters,
+        MappingProxyType(sizes),
+        batch_size,
+        32,
+        learning_rate,
+        epochs,
+        optimizer,
+        weight_decay,
+        ends,
+    )
+
+
+# characters, units, dropout, batch size, learning rate, epochs, optimizer, weight decay
+GATED = _preset(1e5, 512, 0.45, 16, 30e-3, 6, "muon", 0.08, ends=True)  # for GRU and LSTM
+TANH = _preset(1e5, 256, 0.6, 16, 16e-3, 16, "adamw", 0.01, ends=True)  # for the tanh RNN
+PRESETS = (
+    _preset(1e3, 64, 0.5, 4, 16e-3, 16, "adamw", 0.01, ends=True),
+    _preset(1e4, 128, 0.5, 8, 16e-3, 16, "adamw", 0.01, ends=True),
+    GATED,
+    TANH,
+    _preset(1e5, 256, 0.3, 16, 16e-3, 3, "adamw", 0.01),
+    _preset(1e6, 512, 0.2, 64, 30e-3, 6, "muon", 0.08),
+    _preset(1e6, 256, 0.0, 32, 30e-3, 0.5, "muon", 0.01),
+    _preset(1e6, 384, 0.0, 64, 30e-3, 1.5, "muon", 0.03),
+    _preset(1e6, 512, 0.0, 64, 30e-3, 3, "muon", 0.05),
+    _preset(1e6, 768, 0.35, 64, 25e-3, 10, "muon", 0.1, ends=True),
+    _preset(1e7, 512, 0.0, 64, 15e-3, 1.2, "muon", 0.01),
+    _preset(1e7, 384, 0.0, 64, 15e-3, 0.2, "muon", 0.01),
+    _preset(1e7, 256, 0.0, 32, 15e-3, 0.1, "muon", 0.01),
+    _preset(1e8, 512, 0.0, 64, 15e-3, 0.24, "muon", 0.01),
+    _preset(1e9, 512, 0.0, 64, 15e-3, 0.024, "muon", 0.01),
+)
+
+# A GRU's learning rate and dropout, times these, suit a tanh RNN, which learns less by heart.
+TANH_RATE_FACTOR = 0.5
+TANH_DROPOUT_FACTOR = 0.25
+
+
+def presets(architecture: str) -> tuple[Preset, ...]:
+    """The presets of an architecture."""
+    if architecture != "rnn":
+        return tuple(preset for preset in PRESETS if preset is not TANH)
+    return tuple(
+        replace(
+            preset,
+            learning_rate=preset.learning_rate * TANH_RATE_FACTOR,
+            sizes=MappingProxyType(
+                {**preset.sizes, "dropout": preset.sizes["dropout"] * TANH_DROPOUT_FACTOR}
+            ),
+        )
+        for preset in PRESETS
+        if preset is not GATED
+    )

@@ -1,0 +1,112 @@
+"""Which architectures there are, and where each part of them is.
+
+A new family is a package beside this file, and a line here for each of its architectures. Parts are
+imported when they are asked for: a configuration or a decoder never imports PyTorch.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.errors import UsageError
+from charrnn_cli.models.base import Array, Decoder, ModelConfig, Preset
+
+if TYPE_CHECKING:
+    from charrnn_cli.models.module import Model
+
+DEFAULT = "gru"
+
+
+class Family(NamedTuple):
+    """A package with the modules `config`, `model`, `decoder` and `presets`, and what its classes'
+    names begin with: `{prefix}Config`, `{prefix}Model`, `{prefix}Decoder`."""
+
+    package: str
+    prefix: str
+
+    def part(self, module: str, name: str) -> Any:
+        """A class or function of one of the package's modules."""
+        return getattr(importlib.import_module(f"{self.package}.{module}"), name)
+
+
+RECURRENT = Family("charrnn_cli.models.recurrent", "Recurrent")
+
+ARCHITECTURES: dict[str, Family] = {
+    "gru": RECURRENT,
+    "lstm": RECURRENT,
+    "rnn": RECURRENT,
+}
+
+
+def family_of(architecture: str) -> Family:
+    """The family of an architecture. Raises UsageError, naming all, if there is no such one."""
+    if architecture not in ARCHITECTURES:
+        raise UsageError(f"--model {architecture}: must be one of {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[architecture]
+
+
+def config_class(architecture: str) -> type[ModelConfig]:
+    """The class of an architecture's configurations. Raises UsageError."""
+    family = family_of(architecture)
+    found: type[ModelConfig] = family.part("config", f"{family.prefix}Config")
+    return found
+
+
+def make_config(
+    architecture: str, vocabulary_size: int, sizes: Mapping[str, Any], given: Mapping[str, Any]
+) -> ModelConfig:
+    """A configuration of these `sizes`, but for those that the user has `given`.
+
+    Raises UsageError for a value outside its limits.
+    """
+    cls = config_class(architecture)
+    chosen = {name: given.get(name, sizes[name]) for name in cls.sizes()}
+    return cls(architecture, vocabulary_size, **chosen)
+
+
+def stored_fields(architecture: str) -> dict[str, Any]:
+    """The fields of an architecture's configuration as `ModelConfig.to_dict` names them, each with
+    its type."""
+    kinds = {f.name: f.type for f in fields(config_class(architecture))}
+    return {"model": kinds.pop("architecture"), **kinds}
+
+
+def build_model(config: ModelConfig) -> "Model":
+    """A PyTorch module with fresh weights, drawn from PyTorch's generator."""
+    family = family_of(config.architecture)
+    model: Model = family.part("model", f"{family.prefix}Model")(config)
+    return model
+
+
+def build_decoder(
+    config: ModelConfig, weights: Mapping[str, Array], streams: int | None = None
+) -> Decoder:
+    """A decoder in NumPy, for one stream if `streams` is None."""
+    family = family_of(config.architecture)
+    decoder: Decoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights, streams)
+    return decoder
+
+
+def presets(architecture: str) -> tuple[Preset, ...]:
+    """An architecture's presets, sorted by the size of text they are for."""
+    found: tuple[Preset, ...] = family_of(architecture).part("presets", "presets")(architecture)
+    return found
+
+
+def untrained_weights(config: ModelConfig) -> dict[str, Array]:
+    """Weights as a training begins with, without PyTorch; for models that have `units`."""
+    make = family_of(config.architecture).part("decoder", "untrained_weights")
+    weights: dict[str, Array] = make(config)
+    return weights
+
+
+def check_sizes(architecture: str, given: Mapping[str, Any]) -> None:
+    """Raise UsageError for a size that an architecture does not have."""
+    own = set(config_class(architecture).sizes())
+    training = {f.name for f in fields(TrainConfig)}
+    for name in given:
+        if name not in own and name not in training and name != "model":
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option}: a model of kind {architecture} has none. Leave it out.")

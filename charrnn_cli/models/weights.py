@@ -1,0 +1,61 @@
+"""Weights of PyTorch models: fresh ones, those of a checkpoint, those of a model of another
+text."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from charrnn_cli.config import TrainConfig
+from charrnn_cli.models.base import Array, ModelConfig
+from charrnn_cli.models.device import memory_limit
+from charrnn_cli.models.module import Model
+from charrnn_cli.models.registry import build_model
+from charrnn_cli.text.vocabulary import Vocabulary
+
+
+def new_model(config: ModelConfig, train: TrainConfig, device: torch.device) -> Model:
+    """A model as training begins with it: its weights follow from the random seed. Raises
+    MemoryLimitError."""
+    torch.manual_seed(train.random_seed)
+    with memory_limit(train):
+        return build_model(config).to(device)
+
+
+def trained_model(config: ModelConfig, weights: Mapping[str, Array], device: torch.device) -> Model:
+    """A model with a checkpoint's weights, in evaluation mode."""
+    model = build_model(config)
+    load_weights(model, weights)
+    return model.to(device).eval()
+
+
+def load_weights(model: Model, weights: Mapping[str, Array]) -> None:
+    """Put a checkpoint's weights into a model of the same configuration."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(torch.tensor(weights[name]))
+
+
+def load_known_weights(
+    model: Model,
+    vocabulary: Vocabulary,
+    source_weights: Mapping[str, Array],
+    source_vocabulary: Vocabulary,
+) -> tuple[int, int]:
+    """Start `model` from another text's weights; return how many characters were known and new.
+
+    Characters that both vocabularies hold keep what was learned of them; the others keep the values
+    that `model` began with. Weights that have no axis of the vocabulary are taken whole.
+    """
+    known = "".join(c for c in vocabulary.characters if c in source_vocabulary)
+    ours, theirs = vocabulary.encode(known), source_vocabulary.encode(known)
+    axes = model.config.vocabulary_axes()
+    merged = {name: p.detach().cpu().numpy().copy() for name, p in model.named_parameters()}
+    for name, values in source_weights.items():
+        if name in axes:
+            own = np.moveaxis(merged[name], axes[name], 0)
+            own[ours] = np.moveaxis(values, axes[name], 0)[theirs]
+        else:
+            merged[name] = values
+    load_weights(model, merged)
+    return len(known), len(vocabulary) - len(known)

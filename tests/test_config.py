@@ -6,9 +6,7 @@ import pytest
 from factories import make_train_config
 
 from charrnn_cli.config import (
-    CELLS,
     SETTINGS,
-    ModelConfig,
     SamplingConfig,
     Setting,
     TrainConfig,
@@ -16,8 +14,9 @@ from charrnn_cli.config import (
     check_all,
 )
 from charrnn_cli.errors import UsageError
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 
-SEED = ModelConfig("rnn", 61, 512, 1, 0.5)  # the model of the tutorial that this grew from
+SEED = RecurrentConfig("rnn", 61, 512, 1, 0.5)  # the model of the tutorial that this grew from
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -172,7 +171,7 @@ def test_a_configuration_cannot_be_changed(config):
 
 
 def test_configurations_survive_json():
-    assert ModelConfig(**json.loads(json.dumps(SEED.to_dict()))) == SEED
+    assert RecurrentConfig(**json.loads(json.dumps(SEED.to_dict()))) == SEED
     train = make_train_config(patience=3)
     assert TrainConfig(**json.loads(json.dumps(train.to_dict()))) == train
 
@@ -228,16 +227,16 @@ def test_the_tutorials_model_has_325181_parameters():
     ],
 )
 def test_tensor_shapes_are_those_of_the_cell(model, shapes):
-    assert ModelConfig(model, 5, 3, 2, 0.0).tensor_shapes() == shapes
+    assert RecurrentConfig(model, 5, 3, 2, 0.0).parameter_shapes() == shapes
 
 
 @pytest.mark.parametrize("model", CELLS)
 def test_tensor_shapes_are_those_of_the_real_model(model):
-    from charrnn_cli.models.recurrent.model import CharRNN
+    from charrnn_cli.models.recurrent.model import RecurrentModel
 
-    config = ModelConfig(model, 5, 3, 2, 0.0)
-    real = {name: tuple(value.shape) for name, value in CharRNN(config).named_parameters()}
-    assert config.tensor_shapes() == real
+    config = RecurrentConfig(model, 5, 3, 2, 0.0)
+    real = {name: tuple(value.shape) for name, value in RecurrentModel(config).named_parameters()}
+    assert config.parameter_shapes() == real
 
 
 def test_dropout_adds_no_parameter():

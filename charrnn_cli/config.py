@@ -53,6 +53,10 @@ SETTINGS: Mapping[str, Setting] = {
     "vocabulary_size": Setting("Distinct characters.", at_least=2, at_most=MAX_VOCABULARY),
     "hidden_size": Setting("Units in each layer.", at_least=1, at_most=8192),
     "num_layers": Setting("Layers, one above the other.", at_least=1, at_most=16),
+    "num_heads": Setting(
+        "Attention heads in each layer of a transformer.", at_least=1, at_most=256
+    ),
+    "context": Setting("Characters that a transformer looks back on.", at_least=2, at_most=16_384),
     "dropout": Setting(
         "Share of each layer's output dropped at random while training.", at_least=0, below=1
     ),

@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,10 +56,14 @@ class ModelConfig(ABC):
     def __post_init__(self) -> None:
         check_all(vars(self))
 
-    @property
-    def context(self) -> int | None:
-        """How many characters the model can look back on; None: its state has no limit."""
-        return None
+    if TYPE_CHECKING:
+
+        @property
+        def context(self) -> int | None:
+            """How many characters the model can look back on; None: its state has no limit."""
+
+    else:
+        context = None  # in a family whose context is a size, a field of this name
 
     @abstractmethod
     def parameter_shapes(self) -> dict[str, Shape]:

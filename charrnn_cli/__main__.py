@@ -1,8 +1,8 @@
 """Entry point of `charrnn` and of `python -m charrnn_cli`."""
 
-from charrnn_cli.terminal.signals import dying_silently, end_by_signal
+from charrnn_cli.terminal.signals import default_interrupt, end_by_signal
 
-with dying_silently():
+with default_interrupt():
     import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
     from charrnn_cli.commands.app import app
     from charrnn_cli.errors import ExitCode

@@ -1,6 +1,5 @@
 """`charrnn info`: parses its options, calls the core, prints what came back."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +12,9 @@ from charrnn_cli.commands.app import (
     app,
     reports_errors,
 )
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
 from charrnn_cli.terminal.console import (
-    can_show,
     print_columns,
     print_drawing,
     print_json,
@@ -98,7 +97,7 @@ def info(
         print_columns(headings, vocabulary_rows(facts["vocabulary"]))
         return
     print_table(table_rows(facts))
-    signs = UNICODE if can_show(CHARACTERS, sys.stdout) else ASCII
+    signs = UNICODE if environment().stdout.can_show(CHARACTERS) else ASCII
     for title, lines in drawings(facts, text_width(), signs):
         print_drawing(title, lines)
 

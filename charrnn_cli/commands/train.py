@@ -16,7 +16,7 @@ from charrnn_cli.commands.app import (
     reports_errors,
 )
 from charrnn_cli.config import CELLS, OPTIMIZERS, PRECISIONS, SAVE_EVERY, check_all
-from charrnn_cli.terminal.signals import dying_silently
+from charrnn_cli.terminal.signals import default_interrupt
 from charrnn_cli.text.text_file import check_place
 
 PLANNED = "chosen by the text's size and the time allowed"
@@ -127,7 +127,7 @@ def train(
     check_all(given)
     if text is not None and os.environ.get("WORLD_SIZE", "") in ("", "1"):  # else one reads for all
         check_place(text)
-    with dying_silently():
+    with default_interrupt():
         from charrnn_cli.training.setup import Request
         from charrnn_cli.training.train_report import run_training  # these import torch
 

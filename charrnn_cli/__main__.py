@@ -3,8 +3,7 @@
 from charrnn_cli.terminal.signals import default_interrupt, end_by_signal
 
 with default_interrupt():
-    import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
-    from charrnn_cli.commands.app import app
+    from charrnn_cli.cli import app
     from charrnn_cli.errors import ExitCode
 
 

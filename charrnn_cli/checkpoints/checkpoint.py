@@ -17,8 +17,9 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.checkpoints.format import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
-from charrnn_cli.config import ModelConfig, TrainConfig, check_all
+from charrnn_cli.config import ModelConfig, TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.settings import check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 from charrnn_cli.training.baselines import Marks
 

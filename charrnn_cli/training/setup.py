@@ -13,11 +13,12 @@ import torch
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.runs import Run, create_run, find_checkpoint, find_run
-from charrnn_cli.config import SAVE_EVERY, ModelConfig, TrainConfig, check
+from charrnn_cli.config import ModelConfig, TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit, processor
 from charrnn_cli.models.recurrent.model import CharRNN, load_known_weights, load_weights, new_model
+from charrnn_cli.settings import SAVE_EVERY, check
 from charrnn_cli.text.corpus import MAX_MEASURED, Corpus, Watch
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import measure_marks

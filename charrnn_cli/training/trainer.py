@@ -13,10 +13,11 @@ from torch import Tensor
 
 from charrnn_cli.checkpoints.checkpoint import Array, Checkpoint, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SAVE_EVERY, TrainConfig
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.corpus import Corpus, steps_per_epoch
 from charrnn_cli.training.baselines import Marks
 from charrnn_cli.training.batches import Windows

@@ -8,7 +8,7 @@ from terminal import without_styles
 
 from charrnn_cli.__main__ import app
 from charrnn_cli.environment import Environment, environment, replaced_by
-from charrnn_cli.errors import WriteError
+from charrnn_cli.errors import TextError, WriteError
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import (
     TextOut,
@@ -19,6 +19,7 @@ from charrnn_cli.terminal.console import (
     text_width,
     to_terminal,
 )
+from charrnn_cli.text.reader import read_text
 
 
 class Stream(io.TextIOWrapper):
@@ -151,6 +152,17 @@ def test_a_command_writes_to_the_replacement(narrow, tmp_path):
     shown = without_styles(narrow.stdout.file.written)
     assert "vocabulary" in shown
     assert max(map(len, shown.splitlines())) <= 40
+
+
+def test_a_text_is_read_from_the_replacements_stdin():
+    stdin = io.TextIOWrapper(io.BytesIO(b"piped"))
+    with replaced_by(Environment(stdin, None, None, {})):
+        assert read_text("-") == "piped"
+    with (
+        replaced_by(Environment(None, None, None, {})),
+        pytest.raises(TextError, match="stdin: is closed"),
+    ):
+        read_text("-")
 
 
 def test_a_closed_stdout_is_an_error_and_a_closed_stderr_is_not():

@@ -27,10 +27,11 @@ from charrnn_cli.checkpoints.records import (
     history_record,
     typed,
 )
-from charrnn_cli.config import TrainConfig, check_all
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.registry import config_class, stored_fields
+from charrnn_cli.settings import check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 MOST = 2**53 - 1  # of a counted number: a float holds all whole numbers up to it

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import check_all
+from charrnn_cli.settings import check_all
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]

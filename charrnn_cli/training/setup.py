@@ -14,13 +14,14 @@ import torch
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.checkpoints.runs import Run, create_run, find_checkpoint, find_run
-from charrnn_cli.config import SAVE_EVERY, TrainConfig, check
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import memory_limit, processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model, trained_model
+from charrnn_cli.settings import SAVE_EVERY, check
 from charrnn_cli.text.corpus import MAX_MEASURED, Corpus, Watch
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import measure_baselines

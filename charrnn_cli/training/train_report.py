@@ -97,7 +97,7 @@ def _told_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
         if group.size > 1:
             if group.tells():
                 say_error(error)
-            error.told = True
+            error.reported = True
         raise
 
 

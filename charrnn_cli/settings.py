@@ -6,7 +6,7 @@ from it, and from rows of the same kind for the options that only one command ha
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +36,7 @@ class Setting:
     at_most: float = math.inf
     above: float = -math.inf
     below: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     auto: bool = False  # the option also takes `auto`, which is stored as None: not given
     flags: tuple[str, ...] = ()  # other spellings of the option
     metavar: str | None = None
@@ -253,7 +253,7 @@ SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
 """Every setting that a configuration or more than one command has, by its stored name."""
 
 
-def settings_of(group: str, **choices: Iterable[str]) -> tuple[Setting, ...]:
+def settings_of(group: str, **choices: Collection[str]) -> tuple[Setting, ...]:
     """The settings of a group, in the table's order.
 
     `choices` are those that only higher rooms know: `model`, the kinds of model.
@@ -266,7 +266,7 @@ def check(name: str, value: float) -> None:
     SETTINGS[name].check(value)
 
 
-def check_all(values: Mapping[str, Any], **choices: Iterable[str]) -> None:
+def check_all(values: Mapping[str, Any], **choices: Collection[str]) -> None:
     """Raise UsageError for the first value that its setting does not allow.
 
     Values that are None, and those of names that are no settings, pass. `choices` as in
@@ -277,7 +277,7 @@ def check_all(values: Mapping[str, Any], **choices: Iterable[str]) -> None:
             _choosing(SETTINGS[name], choices).check(value)
 
 
-def _choosing(setting: Setting, choices: Mapping[str, Iterable[str]]) -> Setting:
+def _choosing(setting: Setting, choices: Mapping[str, Collection[str]]) -> Setting:
     if setting.key not in choices:
         return setting
-    return replace(setting, choices=tuple(choices[setting.key]))
+    return replace(setting, choices=choices[setting.key])

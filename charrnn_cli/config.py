@@ -6,6 +6,9 @@ from typing import Any
 from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import check_all
 
+# what a checkpoint of format 2 means by leaving these fields of TrainConfig out
+MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False}
+
 
 class _Checked:
     """Checks each field that is a setting; None means off."""
@@ -36,6 +39,8 @@ class TrainConfig(_Checked):
     min_count: int = 1
     warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable
     weight_decay: float = 0.01  # PyTorch's own default for AdamW
+    schedule: str = "cosine"  # of the learning rate after its warm-up; see `training.schedule`
+    shuffle: bool = False  # windows in random order, for models that carry no state
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,8 +48,13 @@ class TrainConfig(_Checked):
             raise UsageError("a run needs an end: give --epochs or --minutes.")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON can hold them."""
-        return asdict(self)
+        """The fields as a checkpoint stores them: those that format 2 lacks only if they differ
+        from what it means."""
+        values = asdict(self)
+        for name, meant in MEANT_BY_FORMAT_2.items():
+            if values[name] == meant:
+                del values[name]
+        return values
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
 SAVE_EVERY = 120.0  # seconds between saves for --resume
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
+SCHEDULES = ("cosine", "linear")
 PLANNED = "chosen by the text's size and the time allowed"
 
 
@@ -161,6 +162,10 @@ _ROWS = (
     Setting(
         name="optimizer", type=str, group="training", choices=OPTIMIZERS, default_words=PLANNED,
         help="Optimizer.",
+    ),
+    Setting(
+        name="schedule", type=str, group="derived", choices=SCHEDULES,
+        help="Course of the learning rate after its warm-up.",
     ),
     Setting(
         name="warmup", type=float, group="derived", at_least=0, at_most=1,

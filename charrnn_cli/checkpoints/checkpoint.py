@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialize_tensors
 
-from charrnn_cli.checkpoints.format import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
+from charrnn_cli.checkpoints.format import check_tensors, oldest_format, read_header, sealed
 from charrnn_cli.checkpoints.records import (
     LARGEST,
     Baselines,
@@ -59,7 +59,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
-    format: int = FORMAT
+    format: int = 2  # of the file that it was read from
     device: str | None = None  # this and `baselines` are None in files of earlier versions
     baselines: Baselines | None = None
 
@@ -78,10 +78,11 @@ class Checkpoint:
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """The file's content; equal checkpoints give equal bytes."""
+    model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
-        "format": FORMAT,
-        "model": checkpoint.model.to_dict(),
-        "train": checkpoint.train.to_dict(),
+        "format": oldest_format(model, train),
+        "model": model,
+        "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
         "corpus": vars(checkpoint.corpus),
         "progress": vars(checkpoint.progress),

@@ -201,3 +201,6 @@ class Preset:
     optimizer: str
     weight_decay: float
     ends: bool = False
+    warmup: float = 0.05
+    schedule: str = "cosine"
+    shuffle: bool = False

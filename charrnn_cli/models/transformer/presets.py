@@ -36,6 +36,9 @@ def _preset(
         "muon",
         weight_decay,
         ends,
+        warmup=0.02,
+        schedule="linear",
+        shuffle=True,
     )
 
 

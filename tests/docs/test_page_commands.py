@@ -33,6 +33,7 @@ def test_the_readme_and_the_pages_of_commands_have_commands():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_every_command_of_a_page_runs(page, tmp_path):
     (tmp_path / "data").mkdir()

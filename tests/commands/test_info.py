@@ -99,10 +99,10 @@ def test_info_json_is_as_its_schema_says(invoke, trained):
     assert set(facts["parts"][0]) == {"name", "parameters", "tensors", "inputs", "outputs"}
 
 
-def test_the_readme_names_every_field_of_json():
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+def test_the_docs_name_every_field_of_json():
+    page = (Path(__file__).parents[2] / "docs/json.md").read_text("utf-8")
     fields = {*SCHEMA, *RUN_SCHEMA, *RESULT_SCHEMA, *SCHEMA["marks"]}
-    assert {field for field in fields if f"`{field}`" not in readme} == set()
+    assert {field for field in fields if f"`{field}`" not in page} == set()
 
 
 def test_all_lists_the_runs_as_a_table_and_as_json(invoke, trained):

@@ -1,0 +1,51 @@
+"""The commands in the README and in docs/ run as they stand there, page by page."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def commands_of(page):
+    """The lines of the page's blocks that are marked as sh, in their order."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+WITH_COMMANDS = [page for page in PAGES if commands_of(page)]
+
+
+def shortened(command):
+    """The command with a thirtieth of its minutes; nothing else of it is changed."""
+    return re.sub(r"--minutes (\d+)", lambda m: f"--minutes {int(m[1]) / 30:.3f}", command)
+
+
+def test_the_readme_and_the_pages_of_commands_have_commands():
+    assert {page.stem for page in WITH_COMMANDS} >= {
+        "README", "train", "sample", "score", "info", "units", "json",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_every_command_of_a_page_runs(page, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/sonnets.txt").write_text((ROOT / "data/sonnets.txt").read_text()[:4000])
+    shutil.copy(ROOT / "LICENSE", tmp_path / "LICENSE")
+    shutil.copytree(ROOT / "checkpoints/sonnets", tmp_path / "checkpoints/sonnets")
+    scripts = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    for command in commands_of(page):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", shortened(command)],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert "charrnn train" in command or done.stdout or "--output" in command

@@ -90,11 +90,16 @@ def sample(
         whole=as_json or originality is not None,
     )
     samples = open_samples(request)
-    learned = None if originality is None else samples.learned_text(originality or None)
+    learned = None
+    if originality is not None:
+        from charrnn_cli.sampling.originality import compare, learned_text
+
+        learned = learned_text(samples.file, samples.checkpoint, originality or None)
     for note in samples.notes:
         say(note)
+    drawing = samples.draw()
     with TextOut(output) as out:
-        for piece in samples.json_lines() if as_json else samples.text(separator):
+        for piece in drawing.json_lines() if as_json else drawing.text(separator):
             out.write(piece)
     if learned is not None:
-        say(samples.originality(learned))
+        say(compare(drawing.texts, learned).in_words(learned))

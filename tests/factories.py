@@ -252,7 +252,7 @@ def ask_to_write(folder: Path, **wishes) -> Samples:
 def texts(samples: Samples) -> list[str]:
     """The samples whole, in their order."""
     whole = [""] * samples.request.num_samples
-    for index, piece in samples.pieces(keep=True):
+    for index, piece in samples.draw():
         whole[index] += piece
     return whole
 

@@ -76,11 +76,16 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
             **hardware,
         )
     )
-    learned = None if originality is None else samples.learned_text(originality or None)
+    learned = None
+    if originality is not None:
+        from charrnn_cli.sampling.originality import compare, learned_text
+
+        learned = learned_text(samples.file, samples.checkpoint, originality or None)
     for note in samples.notes:
         say(note)
+    drawing = samples.draw()
     with TextOut(output["output"]) as out:
-        for piece in samples.json_lines() if as_json else samples.text(output["separator"]):
+        for piece in drawing.json_lines() if as_json else drawing.text(output["separator"]):
             out.write(piece)
     if learned is not None:
-        say(samples.originality(learned))
+        say(compare(drawing.texts, learned).in_words(learned))

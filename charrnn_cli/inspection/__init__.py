@@ -1,1 +1,1 @@
-"""What a checkpoint and its run say of themselves."""
+"""What is known of a checkpoint and its run: facts, tables, drawings."""

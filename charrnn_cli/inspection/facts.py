@@ -1,4 +1,4 @@
-"""What a checkpoint file says of its model and training, as values that JSON can hold."""
+"""The facts in a checkpoint file and its run, as values that JSON can hold."""
 
 import unicodedata
 from collections import Counter
@@ -14,15 +14,17 @@ from charrnn_cli.models.base import ModelConfig
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """The facts in a checkpoint, as JSON can hold them. Raises CheckpointError.
+    """Return the facts in a checkpoint, as JSON can hold them. Raises CheckpointError.
 
-    `val_loss` and `bits_per_char` are of the weights in this file, None if they were not measured;
-    `best_val_loss` is the run's best so far. `state`, `finished`, `run_step` and `seconds` are of
-    the run of the file, None where there is no `last.safetensors` to go on from; `seconds`
-    also if the metrics cannot be read. `device` and `marks` are None in files of earlier versions.
+    `val_loss` (nats per character) and `bits_per_char` are of the weights in this file, None if
+    they were not measured; `best_val_loss` is the run's best so far. `state`, `finished`,
+    `run_step` and `seconds` are of the run that the file belongs to, None without a
+    `last.safetensors` that a run can be resumed from; `seconds` is None also if the metrics cannot
+    be read. `marks` holds the losses of the baselines; it and `device` are None in files of earlier
+    versions.
     """
     checkpoint = load(path)
-    run = _run_of(path, checkpoint)
+    run = _progress_of_run(path, checkpoint)
     model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
     val_loss = checkpoint.val_loss
     return {
@@ -78,12 +80,12 @@ def model_parts(model: ModelConfig) -> list[dict[str, Any]]:
 
 
 def categories(characters: str) -> dict[str, int]:
-    """How many of the characters are of each of Unicode's general categories, such as Ll."""
+    """Count the characters in each of Unicode's general categories, such as Ll."""
     return dict(Counter(map(unicodedata.category, characters)).most_common())
 
 
 def run_state(run: Run, progress: Progress) -> str:
-    """`training` while a process trains it, else `complete` or `stopped`."""
+    """The state of a run: `training` while a process trains it, else `complete` or `stopped`."""
     if run.in_training:
         return "training"
     return "complete" if progress.finished else "stopped"
@@ -96,8 +98,8 @@ def _seconds(run: Run, step: int) -> float | None:
         return None
 
 
-def _run_of(path: Path, checkpoint: Checkpoint) -> Progress | None:
-    """How far the run is that a checkpoint lies in; None if what lies beside it is of another."""
+def _progress_of_run(path: Path, checkpoint: Checkpoint) -> Progress | None:
+    """The progress in the `last` beside a checkpoint; None if there is none of the same run."""
     last = Run(path.parent).last
     try:
         beside = peek(last) if last.is_file() else None

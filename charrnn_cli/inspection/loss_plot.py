@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# blue and orange are told apart by nearly everyone (Okabe and Ito 2008), and by their line styles
-TRAIN, HELD_OUT, MARK = "#e69f00", "#0072b2", "#707070"
+# colour-blind readers can distinguish blue and orange (Okabe and Ito 2008); line styles differ too
+TRAIN, HELD_OUT, BASELINE = "#e69f00", "#0072b2", "#707070"
 
 
 def draw_curves(path: Path, facts: Mapping[str, Any]) -> None:
-    """Draw the history of `facts`, as `inspection.inspect` gives them, into a PNG, SVG or PDF file.
+    """Draw the history in `facts`, which `facts.inspect` returns, into a PNG, SVG or PDF file.
 
-    Raises UsageError if matplotlib is missing, the file's name has another ending or there is
-    nothing to draw yet; WriteError if it cannot be written.
+    Raises UsageError if matplotlib is missing, the file's name has another ending or there is no
+    evaluation yet; WriteError if the file cannot be written.
     """
     check_picture(path)
     if not facts["history"]:
@@ -32,7 +32,7 @@ def draw_curves(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def curves(facts: Mapping[str, Any]) -> "Figure":
-    """The figure: losses above, the learning rate below, over the same steps."""
+    """The figure: losses above, learning rate below, over the same steps."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 6), layout="constrained")
@@ -69,7 +69,7 @@ def _title(facts: Mapping[str, Any]) -> str:
 def _draw_losses(axes: "Axes", facts: Mapping[str, Any]) -> None:
     history = facts["history"]
     steps = [record["step"] for record in history]
-    point = "." if len(history) == 1 else None  # a line needs two
+    point = "." if len(history) == 1 else None  # one point makes no line
     for name, key, colour, style in (
         ("training", "train_loss", TRAIN, "--"),
         ("held-out", "val_loss", HELD_OUT, "-"),
@@ -88,25 +88,27 @@ def _draw_losses(axes: "Axes", facts: Mapping[str, Any]) -> None:
             label=f"best {best:.3f} ({bits_per_char(best):.3f} bits/char)",
         )
     axes.margins(x=0.02)
-    _draw_marks(axes, facts["marks"] or {})
+    _draw_baselines(axes, facts["marks"] or {})
     axes.set_ylabel("loss, nats per character")
     axes.legend(loc="upper right", facecolor="white", framealpha=1, edgecolor="none")
     axes.secondary_yaxis("right", functions=(_bits, _nats)).set_ylabel("bits per character")
 
 
-def _draw_marks(axes: "Axes", marks: Mapping[str, float]) -> None:
-    """The marks as horizontal lines, each with its name at the left."""
+def _draw_baselines(axes: "Axes", baselines: Mapping[str, float]) -> None:
+    """Draw the losses of the baselines as horizontal lines, each with its name at the left."""
     for name, key in (("uniform", "uniform"), ("unigram", "unigram"), ("5-gram", "five_gram")):
-        if key in marks:
-            axes.axhline(marks[key], color=MARK, linewidth=1, linestyle=":", label=f"_{name}")
+        if key in baselines:
+            axes.axhline(
+                baselines[key], color=BASELINE, linewidth=1, linestyle=":", label=f"_{name}"
+            )
             axes.annotate(
-                f"{name} {marks[key]:.3f}",
-                (0.01, marks[key]),
+                f"{name} {baselines[key]:.3f}",
+                (0.01, baselines[key]),
                 xycoords=("axes fraction", "data"),
                 xytext=(0, 2),
                 textcoords="offset points",
                 fontsize=8,
-                color=MARK,
+                color=BASELINE,
             )
 
 

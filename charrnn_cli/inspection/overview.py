@@ -1,4 +1,4 @@
-"""What `info` shows of a checkpoint: its facts in words, and drawings of them."""
+"""What `charrnn info` shows of a checkpoint: its facts in a table, and drawings."""
 
 import textwrap
 import unicodedata
@@ -23,7 +23,7 @@ CATEGORIES = {
 
 
 def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The facts in words, for a table."""
+    """The facts in words, as rows of a table."""
     training, corpus = facts["training"], facts["corpus"]
     layers = facts["num_layers"]
     rows = [
@@ -56,30 +56,35 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def drawings(
     facts: Mapping[str, Any], width: int, signs: Mapping[str, str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """The model, the loss curve and the marks, each with its title, in lines of `width` columns."""
+    """Yield the drawings, each with its title, in lines of at most `width` columns.
+
+    They are the model, the loss curve, and the held-out loss beside the baselines; the last two
+    only if they were measured.
+    """
     yield "Model", draw_model(facts["parts"], facts["dropout"], width, signs)
     curve = draw_curve(facts["history"], facts["best_step"], width, signs)
     if curve:
         yield "Loss, nats per character", curve
-    marks, loss = facts["marks"], facts["val_loss"] or facts["best_val_loss"]
-    if marks is not None and loss is not None:
+    baselines, loss = facts["marks"], facts["val_loss"] or facts["best_val_loss"]
+    if baselines is not None and loss is not None:
         losses = [
-            ("uniform", marks["uniform"]),
-            ("unigram", marks["unigram"]),
-            ("5-gram", marks["five_gram"]),
+            ("uniform", baselines["uniform"]),
+            ("unigram", baselines["unigram"]),
+            ("5-gram", baselines["five_gram"]),
             ("this model", loss),
         ]
-        than = bits_per_char(loss - marks["five_gram"])
-        verdict = (
-            f"{abs(than):.3f} bits/char {'worse' if than > 0 else 'better'} than the 5-gram, which "
-            f"was counted on {marks['counted']:,} characters of the training part."
+        difference = bits_per_char(loss - baselines["five_gram"])
+        comparison = (
+            f"{abs(difference):.3f} bits/char {'worse' if difference > 0 else 'better'} than the "
+            f"5-gram, which was counted on {baselines['counted']:,} characters of the training "
+            "part."
         )
-        lines = draw_baselines(losses, width, signs) + textwrap.wrap(verdict, max(width, 20))
-        yield "Held-out loss beside simple marks", lines
+        lines = draw_baselines(losses, width, signs) + textwrap.wrap(comparison, max(width, 20))
+        yield "Held-out loss beside simple baselines", lines
 
 
 def vocabulary_rows(characters: str) -> list[tuple[str, str, str]]:
-    """Each character with its code point and what Unicode says of it."""
+    """A row for each character: code point, the character, its name and category in Unicode."""
     return [
         (
             f"U+{ord(character):04X}",
@@ -91,7 +96,7 @@ def vocabulary_rows(characters: str) -> list[tuple[str, str, str]]:
 
 
 def _run(facts: Mapping[str, Any]) -> str:
-    """Whether the run that a file lies in can go on, in words."""
+    """The state of the run that a file belongs to, in words."""
     if facts["state"] is None:
         return "the model alone; a new run starts from it with --init-from"
     words = {

@@ -18,22 +18,22 @@ SORTS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "name": lambda facts: facts["name"],
 }
 HEADINGS = ("run", "model", "parameters", "held-out", "bits/char", "steps", "state", "saved")
-# what is left out first where the columns are few
+# A narrow terminal leaves these columns out, the first of them first.
 DISPENSABLE = ("saved", "parameters", "bits/char", "steps", "model", "state")
 
 
 def list_facts(checkpoints: Path, sort: str) -> list[dict[str, Any]]:
-    """What the checkpoints of each run say, sorted by `time` (the newest first), `loss` (the lowest
-    first) or `name`.
+    """Return the facts of each run, sorted by `time` (newest first), `loss` (lowest first) or
+    `name`.
 
-    `val_loss` is that of `best`; `saved` is when the run was last saved, in seconds since 1970;
-    `state` is `training`, `complete`, `stopped`, `model only` (there is no `last` to go on from) or
-    `damaged`, where all else that is not known is None and `error` says why. Only headers and sizes
-    of the files are read. Raises UsageError for another `sort`.
+    `val_loss` is that of `best`, in nats per character; `saved` is when the run was last saved, in
+    seconds since 1970. `state` is `training`, `complete`, `stopped`, `model only` (there is no
+    `last` to resume from) or `damaged`: then `error` says why, and facts that are not known are
+    None. Only headers and sizes of the files are read. Raises UsageError for another `sort`.
     """
     if sort not in SORTS:
         raise UsageError(f"--sort {sort}: must be {', '.join(SORTS)}.")
-    # list_runs is newest first: what ties stays so
+    # list_runs is newest first, and sorting keeps the order of equal runs
     return sorted((_facts(run) for run in list_runs(checkpoints)), key=SORTS[sort])
 
 
@@ -68,7 +68,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def listing_rows(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The runs in words, a column for each of HEADINGS."""
+    """The runs in words: a row for each, with a column for each of HEADINGS."""
     return [_row(facts) for facts in runs]
 
 

@@ -1,4 +1,4 @@
-"""Writing text: which characters may follow, drawing one, and the loop around it."""
+"""Drawing characters: the distribution after the filters, one draw, and the loop around it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -12,30 +12,32 @@ from charrnn_cli.models.base import Decoder
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.integer[Any]]
 
-BLOCK = 256  # random numbers drawn at a time and stream
+BLOCK = 256  # Random numbers are drawn in blocks of this many per stream.
+MIN_TEMPERATURE = 1e-30  # Below it, a division in float32 would overflow and give 0 / 0 later.
 
 
 def probabilities(logits: Floats, config: SamplingConfig) -> Floats:
-    """The distribution (…, V) that the next character is drawn from; float64, sums to 1.
+    """Return the distribution (…, V), float64, from which the next character is drawn.
 
-    In this order: temperature, top-k, top-p (nucleus; Holtzman et al. 2020), min-p (Nguyen et al.
-    2024); each filter acts on what the one before it left, as a distribution. Where characters tie,
-    those of lower code point are kept. Temperature 0 gives the first most likely character all.
+    The filters apply in this order: temperature, top-k, top-p (nucleus; Holtzman et al. 2020),
+    min-p (Nguyen et al. 2024); each acts on the normalised result of the one before. Of characters
+    with equal probability, those with the lower code point are kept. Temperature 0 puts all
+    probability on the first of the most likely characters.
     """
-    kept = weights(logits, config)
-    chances: Floats = kept / kept.sum(-1, keepdims=True)
-    return chances
+    kept = unnormalised(logits, config)
+    normalised: Floats = kept / kept.sum(-1, keepdims=True)
+    return normalised
 
 
-def weights(logits: Floats, config: SamplingConfig) -> Floats:
-    """What `probabilities` gives but for a factor, which drawing needs not."""
+def unnormalised(logits: Floats, config: SamplingConfig) -> Floats:
+    """Return the unnormalised probabilities (…, V), float64: `probabilities` times a constant."""
     shifted = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
     if config.temperature == 0:
         certain: Floats = np.zeros(logits.shape)
         np.put_along_axis(certain, logits.argmax(-1)[..., None], 1.0, -1)
         return certain
     if config.temperature != 1:
-        shifted = shifted / max(config.temperature, 1e-30)  # float32 knows little below: 0 / 0
+        shifted = shifted / max(config.temperature, MIN_TEMPERATURE)
     kept: Floats = np.exp(shifted, dtype=np.float64)
     if config.top_k is not None and config.top_k < logits.shape[-1]:
         kept = _keep_top_k(kept, config.top_k)
@@ -46,33 +48,36 @@ def weights(logits: Floats, config: SamplingConfig) -> Floats:
     return kept
 
 
-def _keep_top_k(weights: Floats, k: int) -> Floats:
-    least = np.partition(weights, -k, axis=-1)[..., -k, None]
-    kept = np.where(weights >= least, weights, 0.0)
-    if np.count_nonzero(kept) > k * (kept.size // kept.shape[-1]):  # some tie: keep the first ones
-        level = weights == least
-        room = k - (weights > least).sum(-1, keepdims=True)
-        kept = np.where(level & (level.cumsum(-1) > room), 0.0, kept)
+def _keep_top_k(probabilities: Floats, k: int) -> Floats:
+    least = np.partition(probabilities, -k, axis=-1)[..., -k, None]
+    kept = np.where(probabilities >= least, probabilities, 0.0)
+    if np.count_nonzero(kept) > k * (kept.size // kept.shape[-1]):  # a tie: keep the first ones
+        tied = probabilities == least
+        room = k - (probabilities > least).sum(-1, keepdims=True)
+        kept = np.where(tied & (tied.cumsum(-1) > room), 0.0, kept)
     return kept
 
 
-def _keep_top_p(weights: Floats, p: float) -> Floats:
-    order = np.argsort(-weights, axis=-1, kind="stable")
-    ranked = np.take_along_axis(weights, order, -1)
-    before = ranked.cumsum(-1) - ranked  # what the more likely ones reach without this one
-    ranked = np.where(before < p * weights.sum(-1, keepdims=True), ranked, 0.0)
-    kept = np.empty_like(weights)
+def _keep_top_p(probabilities: Floats, p: float) -> Floats:
+    order = np.argsort(-probabilities, axis=-1, kind="stable")
+    ranked = np.take_along_axis(probabilities, order, -1)
+    before = ranked.cumsum(-1) - ranked  # the sum over the more likely characters
+    ranked = np.where(before < p * probabilities.sum(-1, keepdims=True), ranked, 0.0)
+    kept = np.empty_like(probabilities)
     np.put_along_axis(kept, order, ranked, -1)
     return kept
 
 
-def draw(weights: Floats, uniform: Any) -> Any:
-    """The id that a uniform number in [0, 1) picks, each with a chance in proportion to its weight:
-    weights (V,) and a number give an int, (B, V) and (B,) give ids (B,)."""
-    reached = weights.cumsum(-1)
-    if reached.ndim == 1:
-        return int(reached.searchsorted(uniform * reached[-1], side="right"))
-    return (reached <= (uniform * reached[:, -1])[:, None]).sum(-1)
+def draw(probabilities: Floats, uniform: Any) -> Any:
+    """Return the id that a uniform random number in [0, 1) selects.
+
+    The probabilities may be unnormalised: (V,) and a number give an int, (B, V) and numbers (B,)
+    give ids (B,).
+    """
+    cumulative = probabilities.cumsum(-1)
+    if cumulative.ndim == 1:
+        return int(cumulative.searchsorted(uniform * cumulative[-1], side="right"))
+    return (cumulative <= (uniform * cumulative[:, -1])[:, None]).sum(-1)
 
 
 def generate(
@@ -82,10 +87,25 @@ def generate(
     random_seed: int,
     streams: int | None = None,
 ) -> Iterator[Any]:
-    """Read the prompt, then draw characters for ever: yields an int, or ids (B,) for B streams.
+    """Read the prompt, then draw characters without end: yields an int, or ids (B,) for B streams.
 
     Stream i draws its random numbers from (random_seed, i) alone: it does not depend on how many
     streams there are. Raises ValueError for an empty prompt.
+    """
+    steps = generate_with_logits(decoder, prompt, config, random_seed, streams)
+    return (ids for ids, _ in steps)
+
+
+def generate_with_logits(
+    decoder: Decoder,
+    prompt: Sequence[int] | Ids,
+    config: SamplingConfig,
+    random_seed: int,
+    streams: int | None = None,
+) -> Iterator[tuple[Any, Floats]]:
+    """Yield what `generate` yields, each with the logits (V,) or (B, V) that it was drawn from.
+
+    The array of logits may be overwritten by the next step.
     """
     if not len(prompt):
         raise ValueError("the prompt is empty")
@@ -95,18 +115,16 @@ def generate(
     while True:
         block = np.stack([rng.random(BLOCK) for rng in rngs], axis=1)  # (BLOCK, B)
         for uniform in block[:, 0].tolist() if streams is None else block:
-            chosen = draw(weights(logits, config), uniform)
-            yield chosen
+            chosen = draw(unnormalised(logits, config), uniform)
+            yield chosen, logits
             logits = decoder.step(chosen)
 
 
-def surprise(decoder: Decoder, prompt: Sequence[int] | Ids, ids: Ids) -> Floats:
-    """Bits (T,) that each of ids (T,), written after the prompt, costs under the model itself:
-    at temperature 1 and without filters. `decoder` is a new one, of one stream."""
-    logits = decoder.prefill(np.asarray(prompt, dtype=np.int64))
-    bits = np.empty(len(ids))
-    for place, index in enumerate(ids.tolist()):
-        shifted = logits.astype(np.float64) - logits.max()
-        bits[place] = (np.log(np.exp(shifted).sum()) - shifted[index]) / np.log(2)
-        logits = decoder.step(index)
-    return bits
+def surprisal(logits: Floats, ids: Any) -> Any:
+    """Return the surprisal in bits of ids under the model itself, at temperature 1, unfiltered.
+
+    Logits (V,) and an int give a float, (B, V) and ids (B,) give (B,), float64.
+    """
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    chosen = np.take_along_axis(shifted, np.asarray(ids)[..., None], -1)[..., 0]
+    return (np.log(np.exp(shifted).sum(-1)) - chosen) / np.log(2)

@@ -1,120 +1,187 @@
-"""How much of a written text is new, and what was copied from the text that was learned."""
+"""How much of a sampled text is new, and what was copied from the text that was learned."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
+from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.text.corpus import Corpus, read_corpus
+from charrnn_cli.training.resume import text_path
 
-GRAM = 8  # characters: about a word and a half, long enough to be rarely a chance match
-CHUNK = 1 << 16  # characters hashed at a time: what fits the processor's cache
-FILTER_BITS = 20
+GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
+CHUNK = (
+    1 << 16
+)  # Of the text learned, 65,536 characters are hashed at a time, to fit the CPU cache.
+FILTER_BITS = 20  # The table that finds a hash quickly has 2^20 slots.
 
 Hashes = npt.NDArray[np.uint64]
-_BASE = 0x9E3779B97F4A7C15  # odd: multiplying by it loses nothing modulo 2^64
+_BASE = 0x9E3779B97F4A7C15  # odd, so that multiplying by it modulo 2^64 is one-to-one
 
 
 @dataclass(frozen=True)
 class Originality:
-    """`longest`: the longest run of characters that stands in the learned text as it is, '' if it
-    is under GRAM. `new`: the share of the GRAM-character sequences written that do not stand there,
-    None if too little was written."""
+    """How much of some sampled texts is new.
+
+    `longest` is the longest run of characters that also occurs in the learned text, or '' if none
+    of at least GRAM characters does. `new` is the share of the sampled sequences of GRAM characters
+    that do not occur there, or None if no text has that many characters.
+    """
 
     longest: str
     new: float | None
 
+    def in_words(self, learned: Corpus) -> str:
+        """One line for the user; `learned` is the text that the samples were compared with."""
+        if self.new is None:
+            return f"originality: fewer than {GRAM} characters were written: too few to tell"
+        longest = f"{len(self.longest)} characters: {self.longest!r}" if self.longest else "none"
+        return (
+            f"originality: {self.new:.0%} of the {GRAM}-character sequences are not in "
+            f"{learned.name}; longest verbatim run (from {GRAM} up): {longest}"
+        )
 
-class _Sequences:
-    """All sequences of one length in some texts, as hashes, to be looked for in the corpus."""
+
+def learned_text(file: Path, checkpoint: Checkpoint, source: str | None) -> Corpus:
+    """Read the text that a checkpoint's model learned, from `source` or from where its run says.
+
+    Characters that the model learned as U+FFFD (`--min-count`) are U+FFFD here too. Raises
+    UsageError if the run does not say where the text is or there is no such file; TextError if
+    that file is not, or no longer, the text that the model learned.
+    """
+    corpus = read_corpus(source) if source is not None else _text_of_run(file, checkpoint)
+    if checkpoint.folds:
+        corpus.recode(checkpoint.vocabulary, fold=True)
+    return corpus
+
+
+def _text_of_run(file: Path, checkpoint: Checkpoint) -> Corpus:
+    last = Run(file.parent).last
+    info = peek(last).corpus if last.is_file() else None
+    if info is None or info.path is None or info.sha256 != checkpoint.corpus.sha256:
+        raise UsageError(
+            f"--originality: {file} does not say where its text is "
+            f"({checkpoint.corpus.name}). Give it: --originality TEXT"
+        )
+    path = text_path(info)
+    if path is None:
+        raise UsageError(
+            f"--originality: the text that the model learned, {info.path}, is not there. "
+            "Give it: --originality TEXT"
+        )
+    corpus = read_corpus(path)
+    if corpus.sha256 != info.sha256:
+        raise TextError(
+            f"{path}: not the text that the model learned, or changed since. "
+            "Give it: --originality TEXT"
+        )
+    return corpus
+
+
+def compare(sampled: Sequence[str], corpus: Corpus) -> Originality:
+    """Compare sampled texts with the text learned: some seconds per 100 million characters.
+
+    Memory does not grow with the learned text. Sequences are compared by 64-bit hashes: of ordinary
+    text, about one pair of different sequences in 10^12 is taken for equal.
+    """
+    texts = [_ids(text, corpus) for text in sampled]
+    most = max(map(len, texts), default=0)
+    if most < GRAM:
+        return Originality("", None)
+    best = _SequenceSearch(texts, GRAM)
+    chunks = _matching_chunks(best, corpus, range(0, len(corpus.ids), CHUNK))
+    new = best.share_not_found()
+    if not chunks:
+        return Originality("", new)
+    # double the length as long as there is a match, then halve the gap to the first without one
+    too_long = most + 1
+    while 2 * best.length < too_long:
+        longer = _SequenceSearch(texts, 2 * best.length)
+        if matching := _matching_chunks(longer, corpus, chunks):
+            best, chunks = longer, matching
+        else:
+            too_long = longer.length
+    while too_long - best.length > 1:
+        middle = _SequenceSearch(texts, (best.length + too_long) // 2)
+        if matching := _matching_chunks(middle, corpus, chunks):
+            best, chunks = middle, matching
+        else:
+            too_long = middle.length
+    return Originality(best.first_found(sampled), new)
+
+
+def _matching_chunks(search: "_SequenceSearch", corpus: Corpus, chunks: Iterable[int]) -> list[int]:
+    """Search chunks of the corpus, given by their starts; return those with a match."""
+    matching = []
+    for start in chunks:
+        ids = corpus.ids[start : start + CHUNK + search.length - 1].astype(np.uint64)
+        if search.mark_found(_hashes(ids, search.length)):
+            matching.append(start)
+    return matching
+
+
+class _SequenceSearch:
+    """A search in the corpus for all sequences of one length in some texts, by their hashes.
+
+    `found` grows while the corpus is searched. A table indexed by some bits of a hash finds most
+    sequences without a binary search.
+    """
 
     def __init__(self, texts: Sequence[Hashes], length: int) -> None:
         self.length = length
-        self.of_text = [_hashes(ids, length) for ids in texts]
-        self.known = np.unique(np.concatenate(self.of_text))
-        self.found = np.zeros(len(self.known), dtype=bool)
-        self.likely = np.zeros(1 << FILTER_BITS, dtype=bool)  # spares most of the corpus a search
-        self.likely[_slots(self.known)] = True
-        self.of_slot = np.zeros(1 << FILTER_BITS, dtype=np.int32)
-        self.of_slot[_slots(self.known)] = np.arange(len(self.known))
+        self.text_hashes = [_hashes(ids, length) for ids in texts]
+        self.hashes = np.unique(np.concatenate(self.text_hashes))
+        self.found = np.zeros(len(self.hashes), dtype=bool)
+        self.slot_is_used = np.zeros(1 << FILTER_BITS, dtype=bool)
+        self.slot_is_used[_slots(self.hashes)] = True
+        self.index_in_slot = np.zeros(1 << FILTER_BITS, dtype=np.int32)
+        self.index_in_slot[_slots(self.hashes)] = np.arange(len(self.hashes))
 
-    def look(self, hashes: Hashes) -> bool:
-        """Mark those that are among `hashes`, of the corpus; whether there were any."""
-        slots = _slots(hashes)
-        candidates = np.flatnonzero(self.likely[slots])
-        hashes = hashes[candidates]
-        which = self.of_slot[slots[candidates]]
-        right = self.known[which] == hashes
-        self.found[which[right]] = True
-        # a slot that several share names but one of them: the others are searched for
-        missed = hashes[~right]
-        which = self.known.searchsorted(missed).clip(0, len(self.known) - 1)
-        also = self.known[which] == missed
-        self.found[which[also]] = True
-        return bool(right.any() or also.any())
+    def mark_found(self, corpus_hashes: Hashes) -> bool:
+        """Mark the sequences that are among these hashes as found; return whether any is."""
+        slots = _slots(corpus_hashes)
+        candidates = np.flatnonzero(self.slot_is_used[slots])
+        corpus_hashes = corpus_hashes[candidates]
+        index = self.index_in_slot[slots[candidates]]
+        equal = self.hashes[index] == corpus_hashes
+        self.found[index[equal]] = True
+        # a slot holds one of the sequences that share it: look for the others by binary search
+        rest = corpus_hashes[~equal]
+        index = self.hashes.searchsorted(rest).clip(0, len(self.hashes) - 1)
+        also_equal = self.hashes[index] == rest
+        self.found[index[also_equal]] = True
+        return bool(equal.any() or also_equal.any())
+
+    def share_not_found(self) -> float:
+        """The share of the sequences in the texts, repeated ones included, that were not found."""
+        all_hashes = np.concatenate(self.text_hashes)
+        return float(1 - np.isin(all_hashes, self.hashes[self.found]).mean())
 
     def first_found(self, texts: Sequence[str]) -> str:
-        """The first of the found ones, as it is written."""
-        for text, hashes in zip(texts, self.of_text, strict=True):
-            places = np.flatnonzero(np.isin(hashes, self.known[self.found]))
+        """The first sequence in the texts that was found, or ''."""
+        for text, hashes in zip(texts, self.text_hashes, strict=True):
+            places = np.flatnonzero(np.isin(hashes, self.hashes[self.found]))
             if len(places):
                 return text[places[0] : places[0] + self.length]
         return ""
 
 
-def compare(written: Sequence[str], corpus: Corpus) -> Originality:
-    """Compare texts written with the text learned; some seconds per 100 million characters, and
-    little memory, whatever is in it.
-
-    Sequences are compared by 64-bit hashes: two different ones of ordinary text are taken for equal
-    once in 10^12.
-    """
-    texts = [_ids(text, corpus) for text in written]
-    most = max(map(len, texts), default=0)
-    if most < GRAM:
-        return Originality("", None)
-    # doubling the length as long as there is a match, then halving the gap
-    level = shortest = _Sequences(texts, GRAM)
-    chunks = _chunks_with(shortest, corpus, range(0, len(corpus.ids), CHUNK))
-    new = float(1 - np.isin(np.concatenate(level.of_text), level.known[level.found]).mean())
-    if not chunks:
-        return Originality("", new)
-    too_long = most + 1
-    while 2 * level.length < too_long:
-        longer = _Sequences(texts, 2 * level.length)
-        if found := _chunks_with(longer, corpus, chunks):
-            level, chunks = longer, found
-        else:
-            too_long = longer.length
-    while too_long - level.length > 1:
-        middle = _Sequences(texts, (level.length + too_long) // 2)
-        if found := _chunks_with(middle, corpus, chunks):
-            level, chunks = middle, found
-        else:
-            too_long = middle.length
-    return Originality(level.first_found(written), new)
-
-
-def _chunks_with(wanted: _Sequences, corpus: Corpus, chunks: Iterable[int]) -> list[int]:
-    """Those of the chunks, by their starts, in which a wanted sequence begins."""
-    found = []
-    for start in chunks:
-        ids = corpus.ids[start : start + CHUNK + wanted.length - 1].astype(np.uint64)
-        if wanted.look(_hashes(ids, wanted.length)):
-            found.append(start)
-    return found
-
-
 def _ids(text: str, corpus: Corpus) -> Hashes:
-    """The corpus's ids of a text; a character that it lacks gets one that nothing there has."""
+    """The corpus's ids of a text; a character that it lacks gets an id that never occurs in it."""
     ids = [corpus.vocabulary.id_of(character) for character in text]
     return np.array([len(corpus.vocabulary) if i is None else i for i in ids], dtype=np.uint64)
 
 
 def _hashes(ids: Hashes, length: int) -> Hashes:
-    """A hash of every `length` ids in a row (Karp and Rabin 1987), in log2(length) steps:
-    of hashes of neighbours, that of both together is first * base^width + second."""
+    """The hash of every sequence of `length` ids (Karp and Rabin 1987), in log2(length) steps.
+
+    The hash of two neighbouring sequences together is first * base^width + second, where `width` is
+    the length of the second.
+    """
     count = max(0, len(ids) - length + 1)
     block, width = ids + np.uint64(1), 1
     hashes, done = np.zeros(count, np.uint64), 0

@@ -1,182 +1,208 @@
-"""What a text costs under a model: in all, and line by line."""
+"""What a text costs under one or more models, in bits."""
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from charrnn_cli.scoring.surprisal import Bits, Meter
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.errors import TextError
+from charrnn_cli.models.decoders import decoders_on
+from charrnn_cli.scoring.lines import Line, Lines, ScoredBlock
+from charrnn_cli.scoring.surprisal import Meter, Surprisal
+from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
-ESCAPE_BITS = 10.0  # what it costs to say that a character is unknown: one in 1,024 is taken to be
-CODE_POINTS = 0x110000 - 0x800  # all that a text can hold: Unicode without its surrogates
-KEPT = 10_000  # characters of a line that are kept to be shown
+BLOCK = 1 << 17  # Characters are scored 131,072 at a time: bounds memory, fills many batch rows.
+ESCAPE_BITS = 10.0  # Bits to signal an unknown character: its probability is taken as 1 in 1,024.
+CODE_POINTS = 0x110000 - 0x800  # A text can hold this many: Unicode without its surrogates.
 
-Known = npt.NDArray[np.bool_]
-
-NO_CHARACTER = -1  # read in place of an unknown character that no known one resembles
+NO_CHARACTER = -1  # The id of an unknown character that the model skips.
 
 
-def unknown_cost(vocabulary: Vocabulary) -> float:
-    """Bits that a character outside the vocabulary costs: those of an escape, and then of any code
-    point there is, one as likely as the other."""
-    return ESCAPE_BITS + math.log2(CODE_POINTS - len(vocabulary))
+class TextScore:
+    """A text and the models that score it, all in one pass over the text."""
+
+    def __init__(self, stream: TextStream, models: list["ModelScore"]) -> None:
+        self.stream, self.models = stream, models
+        self.line_count = 0
+
+    def read(self) -> Iterator[list[Line]]:
+        """Score the text block by block; yield the lines that end in each, as the first model
+        scores them.
+
+        Raises TextError for a text that cannot be read, or is too short to be scored.
+        """
+        lines = Lines()
+        for block in _blocks(self.stream):
+            scored = [model.feed(block) for model in self.models]
+            yield list(lines.feed(scored[0]))
+        yield list(lines.finish())
+        self.line_count = lines.count
+        name = self.stream.name
+        if not self.models[0].scorer.characters:
+            raise TextError(f"{name}: the text is empty. Give a file with some text in it.")
+        if not all(model.scorer.scored for model in self.models):
+            raise TextError(f"{name}: 1 character; scoring needs at least 2. Give a longer text.")
+
+    def is_training_text(self, model: "ModelScore") -> bool:
+        """Whether the model was trained on this text, so that its score says little about others.
+
+        Call it when the text has been read.
+        """
+        return self.stream.sha256 == model.checkpoint.corpus.sha256
 
 
-class Scored(NamedTuple):
-    """A block of text with the bits (N,) of its characters, NaN for the one that costs nothing, and
-    which of them (N,) the model knows."""
+class ModelScore:
+    """A model with its score of a text: as it is, and perhaps also adapting as it reads."""
 
-    text: str
-    bits: Bits
-    known: Known
+    def __init__(
+        self,
+        name: str,
+        file: Path,
+        checkpoint: Checkpoint,
+        static: "Scorer",
+        adapted: "Scorer | None",
+    ) -> None:
+        self.name, self.file, self.checkpoint = name, file, checkpoint
+        self.static, self.adapted = static, adapted
+
+    @property
+    def scorer(self) -> "Scorer":
+        """The scorer whose figures and lines are reported: the adapted one, if there is one."""
+        return self.adapted or self.static
+
+    def feed(self, text: str) -> ScoredBlock:
+        """Score the text's next characters."""
+        scored = self.static.feed(text)
+        return self.adapted.feed(text) if self.adapted else scored
+
+
+def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -> ModelScore:
+    """Load the model that `which` names, the newest run's if it is None. Raises CharRNNError."""
+    file = find_checkpoint(which, checkpoints)
+    checkpoint = load(file)
+    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.folds
+    model = checkpoint.model
+    meter = Surprisal(decoders_on(model, checkpoint.weights, device), model.context)
+    static = Scorer(vocabulary, meter, reads_replacement)
+    adapted = None
+    if adapt:
+        from charrnn_cli.models.device import choose_device
+        from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
+
+        # a GPU gains nothing from a batch of one: it is used only if asked for
+        chosen = choose_device("cpu" if device == "auto" else device)
+        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement)
+    return ModelScore(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
 class Scorer:
-    """Scores a text that comes in blocks, and adds up.
+    """Adds up the surprisal of a text that comes in blocks.
 
-    A known character costs what the model gave for it after all before it. An unknown one costs
-    `unknown_cost`; in its place the model reads the nearest known character, as `e` for `é`, or
-    else goes on as if it were not there. A model that `folds` reads U+FFFD for every unknown one,
-    as in its training, and `unknown_cost` is None: each costs what the model gave for U+FFFD. The
-    first character that the model reads has nothing before it, and costs nothing.
+    A known character costs its surprisal in bits, given all characters before it. An unknown one
+    costs `unknown_cost`; the model reads the most similar known character in its place, as `e` for
+    `é`, or skips it. A model that reads unknown characters as U+FFFD (`reads_replacement`), as in
+    its training, has an `unknown_cost` of None: each costs the surprisal of U+FFFD. The first
+    character that the model reads has no context, and costs nothing.
     """
 
-    def __init__(self, vocabulary: Vocabulary, meter: Meter, folds: bool = False) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, meter: Meter, reads_replacement: bool = False
+    ) -> None:
         self.vocabulary, self.meter = vocabulary, meter
-        self.unknown_cost = None if folds else unknown_cost(vocabulary)
+        self.unknown_cost = None if reads_replacement else unknown_cost(vocabulary)
         self.characters = 0
-        self.scored = 0  # those that cost something
+        self.scored = 0  # characters that cost something: all but the first one read
         self.known_scored = 0
         self.known_bits = 0.0
-        self.unknown_bits = 0.0  # what the unknown characters cost in all
+        self.unknown_bits = 0.0
         self.unknown: Counter[str] = Counter()
-        self._nearest: dict[str, int] = {}
+        self._substitutes: dict[str, int] = {}
 
-    def feed(self, text: str) -> "Scored":
-        """Score the text's next characters."""
+    def feed(self, text: str) -> ScoredBlock:
+        """Score the text's next characters, and add them to the totals."""
         ids = self.vocabulary.look_up(text).astype(np.int64)
         known = ids >= 0
         for place in np.flatnonzero(~known).tolist():
             self.unknown[text[place]] += 1
-            ids[place] = self._stand_in(text[place])
+            ids[place] = self._substitute(text[place])
         read = ids != NO_CHARACTER
         bits = np.full(len(ids), np.nan)
         bits[read] = self.meter.bits(ids[read])
         if self.unknown_cost is not None:
             bits[~known] = self.unknown_cost
         self.characters += len(ids)
-        charged = ~np.isnan(bits)
-        self.scored += int(np.count_nonzero(charged))
-        self.known_scored += int(np.count_nonzero(charged & known))
-        self.known_bits += float(bits[charged & known].sum())
-        self.unknown_bits += float(bits[charged & ~known].sum())
-        return Scored(text, bits, known)
+        has_bits = ~np.isnan(bits)
+        self.scored += int(np.count_nonzero(has_bits))
+        self.known_scored += int(np.count_nonzero(has_bits & known))
+        self.known_bits += float(bits[has_bits & known].sum())
+        self.unknown_bits += float(bits[has_bits & ~known].sum())
+        return ScoredBlock(text, bits, known)
 
     @property
     def unknown_count(self) -> int:
-        """How many characters were unknown."""
+        """The number of unknown characters in the text."""
         return self.unknown.total()
 
     @property
-    def folded_count(self) -> int:
-        """How many of them cost no more than the U+FFFD that stands for all."""
+    def replaced_count(self) -> int:
+        """The number of characters that the model read as U+FFFD."""
         return self.unknown_count if self.unknown_cost is None else 0
 
     @property
     def bits(self) -> float:
-        """What the text costs in all."""
+        """The total surprisal of the text."""
         return self.known_bits + self.unknown_bits
 
     @property
     def bits_per_char(self) -> float | None:
-        """The mean over the characters that cost something, None if there are none."""
+        """The mean surprisal of the scored characters, None if there are none."""
         return self.bits / self.scored if self.scored else None
 
     @property
     def loss(self) -> float | None:
-        """The same mean in nats, as a training's held-out loss is."""
+        """The same mean in nats, comparable to a run's held-out loss."""
         return None if self.bits_per_char is None else self.bits_per_char * math.log(2)
 
     @property
     def perplexity(self) -> float | None:
-        """Of how many equally likely characters the model is in doubt, in the mean."""
+        """Two to the power of `bits_per_char`."""
         return None if self.bits_per_char is None else 2.0**self.bits_per_char
 
     @property
     def known_bits_per_char(self) -> float | None:
-        """The mean over the known ones alone."""
+        """The mean surprisal of the known characters alone."""
         return self.known_bits / self.known_scored if self.known_scored else None
 
-    def _stand_in(self, character: str) -> int:
-        """The id that is read for an unknown character."""
-        if character not in self._nearest:
-            folds = self.unknown_cost is None
-            nearest = REPLACEMENT if folds else self.vocabulary.nearest(character)
-            index = None if nearest is None else self.vocabulary.id_of(nearest)
-            self._nearest[character] = NO_CHARACTER if index is None else index
-        return self._nearest[character]
+    def _substitute(self, character: str) -> int:
+        """The id that the model reads for an unknown character, NO_CHARACTER for none."""
+        if character not in self._substitutes:
+            reads_replacement = self.unknown_cost is None
+            known = REPLACEMENT if reads_replacement else self.vocabulary.nearest(character)
+            index = None if known is None else self.vocabulary.id_of(known)
+            self._substitutes[character] = NO_CHARACTER if index is None else index
+        return self._substitutes[character]
 
 
-@dataclass
-class Line:
-    """One line, its newline included in the figures. `values` are the bits of its characters.
+def unknown_cost(vocabulary: Vocabulary) -> float:
+    """Bits that a character outside the vocabulary costs.
 
-    `text` and `values` hold its first `KEPT` characters; `scored` are those that cost something.
+    It is coded as an escape, followed by one of all other code points, each as likely as the next.
     """
-
-    number: int
-    text: str = ""
-    values: list[float] = field(default_factory=list)
-    characters: int = 0
-    scored: int = 0
-    unknown: int = 0
-    bits: float = 0.0
-
-    @property
-    def bits_per_char(self) -> float | None:
-        """The mean over what cost something, None if nothing did."""
-        return self.bits / self.scored if self.scored else None
-
-    def add(self, text: str, bits: Bits, known: Known) -> None:
-        """Add the next characters."""
-        room = KEPT - len(self.text)
-        self.text += text[:room]
-        self.values += bits[:room].tolist()
-        charged = bits[~np.isnan(bits)]
-        self.characters += len(text)
-        self.scored += len(charged)
-        self.unknown += len(text) - int(np.count_nonzero(known))
-        self.bits += float(charged.sum())
+    return ESCAPE_BITS + math.log2(CODE_POINTS - len(vocabulary))
 
 
-class Lines:
-    """Puts scored blocks together into lines. Only a newline ends one, as for `wc` and `sed`."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._open: Line | None = None
-
-    def feed(self, block: Scored) -> Iterator[Line]:
-        """The lines that this block ends."""
-        text, bits, known = block
-        start = 0
-        while start < len(text):
-            end = text.find("\n", start) + 1 or len(text)
-            if self._open is None:
-                self.count += 1
-                self._open = Line(self.count)
-            self._open.add(text[start:end], bits[start:end], known[start:end])
-            if text[end - 1] == "\n":
-                yield from self.end()
-            start = end
-
-    def end(self) -> Iterator[Line]:
-        """The line that is still open, if there is one."""
-        if self._open is not None:
-            ended, self._open = self._open, None
-            yield ended
+def _blocks(pieces: Iterable[str]) -> Iterator[str]:
+    """Join the pieces into strings of at least `BLOCK` characters; the last may be shorter."""
+    gathered: list[str] = []
+    for piece in pieces:
+        gathered.append(piece)
+        if sum(map(len, gathered)) >= BLOCK:
+            yield "".join(gathered)
+            gathered = []
+    if gathered:
+        yield "".join(gathered)

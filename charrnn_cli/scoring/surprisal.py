@@ -1,20 +1,17 @@
 """The surprisal of each character of a text under a model, in bits, block by block."""
 
 import itertools
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.models.base import Decoder, Floats, State
+from charrnn_cli.models.base import Floats, State
+from charrnn_cli.models.decoders import OpenDecoder
 from charrnn_cli.text.rows import MAX_ROWS, Rows, stateful_rows, windows
 
 Ids = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.float64]
-OpenDecoder = Callable[[int | None], Decoder]
-"""Makes a decoder for so many streams; None: one stream."""
-
 MAX_LOGITS = 1 << 20  # logits held before their logarithms are taken at once
 
 

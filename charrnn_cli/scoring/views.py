@@ -1,4 +1,4 @@
-"""What `charrnn score` shows of a text's lines: coloured, as a list, as a table, as a picture."""
+"""How `charrnn score` shows the lines of a text: coloured, listed, as a table, as a picture."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,120 +7,120 @@ from typing import Protocol
 
 from rich.text import Text
 
-from charrnn_cli.scoring.ranking import Ranking
-from charrnn_cli.scoring.scorer import Line, Scorer
-from charrnn_cli.terminal import heatmap as heat
-from charrnn_cli.terminal import text_image as pictures
+from charrnn_cli.scoring.lines import Line, Ranking
+from charrnn_cli.scoring.scorer import Scorer
 from charrnn_cli.terminal.console import rendered, text_width
-from charrnn_cli.terminal.heatmap import SURPRISAL, heat_lines
+from charrnn_cli.terminal.heatmap import SURPRISAL, heat_lines, rows
+from charrnn_cli.terminal.text_image import MOST_ROWS, WIDTH, Row, draw_page
 
-TSV_TEXT = 1_000  # characters of a line in a table
+MAX_TSV_TEXT = 1_000  # A row of the table shows at most this many characters of its line.
 
 
 class View(Protocol):
-    """Something that is shown of a text's lines, as they are scored and at the end."""
+    """A way to show the lines of a text while it is scored."""
 
-    def line(self, line: Line) -> Iterator[str]:
-        """What is to be written of one line."""
+    def add(self, line: Line) -> Iterator[str]:
+        """Take the text's next line; yield what is to be written of it."""
 
-    def end(self, score: Scorer) -> Iterator[str]:
-        """What is to be written when all were scored."""
+    def finish(self, scorer: Scorer) -> Iterator[str]:
+        """End the view of a text that has been scored; yield what is to be written after it."""
 
 
 class Coloured:
-    """The first `most` lines of the text, coloured by surprise; of them not more than `rows` rows
-    of the screen."""
+    """The text's first lines, coloured by surprisal: at most `max_lines` lines of the text, and at
+    most `max_rows` rows on the screen."""
 
-    def __init__(self, most: int, rows: int, colour: bool) -> None:
-        self.most, self.rows, self.colour = most, rows, colour
-        self.shown = self.lines = 0
+    def __init__(self, max_lines: int, max_rows: int, colour: bool) -> None:
+        self.max_lines, self.max_rows, self.colour = max_lines, max_rows, colour
+        self.rows = self.lines = 0
 
-    def line(self, line: Line) -> Iterator[str]:
+    def add(self, line: Line) -> Iterator[str]:
         """See `View`."""
         self.lines = line.number
-        if self._full():
+        if self._is_full():
             return
-        for text in rendered(coloured(line, self.colour)):
-            if self.shown < self.rows:
-                yield text
-            self.shown += 1
+        for row in rendered(coloured(line, self.colour)):
+            if self.rows < self.max_rows:
+                yield row
+            self.rows += 1
 
-    def _full(self) -> bool:
-        """Whether no more is to be shown."""
-        return self.lines > self.most or self.shown >= self.rows
-
-    def end(self, score: Scorer) -> Iterator[str]:
+    def finish(self, scorer: Scorer) -> Iterator[str]:
         """See `View`."""
-        if not self.shown:
+        if not self.rows:
             return
-        if self._full():
+        if self._is_full():
             yield f"        ...  The text goes on: {self.lines:,} lines (--show all).\n"
         yield from rendered([SURPRISAL.legend(self.colour), Text()])
+
+    def _is_full(self) -> bool:
+        return self.lines > self.max_lines or self.rows >= self.max_rows
 
 
 class Table:
     """Every line's figures, separated by tabs."""
 
-    def line(self, line: Line) -> Iterator[str]:
+    def add(self, line: Line) -> Iterator[str]:
         """See `View`."""
         if line.number == 1:
             yield "line\tcharacters\tunknown\tbits\tbits_per_char\ttext\n"
         mean = "" if line.bits_per_char is None else f"{line.bits_per_char:.4f}"
-        text = line.text.removesuffix("\n")[:TSV_TEXT]
+        text = line.text.removesuffix("\n")[:MAX_TSV_TEXT]
         text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\r", "\\r")
         yield (
             f"{line.number}\t{line.characters}\t{line.unknown}\t{line.bits:.4f}\t{mean}\t{text}\n"
         )
 
-    def end(self, score: Scorer) -> Iterator[str]:
+    def finish(self, scorer: Scorer) -> Iterator[str]:
         """See `View`."""
         return iter(())
 
 
 class Picture:
-    """The beginning of the text, coloured by surprise, as a picture."""
+    """The beginning of the text, coloured by surprisal, as a picture that `finish` writes."""
 
     def __init__(self, path: Path, title: str) -> None:
         self.path, self.title = path, title
-        self.rows: list[pictures.Row] = []
+        self.rows: list[Row] = []
 
-    def line(self, line: Line) -> Iterator[str]:
+    def add(self, line: Line) -> Iterator[str]:
         """See `View`."""
-        if len(self.rows) <= pictures.MOST_ROWS:
+        if len(self.rows) <= MOST_ROWS:
             label = _margin(line).strip()
-            for cells in heat.rows(line.text, line.values, pictures.WIDTH):
-                self.rows.append(pictures.Row(label, cells))
+            for cells in rows(line.text, line.values, WIDTH):
+                self.rows.append(Row(label, cells))
                 label = ""
         return iter(())
 
-    def end(self, score: Scorer) -> Iterator[str]:
+    def finish(self, scorer: Scorer) -> Iterator[str]:
         """See `View`."""
-        title = f"{self.title}: {score.bits_per_char:.3f} bits/char"
-        pictures.draw_page(self.path, self.rows, SURPRISAL, title)
+        title = f"{self.title}: {scorer.bits_per_char:.3f} bits/char"
+        draw_page(self.path, self.rows, SURPRISAL, title)
         return iter(())
 
 
-def extremes(ranking: Ranking, score: Scorer, colour: bool) -> Iterator[str]:
-    """The lines that surprise most and least, one row each."""
-    average = score.bits_per_char or 0.0
+def extremes(ranking: Ranking, scorer: Scorer, colour: bool) -> Iterator[str]:
+    """The most and the least surprising lines, one row on the screen each."""
+    mean = scorer.bits_per_char or 0.0
     for title, lines in (
-        ("Most surprising lines", ranking.most(average)),
-        ("Least surprising lines", ranking.least(average)),
+        ("Most surprising lines", ranking.most(mean)),
+        ("Least surprising lines", ranking.least(mean)),
     ):
         yield f"{title}\n"
         for line in lines:
-            rows = list(islice(coloured(line, colour, marks=False), 2))
-            if len(rows) > 1:
-                rows[0].append("~")  # the text goes on
-            yield from rendered(rows[:1])
+            first, *more = islice(coloured(line, colour, marks=False), 2)
+            if more:
+                first.append("~")  # the line has more text than fits the row
+            yield from rendered([first])
         yield "\n"
     if colour:
         yield from rendered([SURPRISAL.legend(colour), Text()])
 
 
 def coloured(line: Line, colour: bool, marks: bool = True) -> Iterator[Text]:
-    """A line's rows on the screen, its number and bits per character before the first; without
-    `colour` a row of marks below each, unless `marks` is off."""
+    """A line's rows on the screen; its number and bits per character stand before the first.
+
+    Without `colour` a row of marks stands below each, unless `marks` is off.
+    """
     margin = _margin(line)
     width = text_width() - len(margin)
     values = line.values if colour or marks else [0.0] * len(line.values)
@@ -130,6 +130,6 @@ def coloured(line: Line, colour: bool, marks: bool = True) -> Iterator[Text]:
 
 
 def _margin(line: Line) -> str:
-    """A line's number and bits per character."""
+    """A line's number and bits per character, in columns."""
     mean = "" if line.bits_per_char is None else f"{line.bits_per_char:.2f}"
     return f"{line.number:>6,} {mean:>6}  "

@@ -230,4 +230,4 @@ def sample_text(trainer: Trainer) -> str:
         length=SAMPLE_LENGTH,
         random_seed=trainer.config.random_seed,
     )
-    return "".join(piece for _, piece in open_samples(request).pieces(keep=False))
+    return "".join(piece for _, piece in open_samples(request).draw())

@@ -1,7 +1,8 @@
-"""What a person can name in a text: each feature a number for every character of it.
+"""Features of a text that a person can name: each is a number for every character.
 
-The state of a model that has read a character is compared with the feature's value there, so most
-look back only; the few that look ahead by a character are what a model has to predict.
+The state of a model after reading a character is compared with the feature's value there. So most
+features depend on the text up to that character; a few depend on the text after it, which a model
+has to predict.
 """
 
 import re
@@ -16,16 +17,16 @@ Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
-NEAR = 10  # characters before a line's end that count as near it
-LONGEST_SENTENCE = 200  # characters: beyond it a sentence is just long
-LONGEST_PARAGRAPH = 20  # lines, likewise
-LONGEST_SPAN = 2000  # characters between two quotes: bounds the search for the second one
+NEAR = 10  # The last 10 characters of a line count as near its end.
+LONGEST_SENTENCE = 200  # Positions in a sentence are counted up to 200 characters.
+LONGEST_PARAGRAPH = 20  # Lines of a paragraph are counted up to 20.
+LONGEST_SPAN = 2000  # A quote or tag closes within 2,000 characters: this bounds the search for it.
 
 VOWELS = frozenset("aeiouæøœαεηιουωаеиоуыэюяіє")
 
 
 class Text:
-    """A text whose characters are asked about all at once."""
+    """A text of N characters, with queries that are answered for all of them at once."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -38,13 +39,13 @@ class Text:
         return len(self.text)
 
     def where(self, holds: Callable[[str], bool]) -> Mask:
-        """Which characters (N,) a predicate holds of."""
+        """Which characters (N,) satisfy a predicate."""
         table = np.array([holds(character) for character in self._distinct], dtype=bool)
         return table[self._which]
 
     def inside(self, *patterns: str) -> Mask:
-        """Which characters (N,) lie in a match of a pattern: from its first, which has then been
-        read, to the one before its last."""
+        """Which characters (N,) lie in a match of a pattern: from its first character to the one
+        before its last. The model has read the first one then, and not yet the last."""
         mask = np.zeros(len(self), dtype=bool)
         for pattern in patterns:
             for match in re.finditer(pattern, self.text, re.MULTILINE):
@@ -58,14 +59,14 @@ class Text:
         return mask
 
     def per_line(self, values: Iterable[float]) -> Values:
-        """One value per line as one per character (N,); a newline belongs to the line it ends."""
+        """Repeat one value per line for each of its characters (N,), its newline included."""
         lengths = [len(line) + 1 for line in self.text.split("\n")]
         return np.repeat(np.fromiter(values, np.float32), lengths)[: len(self)]
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Something that a person can name; `values` gives it for each character of a text, (N,)."""
+    """Something that a person can name; `values` computes it for each character of a text, (N,)."""
 
     name: str
     meaning: str
@@ -73,11 +74,14 @@ class Feature:
 
 
 FEATURES: list[Feature] = []
+"""All features, in the order in which they are defined below."""
 
 
 def _feature(
     name: str, meaning: str
 ) -> Callable[[Callable[[Text], npt.NDArray[np.generic]]], Callable[[Text], object]]:
+    """Decorate a function of a text: it becomes the next of FEATURES."""
+
     def register(values: Callable[[Text], npt.NDArray[np.generic]]) -> Callable[[Text], object]:
         FEATURES.append(Feature(name, meaning, values))
         return values
@@ -95,7 +99,7 @@ def _line_position(text: Text) -> Counts:
 
 @_feature("line's end near", f"{NEAR} at the last character of a line, one less for each before it")
 def _line_end_near(text: Text) -> Counts:
-    left = _since(text.newline[::-1])[::-1]  # 0 at the newline itself, which ends the nearness
+    left = _since(text.newline[::-1])[::-1]  # 0 at the newline itself
     return np.where(text.newline, 0, np.maximum(NEAR + 1 - left, 0))
 
 
@@ -260,16 +264,16 @@ def _of_a_word(character: str) -> bool:
 
 
 def _since(mask: Mask) -> Counts:
-    """Characters since the last one of `mask`, 0 at it; one is taken to stand before the text."""
+    """The distance to the last character in `mask`, 0 at it; the text counts as preceded by one."""
     places = np.arange(len(mask))
     return places - np.maximum.accumulate(np.where(mask, places, -1))
 
 
 def _before(mask: Mask) -> Mask:
-    """What held of the character before; nothing of the one before the text."""
+    """The mask of the character before each; False for the first."""
     return np.append(False, mask[:-1])
 
 
 def _next(mask: Mask) -> Mask:
-    """What holds of the next character; nothing of the one after the text."""
+    """The mask of the character after each; False for the last."""
     return np.append(mask[1:], False)

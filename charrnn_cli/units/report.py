@@ -1,4 +1,4 @@
-"""From a checkpoint and a text to what its units follow, with a stretch of the text to show it."""
+"""From a checkpoint and a text to a report of the features that its units follow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,28 +23,29 @@ from charrnn_cli.units.probe import (
     study,
 )
 
-MOST_SHOWN = 4  # units with a stretch of text: what is looked at before it tires
-MOST_LINES = 12  # of that stretch
-SHOWN = MIN_SPAN  # characters that it is chosen from: as many as surely lie in one half
-VISIBLE = 0.3  # correlation: of less the eye sees nothing
-MAX_NAMED = 5  # unknown characters named in one message
+MOST_SHOWN = 4  # Excerpts are shown for at most 4 units.
+MOST_LINES = 12  # An excerpt has at most 12 lines.
+SHOWN = MIN_SPAN  # An excerpt has at most this many characters: so many always lie in one half.
+VISIBLE = 0.3  # A correlation under 0.3 cannot be seen in a coloured text.
+MAX_NAMED = 5  # At most this many unknown characters are named in one message.
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A stretch of the text, from character `start` on, with the activation of a unit after each
-    of its characters, (T,). `also` are findings whose features the same unit follows best."""
+class Excerpt:
+    """An excerpt of the text, from character `start` on, with the activation of a unit after each
+    of its T characters. `also` are the other features that the same unit follows best."""
 
     finding: Finding
     also: tuple[Finding, ...]
     start: int
     text: str
-    activations: list[float]
+    activations: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class UnitReport:
-    """What `charrnn info --units` tells: `characters` were read, `notes` says how, in words."""
+    """What `charrnn info --units` reports. `characters` is the number of characters read; `notes`
+    says in words what was changed in reading them."""
 
     file: Path
     source: str
@@ -52,10 +53,10 @@ class UnitReport:
     characters: int
     notes: tuple[str, ...]
     study: Study
-    exhibits: tuple[Exhibit, ...]
+    excerpts: tuple[Excerpt, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON can hold it; activations in thousandths."""
+        """The report as JSON can hold it; activations are rounded to thousandths."""
         return {
             "file": str(self.file),
             "text": self.source,
@@ -65,25 +66,26 @@ class UnitReport:
             "left_out": [feature.name for feature in self.study.left_out],
             "shown": [
                 {
-                    "feature": exhibit.finding.feature.name,
-                    "layer": exhibit.finding.layer,
-                    "unit": exhibit.finding.unit,
-                    "start": exhibit.start,
-                    "text": exhibit.text,
-                    "activations": [round(a, 3) for a in exhibit.activations],
+                    "feature": excerpt.finding.feature.name,
+                    "layer": excerpt.finding.layer,
+                    "unit": excerpt.finding.unit,
+                    "start": excerpt.start,
+                    "text": excerpt.text,
+                    "activations": [round(a, 3) for a in excerpt.activations],
                 }
-                for exhibit in self.exhibits
+                for excerpt in self.excerpts
             ],
         }
 
 
 def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> UnitReport:
-    """Read a text, a path or `-` for stdin, with the model in a file, and compare its units with
-    what a person can name. Raises CheckpointError, or TextError for a text too short for that.
+    """Read a text (a path, or `-` for stdin) with the model in a file, and compare the model's
+    units with the text's features.
 
-    Of a long text the first `MAX_READ` characters are read. One that the model does not know is
-    read as its nearest (a plain letter for one with an accent), or left out, or as U+FFFD by a
-    model that learned rare ones so. `watch` is told the share done.
+    Of a long text the first `MAX_READ` characters are read. An unknown character is read as the
+    most similar known one (such as a letter without its accent) or left out; a model trained with
+    `--min-count` reads it as U+FFFD. `watch` is called with the share done, from 0 to 1. Raises
+    CheckpointError, or TextError for a text that is too short or has no feature that changes often.
     """
     checkpoint = load(file)
     if not checkpoint.model.units:
@@ -93,9 +95,9 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
         )
     stream = TextStream(source)
     name = stream.name
-    text, goes_on = _beginning(stream)
+    text, is_cut = _beginning(stream)
     notes = [*stream.notes]
-    if goes_on:
+    if is_cut:
         notes.append(f"the first {MAX_READ:,} characters are read")
     text, changed = _as_known(text, checkpoint)
     notes += changed
@@ -110,71 +112,75 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
             f"{name}: nothing that units are compared with changes often enough in it. "
             "Give another text."
         )
-    exhibits = tuple(_exhibits(checkpoint, text, found))
-    return UnitReport(file, name, checkpoint, len(text), tuple(notes), found, exhibits)
+    excerpts = tuple(_excerpts(checkpoint, text, found))
+    return UnitReport(file, name, checkpoint, len(text), tuple(notes), found, excerpts)
 
 
 def _beginning(stream: TextStream) -> tuple[str, bool]:
-    """The first `MAX_READ` characters of a text, and whether it goes on."""
+    """Read the first `MAX_READ` characters of a text; return them and whether there are more."""
     pieces, length = [], 0
     for piece in stream:
         pieces.append(piece)
         length += len(piece)
-        if length > MAX_READ:  # what follows need not even be read
+        if length > MAX_READ:
             break
     return "".join(pieces)[:MAX_READ], length > MAX_READ
 
 
-def worth_a_look(finding: Finding) -> bool:
-    """Whether a finding is above both controls, and strong enough to be seen in a text."""
+def is_visible(finding: Finding) -> bool:
+    """Whether a correlation exceeds both controls, and is large enough to be seen in a text."""
     return finding.gain > 0 and abs(finding.correlation) >= VISIBLE
 
 
 def _as_known(text: str, checkpoint: Checkpoint) -> tuple[str, list[str]]:
-    """The text with unknown characters replaced or left out, and in words which."""
-    vocabulary, folds = checkpoint.vocabulary, checkpoint.folds
-    stand_ins: dict[str, str | int | None] = {
-        character: REPLACEMENT if folds else vocabulary.nearest(character)
+    """The text with unknown characters replaced or left out, and a note that names them."""
+    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.folds
+    substitutes: dict[str, str | int | None] = {
+        character: REPLACEMENT if reads_replacement else vocabulary.nearest(character)
         for character in vocabulary.unknown(text)
     }
-    if not stand_ins:
+    if not substitutes:
         return text, []
-    number = sum(map(text.count, stand_ins))
-    names = [
-        describe(character) + ("" if folds else f" read as {known!r}" if known else " left out")
-        for character, known in stand_ins.items()
-    ]
+    names = []
+    for character, known in substitutes.items():
+        change = f" read as {known!r}" if known else " left out"
+        names.append(describe(character) + ("" if reads_replacement else change))
     more = len(names) - MAX_NAMED
     named = ", ".join(names[:MAX_NAMED]) + (f" and {more} more kinds" if more > 0 else "")
-    changed = text.translate(str.maketrans(stand_ins))
-    which = "that the model does not know, read as U+FFFD" if folds else "that the model never saw"
-    return changed, [f"{number:,} characters {which}: {named}"]
+    number = f"{sum(map(text.count, substitutes)):,} characters"
+    note = f"{number} that the model never saw: {named}"
+    if reads_replacement:
+        note = f"{number} that the model does not know, read as U+FFFD: {named}"
+    return text.translate(str.maketrans(substitutes)), [note]
 
 
-def _exhibits(checkpoint: Checkpoint, text: str, found: Study) -> Iterator[Exhibit]:
-    """The best findings, each of another unit, with activations; at least one."""
+def _excerpts(checkpoint: Checkpoint, text: str, found: Study) -> Iterator[Excerpt]:
+    """The best findings, one per unit and at least one, each with an excerpt of the text."""
     best: dict[tuple[int, int], Finding] = {}
     for finding in found.findings:
-        if (worth_a_look(finding) or not best) and len(best) < MOST_SHOWN:
+        if (is_visible(finding) or not best) and len(best) < MOST_SHOWN:
             best.setdefault((finding.layer, finding.unit), finding)
     config, ids = checkpoint.model, checkpoint.vocabulary.encode(text)
     for (layer, unit), finding in best.items():
-        start, end = _stretch(text, found.values[finding.feature], found.measured)
+        start, end = _most_varied(text, found.values[finding.feature], found.measured)
         blocks = read_states(config, checkpoint.weights, ids, np.array([start]), end - start)
         row = layer * config.hidden_size + unit
-        activations = np.concatenate([units[row] for _, units in blocks]).tolist()
+        activations = tuple(np.concatenate([units[row] for _, units in blocks]).tolist())
         also = tuple(
             other
             for other in found.findings
             if (other.layer, other.unit) == (layer, unit) and other is not finding
         )
-        yield Exhibit(finding, also, start, text[start:end], activations)
+        yield Excerpt(finding, also, start, text[start:end], activations)
 
 
-def _stretch(text: str, values: Array, measured: Array) -> tuple[int, int]:
-    """From where to where a text is shown: whole lines, on the half that the correlation was
-    measured on, where the feature varies most, its odd extremes cut off. The activations have no
-    say in it."""
+def _most_varied(text: str, values: Array, measured: Array) -> tuple[int, int]:
+    """The start and end of the excerpt in which the feature varies most.
+
+    It consists of whole lines, in the half of the text that the correlation was measured on. Values
+    beyond two standard deviations are cut off, so that outliers do not decide. The activations do
+    not count: the excerpt is not chosen to look good.
+    """
     values = ((values - values.mean()) / values.std()).clip(-2, 2)
     places = np.flatnonzero(measured[: len(text) - SHOWN + 1])
     places = places[measured[places + SHOWN - 1]]

@@ -1,4 +1,4 @@
-"""What units follow, as it is seen: a table, the text coloured by the best ones, a picture."""
+"""How the units' report is shown: a table, text coloured by the best units, a picture."""
 
 import itertools
 import math
@@ -22,7 +22,7 @@ from charrnn_cli.terminal.console import (
 from charrnn_cli.terminal.heatmap import ACTIVATION, heat_lines, rows
 from charrnn_cli.terminal.text_image import WIDTH, Row, check_picture, draw_page
 from charrnn_cli.units.probe import STILL, Finding
-from charrnn_cli.units.report import MOST_LINES, Exhibit, UnitReport, report_units, worth_a_look
+from charrnn_cli.units.report import MOST_LINES, Excerpt, UnitReport, is_visible, report_units
 
 FIGURES = f"{'unit':>6}  {'r':>5}  {'untrained':>9}  {'character':>9}  "
 EXPLANATION = (
@@ -38,10 +38,10 @@ COLOURS = (
 
 
 def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> None:
-    """Find what the units of the model in a file follow in a text, and show it: as lines or JSON on
-    stdout, and as a picture if `plot` names one. Raises CharRNNError."""
+    """Compare the units of the model in a file with a text's features, and show the report: as
+    lines or JSON on stdout, and as a picture if `plot` names one. Raises CharRNNError."""
     if plot is not None:
-        check_picture(plot)  # complains now, before anything is computed
+        check_picture(plot)  # raises now, before anything is computed
     with _bar() as bar:
         report = report_units(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
@@ -55,7 +55,7 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
 
 
 def _bar() -> "tqdm[NoReturn]":
-    """A bar on stderr, if that is a terminal, for what takes long enough to wait for."""
+    """A progress bar on stderr, if that is a terminal; it appears after a second."""
     return tqdm(
         total=1.0,
         bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
@@ -68,7 +68,7 @@ def _bar() -> "tqdm[NoReturn]":
 
 
 def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]:
-    """The table, and below it a stretch of the text for each of the best units."""
+    """The table, and below it an excerpt of the text for each of the best units."""
     about = f"{report.file} reads {report.source}, {report.characters:,} characters. {EXPLANATION}"
     yield from _wrapped(about, width)
     yield Text()
@@ -78,12 +78,12 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
     if report.study.left_out:
         names = ", ".join(feature.name for feature in report.study.left_out)
         yield from _wrapped(f"Left out, as they change too seldom here: {names}.", width)
-    for exhibit in report.exhibits:
+    for excerpt in report.excerpts:
         yield Text()
-        for line in textwrap.wrap(_title(exhibit), width):
+        for line in textwrap.wrap(_title(excerpt), width):
             yield Text(line, "bold")
         yield from heat_lines(
-            exhibit.text, _deviations(exhibit), ACTIVATION, width=width, colour=colour
+            excerpt.text, _deviations(excerpt), ACTIVATION, width=width, colour=colour
         )
     yield Text()
     yield from _wrapped(COLOURS, width)
@@ -91,13 +91,13 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
 
 
 def picture_rows(report: UnitReport) -> Iterator[Row]:
-    """The same stretches of text as the rows of a picture."""
-    for exhibit in report.exhibits:
-        if exhibit is not report.exhibits[0]:
+    """The same excerpts as the rows of a picture."""
+    for excerpt in report.excerpts:
+        if excerpt is not report.excerpts[0]:
             yield Row("", [])
-        for title in textwrap.wrap(_title(exhibit), WIDTH - 1):
+        for title in textwrap.wrap(_title(excerpt), WIDTH - 1):
             yield from (Row("", cells) for cells in rows(title, [math.nan] * len(title), WIDTH))
-        for cells in itertools.islice(rows(exhibit.text, _deviations(exhibit), WIDTH), MOST_LINES):
+        for cells in itertools.islice(rows(excerpt.text, _deviations(excerpt), WIDTH), MOST_LINES):
             yield Row("", cells)
 
 
@@ -112,14 +112,14 @@ def _table_row(finding: Finding, width: int) -> Iterator[Text]:
         yield Text(figures + line if number == 0 else " " * len(figures) + line)
 
 
-def _title(exhibit: Exhibit) -> str:
-    """What a stretch of text shows, on one line."""
-    finding = exhibit.finding
+def _title(excerpt: Excerpt) -> str:
+    """What an excerpt shows, on one line."""
+    finding = excerpt.finding
     verb = "rises" if finding.correlation > 0 else "falls"
     also = ", ".join(
         f"{other.feature.name} {other.correlation:+.2f}"
-        for other in exhibit.also
-        if worth_a_look(other)
+        for other in excerpt.also
+        if is_visible(other)
     )
     return (
         f"{_unit(finding)} {verb} with {finding.feature.name} ({finding.feature.meaning}): "
@@ -127,10 +127,10 @@ def _title(exhibit: Exhibit) -> str:
     )
 
 
-def _deviations(exhibit: Exhibit) -> list[float]:
-    """The activations in standard deviations from their mean."""
-    finding = exhibit.finding
-    return [(a - finding.mean) / max(finding.deviation, STILL) for a in exhibit.activations]
+def _deviations(excerpt: Excerpt) -> list[float]:
+    """The activations of an excerpt, in standard deviations from the unit's mean."""
+    finding = excerpt.finding
+    return [(a - finding.mean) / max(finding.deviation, STILL) for a in excerpt.activations]
 
 
 def _unit(finding: Finding) -> str:

@@ -151,9 +151,9 @@ def test_json_has_the_documented_fields(quotes, invoke):
 
 
 def test_the_activations_shown_are_those_after_each_character(report):
-    exhibit = report(SPEECH).exhibits[0]
+    excerpt = report(SPEECH).excerpts[0]
     quoted = False
-    for character, activation in zip(exhibit.text, exhibit.activations, strict=True):
+    for character, activation in zip(excerpt.text, excerpt.activations, strict=True):
         quoted = character == "“" or (quoted and character != "”")
         assert activation == pytest.approx(1 if quoted else -1, abs=0.01)
 
@@ -165,31 +165,31 @@ def test_the_part_shown_is_of_the_half_that_was_measured_and_has_whole_lines(tmp
     )
     (tmp_path / "verse.txt").write_text(verse)
     found = report_units(path, str(tmp_path / "verse.txt"))
-    assert 1 <= len(found.exhibits) <= MOST_SHOWN
-    for exhibit in found.exhibits:
-        assert found.study.measured[exhibit.start : exhibit.start + len(exhibit.text)].all()
-        assert exhibit.start == 0 or verse[exhibit.start - 1] == "\n"
-        assert exhibit.text.endswith("\n")
-        assert exhibit.text.count("\n") <= MOST_LINES
+    assert 1 <= len(found.excerpts) <= MOST_SHOWN
+    for excerpt in found.excerpts:
+        assert found.study.measured[excerpt.start : excerpt.start + len(excerpt.text)].all()
+        assert excerpt.start == 0 or verse[excerpt.start - 1] == "\n"
+        assert excerpt.text.endswith("\n")
+        assert excerpt.text.count("\n") <= MOST_LINES
 
 
 def test_a_text_without_line_ends_is_shown_all_the_same(report):
-    assert len(report(SPEECH).exhibits[0].text) == MIN_SPAN
+    assert len(report(SPEECH).excerpts[0].text) == MIN_SPAN
 
 
 def test_a_unit_is_shown_once_with_all_that_it_follows(report):
-    for exhibit in report(SPEECH).exhibits:
+    for excerpt in report(SPEECH).excerpts:
         same = [
             finding
             for finding in report(SPEECH).study.findings
-            if (finding.layer, finding.unit) == (exhibit.finding.layer, exhibit.finding.unit)
+            if (finding.layer, finding.unit) == (excerpt.finding.layer, excerpt.finding.unit)
         ]
-        assert [exhibit.finding, *exhibit.also] == same
+        assert [excerpt.finding, *excerpt.also] == same
 
 
 def test_the_title_names_what_else_a_unit_has_learned_to_follow(report):
     found = report(SPEECH)
-    first = found.exhibits[0]
+    first = found.excerpts[0]
     others = [
         dataclasses.replace(first.finding, feature=feature, **changes)
         for feature, changes in zip(
@@ -202,8 +202,8 @@ def test_the_title_names_what_else_a_unit_has_learned_to_follow(report):
             strict=False,
         )
     ]
-    exhibit = dataclasses.replace(first, also=tuple(others))
-    lines = report_lines(dataclasses.replace(found, exhibits=(exhibit,)), 200, False)
+    excerpt = dataclasses.replace(first, also=tuple(others))
+    lines = report_lines(dataclasses.replace(found, excerpts=(excerpt,)), 200, False)
     title = next(line.plain for line in lines if line.plain.startswith("0:5 rises"))
     assert title.endswith(f"+1.00; also {FEATURES[0].name} -0.60")
 

@@ -10,7 +10,7 @@ from factories import one_line_error, save_cycle
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import ExitCode
-from charrnn_cli.scoring import text_score
+from charrnn_cli.scoring import scorer
 
 FIGURES = {
     "text": str, "checkpoint": str, "characters": int, "lines": int, "bytes": int, "scored": int,
@@ -83,7 +83,7 @@ def test_unknown_characters_are_counted_with_their_cost(invoke, letters):
 def test_a_long_text_in_blocks_scores_as_in_one(invoke, letters, monkeypatch):
     text = "abcd\nbca\n" * 300
     whole = scored(invoke, text)
-    monkeypatch.setattr(text_score, "BLOCK", 100)
+    monkeypatch.setattr(scorer, "BLOCK", 100)
     monkeypatch.setattr("charrnn_cli.text.reader.PIECE", 64)
     pieces = scored(invoke, text)
     assert pieces["bits"] == pytest.approx(whole["bits"], rel=1e-5)

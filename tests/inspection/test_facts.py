@@ -113,7 +113,7 @@ def test_characters_are_counted_by_category_the_most_frequent_first():
     ]  # fmt: skip
 
 
-def test_the_marks_and_the_device_of_a_run_are_told(facts_of):
+def test_the_facts_have_baselines_and_device_of_a_run(facts_of):
     marks = Marks(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90)
     facts = facts_of(dataclasses.replace(make_checkpoint(), marks=marks, device="cuda"))
     assert facts["marks"] == vars(marks)

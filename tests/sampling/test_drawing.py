@@ -1,4 +1,4 @@
-"""Sampling: drawing one character, the loop, and how surprising a text is."""
+"""Sampling: drawing one character, the loop, and the surprisal of what is drawn."""
 
 from itertools import islice, product
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.sampling.drawing import draw, generate, surprise
+from charrnn_cli.sampling.drawing import draw, generate, generate_with_logits, surprisal
 
 LAST_UNIFORM = 1 - 2**-53  # the largest number that a generator's random() gives
 
@@ -170,21 +170,33 @@ def test_an_empty_prompt_is_refused(prompt):
         next(generate(random_chain(), prompt, SamplingConfig(), 0))
 
 
-# how surprised the model is by what it wrote
+# the surprisal of what is drawn
 
 
-def test_surprise_is_what_each_character_costs_after_those_before_it():
+def drawn_with_bits(engine, prompt, count, streams=None):
+    """Ids and their surprisal, both (T,), or (T, B) of several streams."""
+    steps = generate_with_logits(engine, prompt, SamplingConfig(), 5, streams)
+    drawn = [(ids, surprisal(logits, ids)) for ids, logits in islice(steps, count)]
+    return np.array([ids for ids, _ in drawn]), np.array([bits for _, bits in drawn])
+
+
+@pytest.mark.parametrize("streams", [None, 3])
+def test_surprisal_is_what_each_character_costs_after_those_before_it(streams):
     engine = random_chain()
     chances = np.exp(engine.table.astype(np.float64))
     chances /= chances.sum(1, keepdims=True)
-    bits = surprise(engine, [7, 2], np.array([5, 0, 9]))
-    np.testing.assert_allclose(bits, -np.log2(chances[[2, 5, 0], [5, 0, 9]]), atol=1e-5)
+    ids, bits = drawn_with_bits(engine, [7, 2], 40, streams)
+    before = np.concatenate([np.full_like(ids[:1], 2), ids[:-1]])
+    np.testing.assert_allclose(bits, -np.log2(chances[before, ids]), atol=1e-5)
 
 
-def test_dice_surprise_by_the_logarithm_of_their_faces():
-    bits = surprise(ChainEngine(np.zeros((8, 8))), [0], np.array([1, 7, 7, 0]))
+def test_the_surprisal_of_dice_is_the_logarithm_of_their_faces():
+    _, bits = drawn_with_bits(ChainEngine(np.zeros((8, 8))), [0], 4)
     np.testing.assert_allclose(bits, [3, 3, 3, 3])
 
 
-def test_no_text_surprises_nobody():
-    assert len(surprise(random_chain(), [0], np.array([], np.uint8))) == 0
+@pytest.mark.parametrize("streams", [None, 3])
+def test_the_same_characters_are_drawn_with_and_without_logits(streams):
+    plain = list(islice(generate(random_chain(), [0], SamplingConfig(), 5, streams), 50))
+    ids, _ = drawn_with_bits(random_chain(), [0], 50, streams)
+    np.testing.assert_array_equal(plain, ids)

@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 from factories import ask_to_write, save_cycle, texts
 
-from charrnn_cli.errors import CheckpointError, RecurrentModelError, TextError, UsageError
+from charrnn_cli.errors import CharRNNError, CheckpointError, TextError, UsageError
 
 # the seed
 
 
 def test_the_seed_is_echoed_first(abc_runs):
     samples = ask_to_write(abc_runs, seed="abca")
-    assert next(samples.pieces(keep=False)) == (0, "abca")
+    assert next(iter(samples.draw())) == (0, "abca")
     assert texts(samples)[0].startswith("abca")
 
 
@@ -43,7 +43,7 @@ def test_the_seed_can_come_from_a_file(abc_runs, tmp_path):
     path = tmp_path / "seed.txt"
     path.write_bytes("abé\n".encode())
     samples = ask_to_write(abc_runs, seed_file=str(path))
-    assert samples.seed == "abé\n"
+    assert samples.prompt.text == "abé\n"
     assert texts(samples) == texts(ask_to_write(abc_runs, seed="abé\n"))
 
 
@@ -77,7 +77,7 @@ def test_many_unknown_characters_are_not_all_named(abc_runs):
 
 def test_unknown_characters_can_be_skipped_with_a_note(abc_runs):
     samples = ask_to_write(abc_runs, seed="aXb\u200bc", unknown="skip")
-    assert samples.seed == "abc"
+    assert samples.prompt.text == "abc"
     [note] = samples.notes
     assert "'X' (U+0058)" in note
     assert "unprintable (U+200B)" in note
@@ -104,7 +104,7 @@ def test_length_counts_the_characters_after_the_seed(abc_runs, length, num_sampl
 
 
 def test_each_character_is_given_as_it_is_made(abc_runs):
-    pieces = [piece for _, piece in ask_to_write(abc_runs, seed="ab", length=5).pieces(keep=False)]
+    pieces = [piece for _, piece in ask_to_write(abc_runs, seed="ab", length=5).draw()]
     assert list(map(len, pieces)) == [2, 1, 1, 1, 1, 1]
 
 
@@ -135,7 +135,7 @@ def test_until_stops_each_sample_on_its_own(abc_runs):
 
 
 def test_length_zero_goes_on_until_stopped(abc_runs):
-    pieces = list(islice(ask_to_write(abc_runs, length=0).pieces(keep=False), 2000))
+    pieces = list(islice(ask_to_write(abc_runs, length=0).draw(), 2000))
     assert len(pieces) == 2000
 
 
@@ -188,8 +188,8 @@ def test_a_folder_without_checkpoints_is_refused(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused(abc_runs):
-    with pytest.raises(RecurrentModelError, match="--device cuda:9"):
-        list(ask_to_write(abc_runs, device="cuda:9").pieces(keep=False))
+    with pytest.raises(CharRNNError, match="--device cuda:9"):
+        list(ask_to_write(abc_runs, device="cuda:9").draw())
 
 
 def test_sampling_never_imports_torch(abc_runs):
@@ -200,8 +200,8 @@ from charrnn_cli.config import SamplingConfig
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 request = SampleRequest(None, Path({str(abc_runs)!r}), SamplingConfig(), seed="a", length=3)
 samples = open_samples(request)
-assert len("".join(piece for _, piece in samples.pieces(keep=False))) == 4
-assert len(list(samples.json_lines())) == 1
+assert len("".join(piece for _, piece in samples.draw())) == 4
+assert len(list(samples.draw().json_lines())) == 1
 assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

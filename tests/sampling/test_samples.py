@@ -1,16 +1,23 @@
 """Samples: several at once, their random seed, as text and JSON, how much of them is new."""
 
 import dataclasses
+import itertools
 import json
 import os
 from hashlib import sha256
+from itertools import pairwise
 
+import numpy as np
 import pytest
+from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
 from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.sampling import samples as samples_module
+from charrnn_cli.sampling.drawing import surprisal
+from charrnn_cli.sampling.originality import compare, learned_text
 from charrnn_cli.sampling.samples import Samples
 
 GREEDY = SamplingConfig(temperature=0)
@@ -20,7 +27,7 @@ GREEDY = SamplingConfig(temperature=0)
 
 
 def test_several_samples_come_one_after_another(abc_runs):
-    numbers = [index for index, _ in ask_to_write(abc_runs, num_samples=4).pieces(keep=False)]
+    numbers = [index for index, _ in ask_to_write(abc_runs, num_samples=4).draw()]
     assert numbers == sorted(numbers)
     assert set(numbers) == {0, 1, 2, 3}
 
@@ -82,24 +89,74 @@ def test_no_random_seed_is_told_where_nothing_is_random(abc_runs):
 
 
 def records(samples: Samples) -> list[dict]:
-    return [json.loads(line) for line in samples.json_lines()]
+    return [json.loads(line) for line in samples.draw().json_lines()]
 
 
 def test_one_sample_as_text_is_the_sample_alone(abc_runs):
     samples = ask_to_write(abc_runs, seed="ab", length=50)
-    assert ["".join(samples.text("----"))] == texts(samples)
+    assert ["".join(samples.draw().text("----"))] == texts(samples)
 
 
 def test_several_samples_as_text_have_a_separator_line_between_two(abc_runs):
     samples = ask_to_write(abc_runs, seed="ab", length=50, num_samples=3)
-    assert "".join(samples.text("----")) == "\n----\n".join(texts(samples))
+    assert "".join(samples.draw().text("----")) == "\n----\n".join(texts(samples))
 
 
 @pytest.mark.parametrize("num_samples", [1, 3])
 def test_what_was_written_is_kept_without_the_seed(abc_runs, num_samples):
-    samples = ask_to_write(abc_runs, seed="ab", length=50, num_samples=num_samples)
-    whole = texts(samples)
-    assert ["ab" + text for text in samples.written] == whole
+    samples = ask_to_write(abc_runs, seed="ab", length=50, num_samples=num_samples, whole=True)
+    drawing = samples.draw()
+    assert len("".join(drawing.text(""))) > 50 * num_samples
+    assert ["ab" + text for text in drawing.texts] == texts(samples)
+
+
+def test_of_one_sample_that_is_passed_on_only_the_end_is_kept(abc_runs):
+    drawing = ask_to_write(abc_runs, length=300, until="aaaaaaaa").draw()
+    passed_on = "".join(drawing.text(""))
+    assert len(passed_on) == 300
+    assert drawing.texts == [passed_on[-8:]]
+
+
+def interrupt_after(count, monkeypatch):
+    """Let Ctrl-C come when so many steps have been drawn."""
+    steps = samples_module.generate_with_logits
+
+    def interrupted(*arguments):
+        yield from itertools.islice(steps(*arguments), count)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(samples_module, "generate_with_logits", interrupted)
+
+
+def until_ctrl_c(pieces):
+    """What is yielded before a KeyboardInterrupt, and whether one came."""
+    yielded = []
+    try:
+        for piece in pieces:
+            yielded.append(piece)  # noqa: PERF402
+    except KeyboardInterrupt:
+        return yielded, True
+    return yielded, False
+
+
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_ctrl_c_ends_all_samples_where_they_are(abc_runs, monkeypatch, num_samples):
+    whole = texts(ask_to_write(abc_runs, seed="ab", num_samples=num_samples))
+    interrupt_after(7, monkeypatch)
+    pieces, interrupted = until_ctrl_c(
+        ask_to_write(abc_runs, seed="ab", num_samples=num_samples).draw()
+    )
+    assert interrupted
+    for number, text in enumerate(whole):
+        assert "".join(piece for index, piece in pieces if index == number) == text[:9]
+
+
+def test_ctrl_c_leaves_a_record_of_each_sample(abc_runs, monkeypatch):
+    interrupt_after(7, monkeypatch)
+    lines, interrupted = until_ctrl_c(ask_to_write(abc_runs, num_samples=3).draw().json_lines())
+    assert interrupted
+    assert [len(json.loads(line)["text"]) for line in lines] == [7, 7, 7]
+    assert all(json.loads(line)["bits_per_char"] > 0 for line in lines)
 
 
 def test_a_record_says_all_of_its_sample(abc_runs):
@@ -112,7 +169,7 @@ def test_a_record_says_all_of_its_sample(abc_runs):
 
 
 def test_a_record_is_one_line(abc_runs):
-    lines = list(ask_to_write(abc_runs, length=200, num_samples=2).json_lines())
+    lines = list(ask_to_write(abc_runs, length=200, num_samples=2).draw().json_lines())
     assert len(lines) == 2
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in lines)
 
@@ -123,7 +180,26 @@ def test_a_record_says_how_surprising_its_text_is(tmp_path):
     assert record["bits_per_char"] == pytest.approx(0, abs=1e-6)
 
 
-def test_the_surprise_of_a_record_does_not_depend_on_the_filters(abc_runs):
+@pytest.mark.parametrize("num_samples", [1, 4])
+def test_the_surprisal_of_a_record_is_that_of_its_text_alone(abc_runs, num_samples):
+    samples = ask_to_write(abc_runs, seed="bca", num_samples=num_samples, until="bc", length=80)
+    vocabulary = samples.checkpoint.vocabulary
+    for record in records(samples):
+        ids = vocabulary.encode(record["seed"] + record["text"])
+        engine = NumpyEngine(samples.checkpoint.model, samples.checkpoint.weights, streams=None)
+        costs = [float(surprisal(engine.step(int(a)), int(b))) for a, b in pairwise(ids)]
+        mean = np.mean(costs[len(record["seed"]) - 1 :])
+        assert record["bits_per_char"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_an_interrupted_empty_text_has_no_surprisal(abc_runs, monkeypatch):
+    interrupt_after(0, monkeypatch)
+    lines = ask_to_write(abc_runs, whole=True).draw().json_lines()
+    record = json.loads(next(lines))
+    assert (record["text"], record["bits_per_char"]) == ("", None)
+
+
+def test_the_surprisal_of_a_record_does_not_depend_on_the_filters(abc_runs):
     [greedy] = records(ask_to_write(abc_runs, sampling=GREEDY))
     [top] = records(ask_to_write(abc_runs, sampling=SamplingConfig(temperature=9, top_k=1)))
     assert greedy["text"] == top["text"]
@@ -145,21 +221,31 @@ def cycle_run(tmp_path):
     return tmp_path
 
 
+def learned_by(samples, source=None):
+    return learned_text(samples.file, samples.checkpoint, source)
+
+
+def originality_of(samples, learned):
+    drawing = samples.draw()
+    assert len("".join(drawing.text(""))) == 11
+    return compare(drawing.texts, learned).in_words(learned)
+
+
 def test_the_learned_text_is_the_one_that_the_run_names(cycle_run):
-    corpus = ask_to_write(cycle_run).learned_text(None)
+    corpus = learned_by(ask_to_write(cycle_run))
     assert corpus.vocabulary.decode(corpus.ids) == "wxyzwxyzwxyz"
 
 
 def test_a_learned_text_that_was_changed_is_refused(cycle_run):
     (cycle_run / "text.txt").write_text("something else")
     with pytest.raises(TextError, match=r"text\.txt.*--originality TEXT"):
-        ask_to_write(cycle_run).learned_text(None)
+        learned_by(ask_to_write(cycle_run))
 
 
 def test_a_checkpoint_alone_does_not_say_where_its_text_is(cycle_run):
     (cycle_run / "cycle" / "last.safetensors").unlink()
     with pytest.raises(UsageError, match="--originality TEXT"):
-        ask_to_write(cycle_run).learned_text(None)
+        learned_by(ask_to_write(cycle_run))
 
 
 @pytest.mark.parametrize("path", ["pipe", "/dev/zero", "text.txt", "nowhere.txt"])
@@ -176,14 +262,13 @@ def test_a_path_in_a_checkpoint_is_read_only_if_it_is_of_an_ordinary_file(
     corpus = dataclasses.replace(checkpoint.corpus, path=place)
     save_checkpoint(last, dataclasses.replace(checkpoint, corpus=corpus))
     with pytest.raises(UsageError, match=r"is not there\. Give it: --originality TEXT"):
-        ask_to_write(cycle_run).learned_text(None)
+        learned_by(ask_to_write(cycle_run))
     os.close(descriptor)
 
 
 def test_a_text_that_was_copied_is_not_new(cycle_run):
-    samples = ask_to_write(cycle_run, seed="z", length=10)
-    texts(samples)
-    words = samples.originality(samples.learned_text(None))
+    samples = ask_to_write(cycle_run, seed="z", length=10, whole=True)
+    words = originality_of(samples, learned_by(samples))
     assert "0%" in words
     assert "10 characters: 'wxyzwxyzwx'" in words
 
@@ -191,8 +276,7 @@ def test_a_text_that_was_copied_is_not_new(cycle_run):
 def test_a_text_that_was_not_learned_is_new(cycle_run, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("zyxwzyxwzyxw")
-    samples = ask_to_write(cycle_run, seed="z", length=10)
-    texts(samples)
-    words = samples.originality(samples.learned_text(str(other)))
+    samples = ask_to_write(cycle_run, seed="z", length=10, whole=True)
+    words = originality_of(samples, learned_by(samples, str(other)))
     assert "100%" in words
     assert words.endswith("none")

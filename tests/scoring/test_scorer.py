@@ -1,4 +1,4 @@
-"""What a text costs: equal to the held-out loss, unknown characters, lines."""
+"""What a text costs: equal to the held-out loss, unknown characters."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from factories import make_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.scoring.scorer import CODE_POINTS, KEPT, Lines, Scored, Scorer
+from charrnn_cli.scoring.scorer import CODE_POINTS, Scorer
 from charrnn_cli.scoring.surprisal import NumpyReader, Surprise
 from charrnn_cli.text.corpus import read_corpus
 
@@ -31,18 +31,18 @@ def test_the_loss_of_the_held_out_part_is_that_of_the_training(trained):
     assert score.scored == len(held_out) - 1
 
 
-def test_a_model_that_folds_pays_for_an_unknown_character_as_for_the_replacement():
+def test_a_model_that_reads_the_replacement_pays_for_an_unknown_character_as_for_the_replacement():
     checkpoint = make_checkpoint(vocabulary="abc\ufffd")
-    folding, plain = (
-        Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)), folds)
-        for folds in (True, False)
+    replacing, plain = (
+        Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)), reads_it)
+        for reads_it in (True, False)
     )
-    bits = folding.feed("日bâ本").bits
+    bits = replacing.feed("日bâ本").bits
     assert bits == pytest.approx(plain.feed("\ufffdb\ufffd\ufffd").bits, nan_ok=True)
-    assert folding.unknown == {"日": 1, "â": 1, "本": 1}
-    assert folding.unknown_bits == pytest.approx(bits[2:].sum())
-    assert folding.known_bits_per_char == pytest.approx(bits[1])
-    assert (folding.scored, folding.loss) == (3, pytest.approx(plain.loss))
+    assert replacing.unknown == {"日": 1, "â": 1, "本": 1}
+    assert replacing.unknown_bits == pytest.approx(bits[2:].sum())
+    assert replacing.known_bits_per_char == pytest.approx(bits[1])
+    assert (replacing.scored, replacing.loss) == (3, pytest.approx(plain.loss))
 
 
 def test_figures_are_means_of_what_the_characters_cost():
@@ -99,38 +99,3 @@ def test_what_has_no_prediction_has_no_mean(text):
     score = scorer_of()
     score.feed(text)
     assert (score.bits_per_char, score.loss, score.perplexity) == (None, None, None)
-
-
-def lines_of(*blocks):
-    """The lines of blocks whose every character costs 2 bits; `?` is unknown, `^` free."""
-    lines, ended = Lines(), []
-    for block in blocks:
-        bits = np.array([math.nan if c == "^" else 2.0 for c in block])
-        ended += lines.feed(Scored(block, bits, np.array([c != "?" for c in block], bool)))
-    return ended + list(lines.end())
-
-
-def test_lines_are_put_together_over_blocks():
-    lines = lines_of("on", "e\nt?o\n\nthr", "", "ee")
-    assert [(line.number, line.text) for line in lines] == [
-        (1, "one\n"), (2, "t?o\n"), (3, "\n"), (4, "three"),
-    ]  # fmt: skip
-    assert [line.characters for line in lines] == [4, 4, 1, 5]
-    assert [line.unknown for line in lines] == [0, 1, 0, 0]
-    assert [line.bits for line in lines] == [8, 8, 2, 10]
-
-
-def test_what_is_free_is_no_part_of_a_lines_mean():
-    line, free = lines_of("^ab\n"), lines_of("^")
-    assert (line[0].characters, line[0].scored, line[0].bits_per_char) == (4, 3, 2.0)
-    assert free[0].bits_per_char is None
-
-
-def test_only_a_newline_ends_a_line():
-    assert len(lines_of("a\rb\u2028c\x0bd\u0085e")) == 1
-
-
-def test_of_a_huge_line_only_the_beginning_is_kept():
-    [line] = lines_of(*["abcde" * 1000] * 10)
-    assert len(line.text) == len(line.values) == KEPT
-    assert (line.characters, line.bits) == (50_000, 100_000)

@@ -1,11 +1,60 @@
-"""The most and least surprising lines, found in one pass."""
+"""The lines of a scored text: put together from blocks, and ranked in one pass."""
 
+import math
 import random
 
+import numpy as np
 import pytest
 
-from charrnn_cli.scoring.ranking import KEPT, PRIOR, Ranking
-from charrnn_cli.scoring.scorer import Line
+from charrnn_cli.scoring.lines import (
+    MAX_LISTED,
+    MAX_SHOWN,
+    PRIOR,
+    Line,
+    Lines,
+    Ranking,
+    ScoredBlock,
+)
+
+# put together
+
+
+def lines_of(*blocks):
+    """The lines of blocks whose every character costs 2 bits; `?` is unknown, `^` free."""
+    lines, ended = Lines(), []
+    for block in blocks:
+        bits = np.array([math.nan if c == "^" else 2.0 for c in block])
+        ended += lines.feed(ScoredBlock(block, bits, np.array([c != "?" for c in block], bool)))
+    return ended + list(lines.finish())
+
+
+def test_lines_are_put_together_over_blocks():
+    lines = lines_of("on", "e\nt?o\n\nthr", "", "ee")
+    assert [(line.number, line.text) for line in lines] == [
+        (1, "one\n"), (2, "t?o\n"), (3, "\n"), (4, "three"),
+    ]  # fmt: skip
+    assert [line.characters for line in lines] == [4, 4, 1, 5]
+    assert [line.unknown for line in lines] == [0, 1, 0, 0]
+    assert [line.bits for line in lines] == [8, 8, 2, 10]
+
+
+def test_what_is_free_is_no_part_of_a_lines_mean():
+    line, free = lines_of("^ab\n"), lines_of("^")
+    assert (line[0].characters, line[0].scored, line[0].bits_per_char) == (4, 3, 2.0)
+    assert free[0].bits_per_char is None
+
+
+def test_only_a_newline_ends_a_line():
+    assert len(lines_of("a\rb\u2028c\x0bd\u0085e")) == 1
+
+
+def test_of_a_huge_line_only_the_beginning_is_kept():
+    [line] = lines_of(*["abcde" * 1000] * 10)
+    assert len(line.text) == len(line.values) == MAX_SHOWN
+    assert (line.characters, line.bits) == (50_000, 100_000)
+
+
+# ranked
 
 
 def line_of(number, length, mean):
@@ -34,7 +83,7 @@ def test_one_pass_finds_what_sorting_all_lines_does(seed, count):
     assert least == [x.number for x in sorted(lines, key=lambda x: (mean(x), x.number))[:count]]
 
 
-def test_a_short_line_needs_more_surprise_than_a_long_one():
+def test_a_short_line_needs_more_surprisal_than_a_long_one():
     ordinary = [line_of(n, 40, 2) for n in range(3, 100)]
     most, least, _ = ranked([line_of(1, 1, 6), line_of(2, 40, 5), *ordinary], 2)
     assert most == [2, 1]
@@ -53,7 +102,7 @@ def test_very_long_lines_are_ranked_and_cut_short():
     ranking = Ranking(1)
     ranking.add([line_of(1, 5000, 2), line_of(2, 5000, 4)])
     [line] = ranking.most(3.0)
-    assert (line.number, line.characters, len(line.text)) == (2, 5000, KEPT)
+    assert (line.number, line.characters, len(line.text)) == (2, 5000, MAX_LISTED)
 
 
 def test_memory_does_not_grow_with_the_text():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from factories import make_checkpoint, one_line_error, save_checkpoint
 from terminal import CHARRNN, on_terminal, open_terminal
 
 from charrnn_cli.checkpoints.checkpoint import load
@@ -52,11 +53,10 @@ def test_training_does_not_import_pytorchs_compiler(rain, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["2", "many"])
-def test_a_size_of_a_group_that_nobody_launched_is_one_line(charrnn, rain, monkeypatch, size):
+def test_a_size_of_a_group_that_nobody_launched_is_one_line(invoke, rain, monkeypatch, size):
     monkeypatch.setenv("WORLD_SIZE", size)
-    done = charrnn("train", rain, "--quiet")
-    assert done.returncode == 2
-    assert re.fullmatch(r"Error: WORLD_SIZE is set .*torchrun\.\n", done.stderr)
+    line = one_line_error(invoke("train", rain, "--quiet"), 2)
+    assert re.fullmatch(r"Error: WORLD_SIZE is set .*torchrun\.", line)
 
 
 def test_a_reader_that_has_had_enough_ends_the_sample_silently(trained):
@@ -89,8 +89,8 @@ def test_a_full_disk_is_one_line(trained, charrnn):
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
 def test_a_pipe_gets_exact_utf8_in_any_locale(tmp_path, charrnn, locale):
-    (tmp_path / "t.txt").write_text("žluťoučký kůň — 馬馬馬 🐎\n" * 30, "utf-8")
-    assert charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8").returncode == 0
+    checkpoint = make_checkpoint(vocabulary="žluťoučký kůň — 馬馬馬 🐎\n")
+    save_checkpoint(tmp_path / "checkpoints/t/best.safetensors", checkpoint)
     environment = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = charrnn(
         "sample", "--random-seed", "1", "--num-samples", "2", env=environment, text=False
@@ -216,10 +216,10 @@ def test_what_cannot_be_shown_for_a_full_disk_is_one_line(trained, charrnn, word
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, charrnn):
+def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, invoke):
     (tmp_path / "verse.txt").write_text("precious")
     words = ["--device", "cuda:77", "--output", "verse.txt"]
-    assert charrnn("sample", "--checkpoints", trained, *words).returncode == 2
+    assert invoke("sample", "--checkpoints", trained, *words).exit_code == 2
     assert (tmp_path / "verse.txt").read_text() == "precious"
 
 
@@ -246,7 +246,8 @@ def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, charrnn):
 
 
 def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(text, tmp_path):
-    shown, code = on_terminal("train", "poems.txt", "--epochs", 20, cwd=tmp_path)
+    words = ["train", "poems.txt", "--epochs", 20, "--hidden-size", 16]
+    shown, code = on_terminal(*words, cwd=tmp_path)
     assert code == 0
     bar = next(part for part in reversed(shown.split("\r")) if "chars/s [" in part)
     for part in ("step ", "loss ", "bits/char", "chars/s", "left]", "%|"):
@@ -254,15 +255,15 @@ def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(text, tmp_path):
 
 
 def test_off_a_terminal_there_is_no_bar(text, charrnn):
-    done = charrnn("train", "poems.txt", "--epochs", "2")
+    done = charrnn("train", "poems.txt", "--epochs", "2", "--hidden-size", "16")
     assert "\r" not in done.stderr
     assert "%|" not in done.stderr
     assert "held-out" in done.stderr
 
 
 def test_a_terminal_gets_control_and_bidi_characters_escaped(tmp_path, charrnn):
-    (tmp_path / "odd.txt").write_text("\x1b\u202e\x9b" * 400)
-    charrnn("train", "odd.txt", "--epochs", "1", "--hidden-size", "8")
+    checkpoint = make_checkpoint(vocabulary="\x1b\u202e\x9b")
+    save_checkpoint(tmp_path / "checkpoints/odd/best.safetensors", checkpoint)
     shown, code = on_terminal("sample", "--random-seed", 1, "--length", 50, cwd=tmp_path)
     assert code == 0
     assert "\\x1b" in shown

@@ -27,6 +27,7 @@ def shortened(command):
     return re.sub(r"--minutes (\d+)", lambda m: f"--minutes {int(m[1]) / 30:.3f}", command)
 
 
+@pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/sonnets.txt").write_text((ROOT / "data/sonnets.txt").read_text()[:4000])

@@ -15,6 +15,8 @@ from factories import SONNETS
 
 from charrnn_cli.errors import ExitCode
 
+pytestmark = pytest.mark.slow  # each test runs a benchmark
+
 FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
 SECONDS = r"[\d.]+ s"
 SPEED = r"[\d,]+"

@@ -183,6 +183,7 @@ def test_a_training_that_patience_ends_says_so_in_its_result(invoke, tmp_path):
 # on a terminal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 72, 200])
 def test_info_fits_the_terminal(trained, columns):
     for words in (["info"], ["info", "--all"]):

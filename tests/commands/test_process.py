@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from factories import make_checkpoint, one_line_error, save_checkpoint
+from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
 from terminal import CHARRNN, on_terminal, open_terminal
 
 from charrnn_cli.checkpoints.checkpoint import load
+
+pytestmark = pytest.mark.slow  # each test starts processes
 
 
 def modules_after(*words, cwd, code=0):
@@ -138,15 +140,30 @@ def test_ctrl_c_ends_a_loop_of_the_shell_too(trained):
     assert b"went on" not in shown
 
 
-def test_sample_and_info_work_beside_a_training(text, tmp_path, charrnn):
-    process = start_training(tmp_path)
-    try:
-        assert charrnn("sample", "poems", "--length", 10).returncode == 0
-        assert json.loads(charrnn("info", "poems", "--json").stdout)["finished"] is False
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.communicate()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A training that runs in another process, and the folder that it was started in."""
+    folder = tmp_path_factory.mktemp("running")
+    (folder / "poems.txt").write_text(SONNETS.read_text()[:6000])
+    process = start_training(folder)
+    yield process, folder
+    process.kill()
+    process.communicate()
+
+
+def test_sample_and_info_work_beside_a_training(running, charrnn):
+    process, folder = running
+    assert charrnn("sample", "poems", "--length", 10, cwd=folder).returncode == 0
+    shown = charrnn("info", "poems", "--json", cwd=folder).stdout
+    assert json.loads(shown)["finished"] is False
+    assert process.poll() is None
+
+
+def test_a_run_in_use_is_refused_naming_its_process(running, invoke, monkeypatch):
+    process, folder = running
+    monkeypatch.chdir(folder)
+    line = one_line_error(invoke("train", "--resume", "poems"), 6)
+    assert str(process.pid) in line
 
 
 def test_a_training_under_nohup_survives_the_end_of_its_terminal(text, tmp_path):
@@ -223,25 +240,13 @@ def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, in
     assert (tmp_path / "verse.txt").read_text() == "precious"
 
 
-def test_a_run_in_use_is_refused_naming_its_process(text, tmp_path, charrnn):
-    process = start_training(tmp_path)
-    try:
-        done = charrnn("train", "--resume", "poems")
-        assert done.returncode == 6
-        assert str(process.pid) in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, charrnn):
+def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, invoke):
     process = start_training(tmp_path)
     process.kill()
     process.communicate()
     saved = load(tmp_path / "checkpoints/poems/last.safetensors", training=True).progress
-    done = charrnn("train", "--resume", "--epochs", saved.epoch + 1)
-    assert done.returncode == 0, done.stderr
+    done = invoke("train", "--resume", "--epochs", saved.epoch + 1)
+    assert done.exit_code == 0, done.stderr
     assert f"goes on at step {saved.step:,}" in done.stderr
 
 

@@ -31,6 +31,8 @@ from charrnn_cli.models.autocast import (
 from charrnn_cli.models.recurrent.model import CharRNN
 from charrnn_cli.training.optimizer import Optimizer
 
+pytestmark = pytest.mark.slow  # lower precision is slow on most processors
+
 torch.set_num_threads(1)
 
 LACKING = ("lstm", "float16")

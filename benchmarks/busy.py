@@ -1,9 +1,10 @@
 """Training while other programs keep every core busy: charrnn's own choice of threads beside all.
 
-    python benchmarks/busy.py [TEXT] [--rounds 3] [--epochs 1]
+    python benchmarks/busy.py [TEXT] [--rounds 3] [--epochs 1] [--busy 0 2]
 
 Each round trains twice, once with as many threads as charrnn takes by itself and once with one for
-each core, while as many processes as there are cores do nothing but count.
+each core, while --busy processes do nothing but count: none, then as many as there are cores,
+unless other numbers are given.
 """
 
 import argparse
@@ -45,22 +46,25 @@ def main() -> None:
     parser.add_argument("text", type=Path, nargs="?", default=SONNETS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=1.0)
-    arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--busy", type=int, nargs="+", default=[0, cores])
+    arguments = parser.parse_args()
     ways = {
         "its own choice": partial(trained, arguments.text, arguments.epochs),
         "all threads": partial(trained, arguments.text, arguments.epochs, "--threads", str(cores)),
     }
-    for busy in (0, cores):
+    for busy in arguments.busy:
         others = [multiprocessing.Process(target=count, daemon=True) for _ in range(busy)]
         for other in others:
             other.start()
-        seconds = medians(ways, arguments.rounds)
-        for other in others:
-            other.kill()
+        try:
+            seconds = medians(ways, arguments.rounds)
+        finally:
+            for other in others:
+                other.kill()
         ratio = seconds["all threads"] / seconds["its own choice"]
-        told = ", ".join(f"{way} {taken:.1f} s" for way, taken in seconds.items())
-        print(f"{busy} busy programs on {cores} cores: {told}, ratio {ratio:.2f}", flush=True)
+        each = ", ".join(f"{way} {taken:.1f} s" for way, taken in seconds.items())
+        print(f"{busy} busy programs on {cores} cores: {each}, ratio {ratio:.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast a text is read and encoded, and the memory that takes, beside the tutorial's way.
 
-    python benchmarks/corpus.py [--megabytes 10 100 1000] [--ascii]
+    python benchmarks/corpus.py [--megabytes 10 100 1000] [--ascii] [--rounds 3]
 
 It makes the texts itself, the same each time, in a temporary folder: words of several scripts, an
 eighth of the bytes in characters of more than one byte, or ASCII alone. Each reading has a process
@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROUNDS = 3
-LARGEST_PLAIN = 100  # megabytes: the tutorial's way takes twenty times as much memory
+# The largest text, in megabytes, read in the tutorial's way, which takes twenty times its memory.
+LARGEST_PLAIN = 100
 ASCII = "the of and to in that it was for with his they be this from have not but what all"
 MORE = "café naïve été über größe señor “quoted” it’s – привет мир слово язык 日本 語文 x² 😀"
 
@@ -36,7 +36,7 @@ def memory(which):
 
 before = memory("VmRSS")
 begun = time.perf_counter()
-kept = {"charrnn": read_corpus, "plain": plain}[sys.argv[1]](sys.argv[2])
+result = {"charrnn": read_corpus, "plain": plain}[sys.argv[1]](sys.argv[2])
 print(time.perf_counter() - begun, memory("VmHWM") - before)
 """
 
@@ -48,28 +48,29 @@ def write_text(path: Path, size: int, words: list[str]) -> None:
     part = ("\n".join(lines) + "\n").encode()
     with path.open("wb") as file:
         for left in range(size, 0, -len(part)):
-            end = part[:left].decode("utf-8", "ignore").encode()  # no half a character at the end
+            end = part[:left].decode("utf-8", "ignore").encode()  # whole characters only
             file.write(end + b"." * (min(left, len(part)) - len(end)))
 
 
-def measured(way: str, path: Path) -> tuple[float, float]:
-    """Seconds, the least of some rounds, and bytes of memory, the most."""
+def measured(way: str, path: Path, rounds: int) -> tuple[float, float]:
+    """The fewest seconds and the most bytes of memory of some rounds."""
     command = [sys.executable, "-c", MEASURE, way, str(path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     results = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         results.append([float(word) for word in done.stdout.split()])
     return min(seconds for seconds, _ in results), max(memory for _, memory in results)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--ascii", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     words = (ASCII if arguments.ascii else 6 * f"{ASCII} " + MORE).split()
-    print(f"best of {ROUNDS} readings, one thread; memory over the interpreter's own")
+    print(f"best of {arguments.rounds} readings, one thread; memory over the interpreter's own")
     print("           charrnn                            the tutorial's way                ratio")
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in arguments.megabytes:
@@ -78,7 +79,7 @@ def main() -> None:
             line, found = f"{megabytes:5,} MB", []
             for way in ("charrnn", "plain"):
                 if way == "charrnn" or megabytes <= LARGEST_PLAIN:
-                    seconds, memory = measured(way, path)
+                    seconds, memory = measured(way, path, arguments.rounds)
                     found.append(seconds)
                     line += (
                         f"  {seconds:6.2f} s {size / seconds / 1e6:5.0f} MB/s "

@@ -1,8 +1,10 @@
-"""How fast text is written: charrnn's NumPy engine beside a PyTorch loop over the same weights.
+"""How fast text is sampled: charrnn's NumPy decoder beside a PyTorch loop over the same weights.
 
-    python benchmarks/sampling.py
+    python benchmarks/sampling.py [--rounds 9] [--characters 4000] [--models gru,256,2 ...]
 
-The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial.
+The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial. In a
+round one stream has --characters, the loop a quarter of that, all streams of many together four
+times as much.
 """
 
 import os
@@ -10,6 +12,7 @@ import os
 for library in ("OPENBLAS", "MKL", "VECLIB"):  # as `charrnn sample` does
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+import argparse
 import itertools
 import subprocess
 import sys
@@ -19,21 +22,18 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from side_by_side import medians
+from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from side_by_side import medians, setting
 
 from charrnn_cli.config import ModelConfig, SamplingConfig
 from charrnn_cli.models.recurrent.model import CharRNN
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from charrnn_cli.sampling.drawing import generate
 
-ROUNDS = 9
-CHARACTERS = 4000  # of one stream, a round
 STREAMS = 64
-MODELS = (("rnn", 512, 1), ("gru", 256, 1), ("gru", 256, 2), ("lstm", 256, 2))
+MODELS = [("rnn", 512, 1), ("gru", 256, 1), ("gru", 256, 2), ("lstm", 256, 2)]  # units, layers
 
-
-# a process's own peak; what its parent reads of it would count the parent before the exec, too
-SAMPLE_AND_TELL_MEMORY = """
+# The process reads its own peak: its parent would also count what the fork had before the exec.
+SAMPLE_AND_PRINT_MEMORY = """
 import atexit, re, sys
 from charrnn_cli.__main__ import main
 status = lambda: open("/proc/self/status").read()
@@ -42,12 +42,14 @@ main()
 """
 
 
-def numpy_speed(model: CharRNN, streams: int | None, sampling: SamplingConfig) -> float:
+def numpy_speed(
+    model: CharRNN, streams: int | None, sampling: SamplingConfig, characters: int
+) -> float:
     """Characters a second, all streams together."""
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
     steps = generate(NumpyEngine(model.config, weights, streams), [0], sampling, 0, streams)
     next(steps)
-    count = CHARACTERS if streams is None else 4 * CHARACTERS // streams
+    count = characters if streams is None else max(1, 4 * characters // streams)
     begun = time.perf_counter()
     for _ in itertools.islice(steps, count):
         pass
@@ -55,12 +57,11 @@ def numpy_speed(model: CharRNN, streams: int | None, sampling: SamplingConfig) -
 
 
 @torch.no_grad()
-def torch_speed(model: CharRNN) -> float:
+def torch_speed(model: CharRNN, count: int) -> float:
     """Characters a second of a loop as the tutorial writes it."""
     model.eval()
     hidden = model.initial_hidden(1)
     ids = torch.zeros(1, 1, dtype=torch.long)
-    count = CHARACTERS // 4
     begun = time.perf_counter()
     for _ in range(count):
         logits, hidden = model(ids, hidden)
@@ -68,7 +69,7 @@ def torch_speed(model: CharRNN) -> float:
     return count / (time.perf_counter() - begun)
 
 
-def memory_of_a_sample() -> float:
+def memory_of_a_sample(characters: int) -> float:
     """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
     from charrnn_cli.checkpoints.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
     from charrnn_cli.config import TrainConfig
@@ -98,35 +99,43 @@ def memory_of_a_sample() -> float:
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         file.write(to_bytes(checkpoint))
         file.flush()
-        command = [sys.executable, "-c", SAMPLE_AND_TELL_MEMORY, "sample", file.name]
+        command = [sys.executable, "-c", SAMPLE_AND_PRINT_MEMORY, "sample", file.name]
         done = subprocess.run(
-            [*command, "--length", "20000"], check=True, capture_output=True, text=True
+            [*command, "--length", str(characters)], check=True, capture_output=True, text=True
         )
     return int(done.stderr.splitlines()[-1]) / 1024
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--characters", type=int, default=4000)
+    parser.add_argument("--models", type=setting, nargs="+", default=MODELS)
+    arguments = parser.parse_args()
+    characters = arguments.characters
     torch.set_num_threads(1)
     plain, top_k = SamplingConfig(), SamplingConfig(top_k=5)
-    memory = memory_of_a_sample()
-    print(f"{ROUNDS} rounds, medians, characters a second")
+    memory = memory_of_a_sample(5 * characters)
+    print(f"{arguments.rounds} rounds, medians, characters a second")
     print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
-    for kind, size, layers in MODELS:
+    for kind, size, layers in arguments.models:
         torch.manual_seed(0)
         model = CharRNN(ModelConfig(kind, 61, size, layers, 0.0))
         measures: dict[str, Callable[[], float]] = {
-            "torch": lambda model=model: torch_speed(model),
-            "one": lambda model=model: numpy_speed(model, None, plain),
-            "top_k": lambda model=model: numpy_speed(model, None, top_k),
-            "many": lambda model=model: numpy_speed(model, STREAMS, plain),
+            "torch": lambda model=model: torch_speed(model, max(1, characters // 4)),
+            "one": lambda model=model: numpy_speed(model, None, plain, characters),
+            "top_k": lambda model=model: numpy_speed(model, None, top_k, characters),
+            "many": lambda model=model: numpy_speed(model, STREAMS, plain, characters),
         }
-        speed = medians(measures, ROUNDS)
+        speed = medians(measures, arguments.rounds)
         print(
             f"{kind:4} {layers} x {size:4} {speed['torch']:11,.0f} {speed['one']:9,.0f} "
             f"{speed['one'] / speed['torch']:6.1f} {speed['top_k']:11,.0f} {speed['many']:13,.0f} "
             f"{speed['many'] / speed['one']:6.1f}"
         )
-    print(f"peak memory of `charrnn sample --length 20000`, gru 2 x 256: {memory:.0f} MB")
+    print(
+        f"peak memory of `charrnn sample --length {5 * characters}`, gru 2 x 256: {memory:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast two processes train, beside one with one thread and one with two.
 
-    python benchmarks/scaling.py [TEXT] [--rounds 9]
+    python benchmarks/scaling.py [TEXT] [--rounds 9] [--settings 256,16 ...]
 
 TEXT is that of the sonnets unless given. Weak scaling: each process keeps its batch, so that two
 train on twice as much a step; twice the speed of one is the most there can be. One process with
@@ -17,16 +17,16 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from side_by_side import medians
+from side_by_side import medians, setting
 
 SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
-SETTINGS = [(256, 16), (256, 32), (384, 64), (512, 64)]  # units, lanes a process
+SETTINGS = [(256, 16), (256, 32), (384, 64), (512, 64)]  # units, batch rows of a process
 WINDOW = 32
 STEPS = 8  # in a row
 
 
 def train(connection: Connection, environment: dict[str, str], words: dict[str, object]) -> None:
-    """In a process of its own: trains some steps whenever told, and answers with the seconds."""
+    """In a process of its own: train some steps for each true message; answer with the seconds."""
     os.environ.update(environment)
     from charrnn_cli.training.distributed.processes import open_group
     from charrnn_cli.training.events import Stepped
@@ -41,10 +41,10 @@ def train(connection: Connection, environment: dict[str, str], words: dict[str, 
             for _ in range(STEPS):
                 next(steps)
             connection.send(time.perf_counter() - begun)
-    os._exit(0)  # the others may have gone
+    os._exit(0)  # closing the group in order would wait for processes that may be gone
 
 
-class Crew:
+class Team:
     """Processes that train one model together."""
 
     def __init__(self, processes: int, threads: int, text: str, folder: Path, **given: int) -> None:
@@ -78,33 +78,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("text", nargs="?", default=str(SONNETS))
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--settings", type=setting, nargs="+", default=SETTINGS)
     arguments = parser.parse_args()
     print(f"{arguments.rounds} rounds of {STEPS} steps in turn, medians, characters a second")
     print("              1 process, 1 thread  2 processes, 1 thread each   1 process, 2 threads")
     print("model         batch       speed    batch       speed   ratio    batch       speed ratio")
-    for units, lanes in SETTINGS:
+    for units, rows in arguments.settings:
         given = {"hidden_size": units, "num_layers": 1, "dropout": 0.0, "epochs": 1000}
         given |= {"seq_length": WINDOW, "patience": 1000}
         with tempfile.TemporaryDirectory() as folder:
-            crews = {
-                (processes, threads): Crew(
+            teams = {
+                (processes, threads): Team(
                     processes, threads, arguments.text, Path(folder),
-                    batch_size=lanes * processes * threads, **given,
+                    batch_size=rows * processes * threads, **given,
                 )
                 for processes, threads in ((1, 1), (2, 1), (1, 2))
             }  # fmt: skip
             taken = medians(
-                {str(key): crew.seconds for key, crew in crews.items()}, arguments.rounds
+                {str(key): team.seconds for key, team in teams.items()}, arguments.rounds
             )
-            speed = {key: crew.characters / taken[str(key)] for key, crew in crews.items()}
-            for crew in crews.values():
-                crew.end()
+            speed = {key: team.characters / taken[str(key)] for key, team in teams.items()}
+            for team in teams.values():
+                team.end()
             time.sleep(0.5)
         one, two, threads = speed.values()
         print(
-            f"gru 1 x {units}  {lanes:4} x {WINDOW}  {one:9,.0f}"
-            f"  {2 * lanes:4} x {WINDOW}  {two:9,.0f}  {two / one:5.2f}"
-            f"  {2 * lanes:4} x {WINDOW}  {threads:9,.0f}  {threads / one:5.2f}",
+            f"gru 1 x {units}  {rows:4} x {WINDOW}  {one:9,.0f}"
+            f"  {2 * rows:4} x {WINDOW}  {two:9,.0f}  {two / one:5.2f}"
+            f"  {2 * rows:4} x {WINDOW}  {threads:9,.0f}  {threads / one:5.2f}",
             flush=True,
         )
 

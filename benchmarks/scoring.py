@@ -1,72 +1,79 @@
-"""How fast a text is scored, and what learning as it reads gains at which settings.
+"""How fast a text is scored, and what dynamic evaluation gains at which settings.
 
-    python benchmarks/scoring.py [TEXT ...]
+    python benchmarks/scoring.py [TEXT ...] [--rounds 5] [--characters 20000]
+                                 [--segments 16 ...] [--rates 0.001 ...] [--decays 0 ...]
 
-The model is the shipped one. Speed is measured on its own text; the gain on the held-out part of
-that, and on the first 20,000 characters of each TEXT, without those that the model does not know.
+The model is the shipped one. Speed is measured on its own text: --characters for one stream, more
+for batch rows, less for dynamic evaluation. The gain is measured on the held-out part of that text
+and on each TEXT, at most --characters of either, without those that the model does not know.
 """
 
+import argparse
 import os
 
 for library in ("OPENBLAS", "MKL", "VECLIB"):  # as `charrnn score` does
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-import sys
+import itertools
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from charrnn_cli.models.torch_reader import TorchReader
 from side_by_side import medians
 
-from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.models.torch_reader import TorchReader
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
 from charrnn_cli.scoring.surprisal import Meter, NumpyReader, Surprise
 
 ROOT = Path(__file__).parent.parent
-ROUNDS = 5
-SETTINGS = [
-    (segment, rate, decay)
-    for segment in (16, 32, 64)
-    for rate in (5e-4, 1e-3, 2e-3, 4e-3)
-    for decay in (0.0, 1e-3, 3e-3)
-]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("texts", type=Path, nargs="*")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--characters", type=int, default=20_000)
+    parser.add_argument("--segments", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--rates", type=float, nargs="+", default=[5e-4, 1e-3, 2e-3, 4e-3])
+    parser.add_argument("--decays", type=float, nargs="+", default=[0.0, 1e-3, 3e-3])
+    arguments = parser.parse_args()
+    characters = arguments.characters
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     cpu = torch.device("cpu")
     checkpoint = load(ROOT / "checkpoints/sonnets/best.safetensors")
-    sonnets = known(checkpoint, (ROOT / "data/sonnets.txt").read_text())
+    sonnets = known(checkpoint, (ROOT / "data/sonnets.txt").read_text("utf-8"))
 
     def speed(meter: Meter, characters: int) -> float:
         begun = time.perf_counter()
         meter.bits(sonnets[:characters])
         return characters / (time.perf_counter() - begun)
 
+    many, few = 9 * characters // 2, characters // 5
     found = medians(
         {
-            "one stream, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint, 1)), 20_000),
-            "64 lanes, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint)), 90_000),
-            "64 lanes, PyTorch": lambda: speed(Surprise(TorchReader(checkpoint, cpu)), 90_000),
-            "--adapt": lambda: speed(AdaptiveMeter(checkpoint, cpu), 4_000),
+            "one stream, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint, 1)), characters),
+            "64 rows, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint)), many),
+            "64 rows, PyTorch": lambda: speed(Surprise(TorchReader(checkpoint, cpu)), many),
+            "--adapt": lambda: speed(AdaptiveMeter(checkpoint, cpu), few),
         },
-        ROUNDS,
+        arguments.rounds,
     )
-    print(f"characters a second, one thread, medians of {ROUNDS}")
+    print(f"characters a second, one thread, medians of {arguments.rounds}")
     for name, value in found.items():
         print(f"{name:20}{value:10,.0f}")
 
     held_out = sonnets[-round(len(sonnets) * checkpoint.train.val_fraction) :]
-    texts = {"held-out part": held_out}
-    for name in sys.argv[1:]:
-        texts[Path(name).name] = known(checkpoint, Path(name).read_text())[:20_000]
+    texts = {"held-out part": held_out[:characters]}
+    for path in arguments.texts:
+        texts[path.name] = known(checkpoint, path.read_text("utf-8"))[:characters]
     print("\nbits a character", *texts, sep="  ")
     static = [np.nanmean(Surprise(NumpyReader(checkpoint)).bits(ids)) for ids in texts.values()]
     print("as it is", *(f"{value:.3f}" for value in static), sep="  ")
-    for segment, rate, decay in SETTINGS:
+    settings = itertools.product(arguments.segments, arguments.rates, arguments.decays)
+    for segment, rate, decay in settings:
         values = [
             np.nanmean(AdaptiveMeter(checkpoint, cpu, rate, decay, segment).bits(ids))
             for ids in texts.values()
@@ -75,7 +82,8 @@ def main() -> None:
         print(*row, sep="  ", flush=True)
 
 
-def known(checkpoint, text: str) -> np.ndarray:
+def known(checkpoint: Checkpoint, text: str) -> np.ndarray:
+    """The ids of those characters of a text that are in the vocabulary."""
     ids = checkpoint.vocabulary.look_up(text)
     return ids[ids >= 0].astype(np.int64)
 

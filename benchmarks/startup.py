@@ -1,10 +1,11 @@
 """How long a whole command takes, beside importing PyTorch alone.
 
-    python benchmarks/startup.py [CHECKPOINT]
+    python benchmarks/startup.py [CHECKPOINT] [--rounds 11]
 
 CHECKPOINT is the shipped model of the sonnets unless given.
 """
 
+import argparse
 import subprocess
 import sys
 import time
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from side_by_side import medians
 
-ROUNDS = 11
 SHIPPED = Path(__file__).parent.parent / "checkpoints" / "sonnets" / "best.safetensors"
 
 
@@ -25,7 +25,11 @@ def seconds_of(*command: str) -> float:
 
 
 def main() -> None:
-    checkpoint = sys.argv[1] if len(sys.argv) > 1 else str(SHIPPED)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("checkpoint", nargs="?", default=str(SHIPPED))
+    parser.add_argument("--rounds", type=int, default=11)
+    arguments = parser.parse_args()
+    checkpoint, rounds = arguments.checkpoint, arguments.rounds
     commands = {
         "import torch": ["-c", "import torch"],
         "charrnn sample --seed H --top-k 5": [
@@ -37,8 +41,8 @@ def main() -> None:
     measures: dict[str, Callable[[], float]] = {
         name: lambda words=words: seconds_of(*words) for name, words in commands.items()
     }
-    seconds = medians(measures, ROUNDS)
-    print(f"{ROUNDS} rounds in turn, medians")
+    seconds = medians(measures, rounds)
+    print(f"{rounds} rounds in turn, medians")
     for name, value in seconds.items():
         print(f"{name:35} {value:6.3f} s   {value / seconds['import torch']:5.2f} of import torch")
 

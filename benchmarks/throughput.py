@@ -1,6 +1,7 @@
 """How fast a training step is: charrnn's, and the same written plainly with PyTorch.
 
     python benchmarks/throughput.py [--threads 2] [--rounds 15] [--device cuda]
+                                    [--settings gru,256,1,16,32 ...] [--tutorial 512,128,100]
 
 A step is forward, loss, backward, clipping and AdamW on one window, the state carried. The plain
 one is an embedding as wide as the hidden layer, stacked `nn.GRU` (or `nn.RNN`, `nn.LSTM`), and a
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from side_by_side import medians
+from side_by_side import medians, setting
 from torch import Tensor, nn
 
 from charrnn_cli.config import ModelConfig
@@ -26,7 +27,7 @@ from charrnn_cli.models.device import choose_device, describe_device, processor
 from charrnn_cli.models.recurrent.model import CharRNN, Hidden, detach
 
 VOCABULARY = 65
-SETTINGS = [  # model, units, layers, batch, window
+SETTINGS = [  # model, units, layers, batch rows, characters of a window
     ("gru", 256, 1, 16, 32),
     ("gru", 256, 1, 32, 32),
     ("gru", 384, 1, 64, 32),
@@ -36,6 +37,7 @@ SETTINGS = [  # model, units, layers, batch, window
     ("rnn", 512, 1, 128, 100),
     ("lstm", 256, 1, 32, 32),
 ]
+TUTORIAL = (512, 128, 100)  # units, batch rows, characters of a window
 MODULES = {"gru": nn.GRU, "rnn": nn.RNN, "lstm": nn.LSTM}
 PRECISIONS = ("float32", "bfloat16")
 
@@ -84,7 +86,7 @@ class Loop(nn.Module):
 
 
 def wait(device: torch.device) -> None:
-    """A GPU's work goes on after the call that asked for it."""
+    """Wait until the work that was asked for is done: a GPU works on after the call."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -97,6 +99,15 @@ def learn(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> obje
     model.zero_grad()
     loss.backward()
     return hidden
+
+
+def computes(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> bool:
+    """Whether this machine can; an LSTM in bfloat16 needs AVX-512 on a CPU."""
+    try:
+        learn(model, hidden, ids, precision)
+    except RuntimeError:
+        return False
+    return True
 
 
 def step_of(
@@ -144,19 +155,29 @@ def measure(
     else:
         theirs = Plain(config.model, config.hidden_size, config.num_layers).train().to(device)
         their_hidden = None
-    measures = {p: step_of(model, hidden, ids, p) for p, model in ours.items()}
+    measures = {
+        p: step_of(model, hidden, ids, p)
+        for p, model in ours.items()
+        if computes(model, hidden, ids, p)
+    }
     measures |= {
         f"product, {p}": product_of(DTYPES.get(p, torch.float32), device) for p in PRECISIONS
     }
     taken = medians(measures | {"theirs": step_of(theirs, their_hidden, ids)}, rounds)
     plain = ids.numel() / taken["theirs"]
     for precision in PRECISIONS:
+        name = (
+            f"{config.model:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
+            f"  {precision:8}"
+        )
+        if precision not in measures:
+            print(f"{name}  not on this machine", flush=True)
+            continue
         speed = ids.numel() / taken[precision]
         rate = 6 * config.multiplications * speed
         limit = 2 * 1024**3 / taken[f"product, {precision}"]
         print(
-            f"{config.model:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
-            f"  {precision:8}  {speed:9,.0f} chars/s  {rate / 1e9:5.0f}  {rate / limit:4.0%}"
+            f"{name}  {speed:9,.0f} chars/s  {rate / 1e9:5.0f}  {rate / limit:4.0%}"
             f"  {plain:9,.0f} chars/s  {speed / plain:5.2f}",
             flush=True,
         )
@@ -181,19 +202,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--settings", type=setting, nargs="+", default=SETTINGS)
+    parser.add_argument("--tutorial", type=setting, default=TUTORIAL)
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     header = "model        batch      precision            charrnn  Gflop/s share  "
     with processor(arguments.threads):
         print(f"{describe_device(device, arguments.threads)}, {arguments.rounds} rounds, medians")
         print(f"{header}PyTorch's modules  ratio")
-        for kind, units, layers, batch, window in SETTINGS:
+        for kind, units, layers, batch, window in arguments.settings:
             config = ModelConfig(kind, VOCABULARY, units, layers, 0.0)
             measure(config, batch, window, False, arguments.rounds, device)
         print(f"{header}tutorial's loop    ratio")
-        config = ModelConfig("rnn", VOCABULARY, 512, 1, 0.5)
-        measure(config, 128, 100, True, arguments.rounds, device)
-        compare_gradients(512, 128, 100, device)
+        units, batch, window = arguments.tutorial
+        config = ModelConfig("rnn", VOCABULARY, units, 1, 0.5)
+        measure(config, batch, window, True, arguments.rounds, device)
+        compare_gradients(units, batch, window, device)
 
 
 if __name__ == "__main__":

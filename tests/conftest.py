@@ -1,6 +1,7 @@
 """What several test files use: a quiet machine, small texts, trained runs, the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,14 @@ def one_thread(monkeypatch):
     """Two test processes on two cores: more threads would only fight."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+
+# In the background of a shell and under nohup some of these are ignored, also by the processes
+# that tests start and send them to.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        handler = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, handler)
 
 
 # pytest's readline sets these, which would be taken for the user's wish of a width

@@ -156,6 +156,7 @@ WITH_ALL = dataclasses.replace(
 PLACES = [place for place in places(header_of(WITH_ALL)) if not place[0].endswith("sha256")]
 
 
+@pytest.mark.slow
 @settings(fuzz, max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), values), min_size=1, max_size=3))
 def test_a_sealed_header_with_any_values_anywhere_is_refused_or_can_be_shown(scratch, changes):

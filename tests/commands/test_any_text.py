@@ -1,6 +1,7 @@
 """Any text at all: trained on for two steps, saved, loaded, and sampled from."""
 
 import hypothesis.strategies as st
+import pytest
 from factories import ask_to_train, ask_to_write, texts, train
 from hypothesis import given, settings
 
@@ -19,6 +20,7 @@ def test_any_text_is_encoded_and_decoded_to_itself(text):
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=2, max_size=40).filter(
     lambda text: len(set(text.replace("\r\n", "\n").lstrip("\ufeff"))) > 1

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from factories import NOISE, SMALL, one_line_error
+from factories import NOISE, SMALL, make_checkpoint, one_line_error, save_checkpoint
 from rich.cells import cell_len
 from terminal import on_terminal, without_styles
 
@@ -183,6 +183,7 @@ def test_a_training_that_patience_ends_says_so_in_its_result(invoke, tmp_path):
 # on a terminal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 72, 200])
 def test_info_fits_the_terminal(trained, columns):
     for words in (["info"], ["info", "--all"]):
@@ -216,8 +217,8 @@ def test_what_cannot_show_blocks_gets_ascii_drawings(charrnn, trained):
 
 
 def test_info_shows_what_the_locale_lacks_as_escapes(tmp_path, charrnn):
-    (tmp_path / "t.txt").write_text("ž馬" * 30, "utf-8")
-    charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8")
+    checkpoint = make_checkpoint(vocabulary="ž馬")
+    save_checkpoint(tmp_path / "checkpoints/t/best.safetensors", checkpoint)
     done = charrnn("info", env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert "\\u99ac" in done.stdout

@@ -158,6 +158,7 @@ def test_the_activations_shown_are_those_after_each_character(report):
         assert activation == pytest.approx(1 if quoted else -1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_part_shown_is_of_the_half_that_was_measured_and_has_whole_lines(tmp_path):
     verse = SONNETS.read_text()[:20_000]
     path = save_checkpoint(

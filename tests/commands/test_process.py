@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
 from terminal import CHARRNN, on_terminal, open_terminal
 
 from charrnn_cli.checkpoints.checkpoint import load
+
+pytestmark = pytest.mark.slow  # each test starts processes
 
 
 def modules_after(*words, cwd, code=0):
@@ -52,11 +55,10 @@ def test_training_does_not_import_pytorchs_compiler(rain, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["2", "many"])
-def test_a_size_of_a_group_that_nobody_launched_is_one_line(charrnn, rain, monkeypatch, size):
+def test_a_size_of_a_group_that_nobody_launched_is_one_line(invoke, rain, monkeypatch, size):
     monkeypatch.setenv("WORLD_SIZE", size)
-    done = charrnn("train", rain, "--quiet")
-    assert done.returncode == 2
-    assert re.fullmatch(r"Error: WORLD_SIZE is set .*torchrun\.\n", done.stderr)
+    line = one_line_error(invoke("train", rain, "--quiet"), 2)
+    assert re.fullmatch(r"Error: WORLD_SIZE is set .*torchrun\.", line)
 
 
 def test_a_reader_that_has_had_enough_ends_the_sample_silently(trained):
@@ -89,8 +91,8 @@ def test_a_full_disk_is_one_line(trained, charrnn):
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
 def test_a_pipe_gets_exact_utf8_in_any_locale(tmp_path, charrnn, locale):
-    (tmp_path / "t.txt").write_text("žluťoučký kůň — 馬馬馬 🐎\n" * 30, "utf-8")
-    assert charrnn("train", "t.txt", "--epochs", "1", "--hidden-size", "8").returncode == 0
+    checkpoint = make_checkpoint(vocabulary="žluťoučký kůň — 馬馬馬 🐎\n")
+    save_checkpoint(tmp_path / "checkpoints/t/best.safetensors", checkpoint)
     environment = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = charrnn(
         "sample", "--random-seed", "1", "--num-samples", "2", env=environment, text=False
@@ -138,15 +140,30 @@ def test_ctrl_c_ends_a_loop_of_the_shell_too(trained):
     assert b"went on" not in shown
 
 
-def test_sample_and_info_work_beside_a_training(text, tmp_path, charrnn):
-    process = start_training(tmp_path)
-    try:
-        assert charrnn("sample", "poems", "--length", 10).returncode == 0
-        assert json.loads(charrnn("info", "poems", "--json").stdout)["finished"] is False
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.communicate()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A training that runs in another process, and the folder that it was started in."""
+    folder = tmp_path_factory.mktemp("running")
+    (folder / "poems.txt").write_text(SONNETS.read_text()[:6000])
+    process = start_training(folder)
+    yield process, folder
+    process.kill()
+    process.communicate()
+
+
+def test_sample_and_info_work_beside_a_training(running, charrnn):
+    process, folder = running
+    assert charrnn("sample", "poems", "--length", 10, cwd=folder).returncode == 0
+    shown = charrnn("info", "poems", "--json", cwd=folder).stdout
+    assert json.loads(shown)["finished"] is False
+    assert process.poll() is None
+
+
+def test_a_run_in_use_is_refused_naming_its_process(running, invoke, monkeypatch):
+    process, folder = running
+    monkeypatch.chdir(folder)
+    line = one_line_error(invoke("train", "--resume", "poems"), 6)
+    assert str(process.pid) in line
 
 
 def test_a_training_under_nohup_survives_the_end_of_its_terminal(text, tmp_path):
@@ -216,37 +233,26 @@ def test_what_cannot_be_shown_for_a_full_disk_is_one_line(trained, charrnn, word
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, charrnn):
+def test_a_failed_request_leaves_the_output_file_as_it_was(trained, tmp_path, invoke):
     (tmp_path / "verse.txt").write_text("precious")
     words = ["--device", "cuda:77", "--output", "verse.txt"]
-    assert charrnn("sample", "--checkpoints", trained, *words).returncode == 2
+    assert invoke("sample", "--checkpoints", trained, *words).exit_code == 2
     assert (tmp_path / "verse.txt").read_text() == "precious"
 
 
-def test_a_run_in_use_is_refused_naming_its_process(text, tmp_path, charrnn):
-    process = start_training(tmp_path)
-    try:
-        done = charrnn("train", "--resume", "poems")
-        assert done.returncode == 6
-        assert str(process.pid) in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, charrnn):
+def test_a_killed_training_resumes_from_its_last_save(text, tmp_path, invoke):
     process = start_training(tmp_path)
     process.kill()
     process.communicate()
     saved = load(tmp_path / "checkpoints/poems/last.safetensors", training=True).progress
-    done = charrnn("train", "--resume", "--epochs", saved.epoch + 1)
-    assert done.returncode == 0, done.stderr
+    done = invoke("train", "--resume", "--epochs", saved.epoch + 1)
+    assert done.exit_code == 0, done.stderr
     assert f"goes on at step {saved.step:,}" in done.stderr
 
 
 def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(text, tmp_path):
-    shown, code = on_terminal("train", "poems.txt", "--epochs", 20, cwd=tmp_path)
+    words = ["train", "poems.txt", "--epochs", 20, "--hidden-size", 16]
+    shown, code = on_terminal(*words, cwd=tmp_path)
     assert code == 0
     bar = next(part for part in reversed(shown.split("\r")) if "chars/s [" in part)
     for part in ("step ", "loss ", "bits/char", "chars/s", "left]", "%|"):
@@ -254,15 +260,15 @@ def test_a_terminal_gets_a_bar_with_loss_speed_and_time_left(text, tmp_path):
 
 
 def test_off_a_terminal_there_is_no_bar(text, charrnn):
-    done = charrnn("train", "poems.txt", "--epochs", "2")
+    done = charrnn("train", "poems.txt", "--epochs", "2", "--hidden-size", "16")
     assert "\r" not in done.stderr
     assert "%|" not in done.stderr
     assert "held-out" in done.stderr
 
 
 def test_a_terminal_gets_control_and_bidi_characters_escaped(tmp_path, charrnn):
-    (tmp_path / "odd.txt").write_text("\x1b\u202e\x9b" * 400)
-    charrnn("train", "odd.txt", "--epochs", "1", "--hidden-size", "8")
+    checkpoint = make_checkpoint(vocabulary="\x1b\u202e\x9b")
+    save_checkpoint(tmp_path / "checkpoints/odd/best.safetensors", checkpoint)
     shown, code = on_terminal("sample", "--random-seed", 1, "--length", 50, cwd=tmp_path)
     assert code == 0
     assert "\\x1b" in shown

@@ -9,6 +9,8 @@ from factories import SMALL, one_line_error
 
 from charrnn_cli.errors import ExitCode
 
+pytestmark = pytest.mark.slow  # most tests train a model
+
 
 def test_train_writes_best_last_and_metrics(invoke, text, tmp_path):
     result = invoke("train", text, *SMALL)
@@ -83,7 +85,7 @@ def test_training_option_reaches_the_checkpoint(invoke, text, option, value, fie
 
 
 def test_threads_option_is_recorded(invoke, text):
-    invoke("train", text, *SMALL, "--threads", 2)
+    invoke("train", text, *SMALL, "--threads", 2, "--epochs", 0.1)
     assert json.loads(invoke("info", "--json").stdout)["threads"] == 2
 
 

@@ -11,6 +11,8 @@ from charrnn_cli.errors import ExitCode, UsageError, WriteError
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.inspection.loss_plot import curves, draw_curves
 
+pytestmark = pytest.mark.slow  # matplotlib takes a second to import
+
 BASELINES = {"uniform": 4.0, "unigram": 3.0, "five_gram": 1.6, "counted": 99}
 
 

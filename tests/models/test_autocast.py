@@ -31,6 +31,8 @@ from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.training.optimizer import Optimizer
 
+pytestmark = pytest.mark.slow  # lower precision is slow on most processors
+
 torch.set_num_threads(1)
 
 LACKING = ("lstm", "float16")
@@ -236,10 +238,10 @@ def test_a_scale_too_large_for_the_model_is_lowered_while_training(rain, tmp_pat
 # what is said
 
 
-def test_the_plan_and_info_name_it(charrnn, rain, tmp_path):
-    told = charrnn("train", rain, "--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8")
+def test_the_plan_and_info_name_it(invoke, rain):
+    told = invoke("train", rain, "--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8")
     assert "bfloat16; " in told.stderr
-    facts = json.loads(charrnn("info", "--json").stdout)
+    facts = json.loads(invoke("info", "--json").stdout)
     assert facts["training"]["precision"] == "bfloat16"
 
 
@@ -274,6 +276,6 @@ def test_resuming_what_pytorch_lacks_is_refused(rain, tmp_path):
         train(None, tmp_path, resume="")
 
 
-def test_float16_on_a_processor_is_told_to_be_slow(charrnn, rain):
-    told = charrnn("train", rain, "--precision", "float16", "--epochs", "1", "--hidden-size", "8")
+def test_float16_on_a_processor_is_told_to_be_slow(invoke, rain):
+    told = invoke("train", rain, "--precision", "float16", "--epochs", "1", "--hidden-size", "8")
     assert "Note: float16 is slow on a processor" in told.stderr

@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 
+import pytest
 from factories import make_checkpoint, save_checkpoint
 from rich.cells import cell_len
 from terminal import CHARRNN, on_terminal
 from test_process import modules_after
+
+pytestmark = pytest.mark.slow  # each test starts a process
 
 
 def plain(shown):

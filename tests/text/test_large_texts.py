@@ -14,6 +14,8 @@ from terminal import open_terminal
 
 from charrnn_cli.text.reader import read_text
 
+pytestmark = pytest.mark.slow  # texts of many megabytes
+
 SIZE = 30_000_000  # bytes
 ALLOWANCE = 10_000_000  # bytes: tables, a block, what is imported late
 

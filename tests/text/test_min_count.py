@@ -16,6 +16,8 @@ from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 from charrnn_cli.training.setup import LARGE_VOCABULARY, open_training
 from charrnn_cli.units.report import report_units
 
+pytestmark = pytest.mark.slow  # most tests train a model
+
 RARE = words(250) + " Zürich, 馬 Zürich"  # Z ü r i c h twice, the horse once
 
 

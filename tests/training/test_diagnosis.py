@@ -79,6 +79,7 @@ def test_the_passes_that_pay_are_those_of_the_plan(characters, hidden_size, epoc
     assert enough(characters, model, epochs) == all_that_pay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epochs", "words"),
     [(16.0, "It has made all the passes that pay"), (4.0, "It was still improving .* --epochs 8")],

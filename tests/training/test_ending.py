@@ -10,6 +10,8 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.training.events import Evaluated, Finished, Stepped
 from charrnn_cli.training.setup import open_training
 
+pytestmark = pytest.mark.slow  # each test trains a model twice
+
 # when a run ends
 
 

@@ -40,6 +40,7 @@ def plain_loss(model: RecurrentModel, ids: np.ndarray) -> float:
     return nn.functional.cross_entropy(logits[:, 0], row[1:]).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize(
     "length",

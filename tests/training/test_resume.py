@@ -16,6 +16,8 @@ from charrnn_cli.training.events import Finished, Stepped
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # each test trains a model twice
+
 # exact resume
 
 

@@ -23,6 +23,8 @@ from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
 from charrnn_cli.errors import CheckpointError, RunInUseError, TextError, UsageError
 from charrnn_cli.training.setup import open_training
 
+pytestmark = pytest.mark.slow  # each test trains a model twice
+
 
 def test_a_complete_run_is_not_resumed(rain, tmp_path):
     train(rain, tmp_path)

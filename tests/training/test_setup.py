@@ -70,6 +70,7 @@ def test_init_from_takes_what_is_known_and_says_how_much(rain, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_init_from_begins_better_than_from_nothing(rain, tmp_path):
     train(rain, tmp_path, epochs=6, learning_rate=0.02)
     [anew, *_], _ = train(rain, tmp_path, stop_at=1)

@@ -43,6 +43,7 @@ def test_tensorboard_gets_the_scalars_of_the_metrics(invoke, text, run):
     assert len(metrics_of(run)) > 2
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_every_step_once(invoke, text, run):
     invoke("train", text, *SMALL, "--tensorboard")
     reader = EventAccumulator(str(run.folder))  # one that runs all the while
@@ -57,6 +58,7 @@ def test_a_resumed_run_has_every_step_once(invoke, text, run):
     assert len(metrics_of(run)) > steps
 
 
+@pytest.mark.slow
 def test_a_run_that_gets_tensorboard_late_has_its_beginning_too(invoke, text, run):
     invoke("train", text, *SMALL)
     assert not list(run.folder.glob("events.out.tfevents.*"))

@@ -13,6 +13,8 @@ from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.updates import Updates
 
+pytestmark = pytest.mark.slow  # training steps are measured
+
 MAKE = Updates.make
 
 

@@ -184,6 +184,7 @@ def test_a_dumb_terminal_gets_plain_lines(trainer, screen, monkeypatch):
     assert "\r" not in screen.getvalue()
 
 
+@pytest.mark.slow
 def test_a_terminal_without_colour_or_unicode_gets_no_colour_and_an_ascii_bar(text, tmp_path):
     words = ("train", "poems.txt", "--epochs", 2, "--hidden-size", 8)
     environment = {"NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}

@@ -112,6 +112,7 @@ def _adamw_on_meta():
     library._destroy()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_adamw_on_meta")
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_update_on_a_gpu_waits_for_nothing(cell):
@@ -133,6 +134,7 @@ def train_ahead(text, folder, **wishes) -> Trainer:
         return training.trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wishes", [{}, {"save_every": 0.0}])
 def test_a_run_made_ahead_writes_the_same_files(wishes, rain, tmp_path):
     _, plain = train(rain, tmp_path / "plain", **wishes)

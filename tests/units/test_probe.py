@@ -80,6 +80,7 @@ def test_units_of_upper_layers_are_counted_by_their_layer():
     assert (best.feature.name, best.layer, best.unit) == ("line position", 1, 2)
 
 
+@pytest.mark.slow
 def test_the_same_model_and_text_give_the_same_study():
     checkpoint = make_checkpoint("gru", 16, 2, vocabulary=VERSE)
     assert study(checkpoint, VERSE).findings == study(checkpoint, VERSE).findings
@@ -124,6 +125,7 @@ def test_a_unit_chosen_among_many_for_chance_alone_loses_its_lead_on_the_other_h
     assert on_the_other_half.mean() < 0.04
 
 
+@pytest.mark.slow
 def test_a_unit_is_chosen_on_one_half_and_measured_on_the_other():
     checkpoint = make_checkpoint("gru", 16, 1, vocabulary=VERSE)
     found = study(checkpoint, VERSE)

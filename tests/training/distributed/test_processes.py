@@ -11,6 +11,8 @@ from charrnn_cli.errors import CharRNNError
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.planning import make_plan
 
+pytestmark = pytest.mark.slow  # groups of processes
+
 STEPS = 50
 
 

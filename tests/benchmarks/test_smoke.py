@@ -1,0 +1,112 @@
+"""Each benchmark runs from its first line to its last, on settings so small that it means nothing.
+
+What is measured is never judged here: only that the script still fits the package, and prints its
+table with the figures that it is for.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from factories import SONNETS
+
+from charrnn_cli.errors import ExitCode
+
+pytestmark = pytest.mark.slow  # each test runs a benchmark
+
+FOLDER = Path(__file__).parent.parent.parent / "benchmarks"
+SECONDS = r"[\d.]+ s"
+SPEED = r"[\d,]+"
+RATIO = r"\d+\.\d+"
+
+# The words after each script's name, and what its last lines must look like.
+RUNS = {
+    "busy": (
+        "text.txt --rounds 1 --epochs 0.1 --busy 0",
+        rf"0 busy programs on \d+ cores: its own choice {SECONDS}, all threads {SECONDS}, "
+        rf"ratio {RATIO}",
+    ),
+    "corpus": (
+        "--megabytes 1 --rounds 1",
+        rf" +1 MB( +{SECONDS} +\d+ MB/s +{RATIO} x file){{2}} +{RATIO}",
+    ),
+    "gpu": (
+        "--device cpu --rounds 1 --epochs 0.1 --settings gru,8,1,2,4",
+        rf"gru  1 x 8    2 x   4  float32  +{SPEED} +{SPEED} +- +{RATIO} \(bounds [\d., ]+\)\n"
+        rf"gru  1 x 8    2 x   4  bfloat16 .*\n"
+        rf"the tutorial's whole job: {SECONDS}, best held-out loss {RATIO}",
+    ),
+    "learning": (
+        "text.txt --minutes 0.01 --random-seeds 0 --plain-time 0.01",
+        rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
+        rf"   0.01       median +{RATIO}( +{RATIO} / {RATIO}){{2}}  carried, range: .*",
+    ),
+    "sampling": (
+        "--rounds 1 --characters 40 --models gru,8,1",
+        rf"gru  1 x    8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
+        r"peak memory of `charrnn sample --length 200`, gru 2 x 256: \d+ MB",
+    ),
+    "scaling": (
+        "text.txt --rounds 1 --settings 8,4",
+        rf"gru 1 x 8     4 x 32 +{SPEED}( +8 x 32 +{SPEED} +{RATIO}){{2}}",
+    ),
+    "scoring": (
+        "text.txt --rounds 1 --characters 400 --segments 32 --rates 0.002 --decays 0.001",
+        rf"bits a character  held-out part  text.txt\nas it is  {RATIO}  {RATIO}\n"
+        rf"segment 32, rate 0.002, decay 0.001  {RATIO}  {RATIO}",
+    ),
+    "startup": (
+        "--rounds 1",
+        rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{3}}",
+    ),
+    "throughput": (
+        "--threads 1 --rounds 1 --tutorial 8,4,5 --settings gru,8,1,2,4",
+        rf"rnn  1 x 8    4 x   5  bfloat16 +{SPEED} chars/s +\d+ +\d+% +{SPEED} chars/s +{RATIO}\n"
+        r"gradients in float32 are [\d.]+e-\d+ of their norm from the loop's\n"
+        r"gradients in bfloat16 are [\d.]+e-\d+ of their norm from the loop's",
+    ),
+}
+
+
+def run(tmp_path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "text.txt").write_text(SONNETS.read_text()[:16_000])
+    return subprocess.run(
+        [sys.executable, FOLDER / f"{script}.py", *words],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_every_script_is_run():
+    imported_by_others = {"side_by_side"}
+    assert {path.stem for path in FOLDER.glob("*.py")} - imported_by_others == set(RUNS)
+
+
+@pytest.mark.parametrize("script", RUNS)
+def test_a_benchmark_prints_its_table(tmp_path, script):
+    words, expected = RUNS[script]
+    done = run(tmp_path, script, *words.split())
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"(?m)^{expected}\n?\Z", done.stdout), done.stdout
+    assert os.listdir(tmp_path) == ["text.txt"]  # the working folder is left as it was
+
+
+@pytest.mark.parametrize("script", RUNS)
+def test_the_usage_line_of_a_benchmark_names_its_options(script):
+    source = (FOLDER / f"{script}.py").read_text("utf-8")
+    usage = source.split('"""')[1].split("\n\n")[1]
+    declared = set(re.findall(r'add_argument\("(--[a-z-]+)"', source))
+    assert set(re.findall(r"--[a-z-]+", usage)) == declared
+
+
+def test_without_a_gpu_its_benchmark_says_so_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = run(tmp_path, "gpu")
+    assert done.returncode == ExitCode.USAGE
+    assert done.stdout == ""
+    assert re.fullmatch(
+        r"Error: --device cuda: not on this machine\. There is: cpu.*--device cpu measures .*\n",
+        done.stderr,
+    )

@@ -15,16 +15,12 @@ import numpy as np
 from hypothesis import settings
 from safetensors.numpy import save as serialize
 
-from charrnn_cli.checkpoints.checkpoint import (
-    Checkpoint,
-    CorpusInfo,
-    Progress,
-    to_bytes,
-    training_shapes,
-)
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes, training_shapes
 from charrnn_cli.checkpoints.format import sealed
+from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import ModelConfig, SamplingConfig, TrainConfig
+from charrnn_cli.config import SamplingConfig, TrainConfig
+from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -73,7 +69,7 @@ def make_train_config(**changes) -> TrainConfig:
 
 
 def make_checkpoint(
-    model: str = "gru",
+    architecture: str = "gru",
     hidden_size: int = 4,
     num_layers: int = 2,
     vocabulary: str = "ab\n",
@@ -86,14 +82,14 @@ def make_checkpoint(
     """
     rng = np.random.default_rng(seed)
     characters = Vocabulary.of(vocabulary)
-    config = ModelConfig(model, len(characters), hidden_size, num_layers, 0.0)
+    config = RecurrentConfig(architecture, len(characters), hidden_size, num_layers, 0.0)
     checkpoint = Checkpoint(
         model=config,
         train=make_train_config(),
         vocabulary=characters,
         corpus=CorpusInfo("tiny.txt", "0" * 64, 100, "tiny.txt" if training else None),
         progress=Progress(step=5, epoch=0.5, loss_sum=0.25, best_val_loss=1.0, best_step=5),
-        weights={name: _random(rng, shape) for name, shape in config.tensor_shapes().items()},
+        weights={name: _random(rng, shape) for name, shape in config.parameter_shapes().items()},
         history=({"step": 5, "epoch": 0.5, "train_loss": 1.5, "val_loss": 1.0},),
         torch_version="2.13.0",
         threads=1,

@@ -165,8 +165,7 @@ def _begin(
         return speeds(model, with_precision(model, train))
 
     def planned() -> Plan:
-        sizes = len(train_part), len(held_out_part), len(corpus.vocabulary)
-        plan = make_plan(*sizes, given, measure, group.size)
+        plan = make_plan(train_part, held_out_part, given, measure, group.size)
         return dataclasses.replace(plan, train=with_precision(plan.model, plan.train))
 
     plan, threads = planned(), torch.get_num_threads()

@@ -20,7 +20,7 @@ from charrnn_cli.training.diagnosis import verdict
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
-from charrnn_cli.training.planning import enough
+from charrnn_cli.training.planning import trained_enough
 from charrnn_cli.training.setup import Request, Training, open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
 from charrnn_cli.training.train_display import TrainingDisplay
@@ -205,7 +205,7 @@ def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
         ]
     how = verdict(trainer.history)
     characters, model = len(trainer.train_part), trainer.model.config
-    if how == "improving" and enough(characters, model, trainer.progress.epoch):
+    if how == "improving" and trained_enough(characters, model, trainer.progress.epoch):
         # the fall is that of the schedule's end: taken up again, such runs grew no better
         return [
             "It has made all the passes that pay on a text of this size: more would be learned by "

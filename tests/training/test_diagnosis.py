@@ -8,7 +8,7 @@ from factories import ask_to_train, train
 
 from charrnn_cli.config import ModelConfig
 from charrnn_cli.training.diagnosis import FEWEST, verdict
-from charrnn_cli.training.planning import enough
+from charrnn_cli.training.planning import trained_enough
 from charrnn_cli.training.train_report import verdict_lines
 
 
@@ -76,7 +76,7 @@ def test_few_evaluations_tell_nothing(evaluations):
 )
 def test_the_passes_that_pay_are_those_of_the_plan(characters, hidden_size, epochs, all_that_pay):
     model = ModelConfig("gru", 60, hidden_size, 1, 0.1)
-    assert enough(characters, model, epochs) == all_that_pay
+    assert trained_enough(characters, model, epochs) == all_that_pay
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class CharRNNError(Exception):
     """An error whose one-line message names the thing at fault and the remedy."""
 
     exit_code = ExitCode.BUG
-    told = False  # by now, by one process of several: once is enough
+    reported = False  # set by the one of several processes that has shown the message
 
 
 class UsageError(CharRNNError):

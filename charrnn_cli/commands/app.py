@@ -99,7 +99,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Stopped as stopped:
             raise typer.Exit(stopped.code) from None
         except CharRNNError as error:
-            if not error.told:
+            if not error.reported:
                 say_error(error)
             raise typer.Exit(forget_stdout(error.exit_code)) from None
         except KeyboardInterrupt:

@@ -131,7 +131,7 @@ def train(
     if text is not None and os.environ.get("WORLD_SIZE", "") in ("", "1"):  # else one reads for all
         check_place(text)
     with dying_silently():
-        from charrnn_cli.training.setup import Request
+        from charrnn_cli.training.request import Request
         from charrnn_cli.training.train_report import run_training  # these import torch
 
     request = Request(

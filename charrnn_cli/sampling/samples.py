@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint, text_path
 from charrnn_cli.config import SamplingConfig, check_all
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.base import Decoder
@@ -19,7 +19,6 @@ from charrnn_cli.sampling.originality import GRAM, compare
 from charrnn_cli.text.corpus import Corpus, read_corpus
 from charrnn_cli.text.reader import read_text
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary, describe
-from charrnn_cli.training.resume import text_path
 
 MAX_NAMED = 5  # unknown characters named in one message
 

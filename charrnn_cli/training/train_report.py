@@ -21,7 +21,8 @@ from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
 from charrnn_cli.training.planning import trained_enough
-from charrnn_cli.training.setup import Request, Training, open_training
+from charrnn_cli.training.request import Request, Training
+from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
 from charrnn_cli.training.train_display import TrainingDisplay
 from charrnn_cli.training.trainer import Trainer
@@ -95,9 +96,9 @@ def report_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
         yield
     except CharRNNError as error:
         if group.size > 1:
-            if group.tells():
+            if group.claim_report():
                 say_error(error)
-            error.told = True
+            error.reported = True
         raise
 
 

@@ -1,10 +1,9 @@
 """Entry point of `charrnn` and of `python -m charrnn_cli`."""
 
-from charrnn_cli.terminal.signals import dying_silently, end_by_signal
+from charrnn_cli.terminal.signals import default_interrupt, end_by_signal
 
-with dying_silently():
-    import charrnn_cli.cli  # noqa: F401  # its commands add themselves to the app
-    from charrnn_cli.commands.app import app
+with default_interrupt():
+    from charrnn_cli.cli import app
     from charrnn_cli.errors import ExitCode
 
 

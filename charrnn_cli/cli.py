@@ -1,18 +1,123 @@
-"""The command line: what it offers before any command; each command is in a module of its own."""
+"""The command line: the Typer app with its commands, and how every error becomes one line."""
 
-from typing import Annotated
+import contextlib
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from charrnn_cli.commands.app import app, show_version
+from charrnn_cli import __version__
+from charrnn_cli.commands import info, sample, score, train
+from charrnn_cli.commands.options import Command, command_class
+from charrnn_cli.environment import environment
+from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
+from charrnn_cli.settings import Setting
+from charrnn_cli.terminal.console import say, say_error
 
-# isort: off
-# each adds its command to the app; --help lists them in this order
-from charrnn_cli.commands import train as train_command  # noqa: F401
-from charrnn_cli.commands import sample as sample_command  # noqa: F401
-from charrnn_cli.commands import info as info_command  # noqa: F401
-from charrnn_cli.commands import score as score_command  # noqa: F401
-# isort: on
+
+class OneLineErrors(TyperGroup):
+    """Reports a mistyped command line in one line, as every other error."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; the parameters are Typer's own."""
+        try:
+            code = super().main(*args, **(kwargs | {"standalone_mode": False}))
+            if (stdout := environment().stdout.file) is not None:
+                stdout.flush()
+        except SystemExit:  # how Click answers a closed pipe; any other end returns a code
+            code = discard_stdout(ExitCode.DONE)
+        except BrokenPipeError:
+            code = discard_stdout(ExitCode.DONE)
+        except OSError as error:  # of --help, --version and completion, which are Typer's own
+            name = error.filename or "stdout"
+            say(f"Error: {name}: cannot be written ({error.strerror}). Write elsewhere.")
+            code = discard_stdout(ExitCode.WRITE)
+        except Exception as error:
+            # Typer's own copies of Click's errors have no public name: known by what they offer
+            if not hasattr(error, "format_message"):
+                raise
+            message = error.format_message()
+            # `charrnn` alone is answered with the whole help
+            say(message if "\n" in message else f"Error: {message}")
+            code = ExitCode.USAGE
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def reports_errors(command: Command) -> Callable[..., None]:
+    """Turn what a command raises into one line on stderr and the exit code of `errors.py`."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except Stopped as stopped:
+            code = stopped.code
+        except CharRNNError as error:
+            if not error.reported:
+                say_error(error)
+            code = discard_stdout(error.exit_code)
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            # the reader has had enough, as `head` has: nothing to report
+            code = discard_stdout(ExitCode.DONE)
+        except MemoryError:
+            say("Error: out of memory. Ask for less: a shorter text, or fewer samples.")
+            code = ExitCode.OUT_OF_MEMORY
+        except Exception:
+            say(traceback.format_exc())
+            say("This is a bug in charrnn: please report it with these lines.")
+            code = ExitCode.BUG
+        raise typer.Exit(code or ExitCode.DONE)
+
+    return guarded
+
+
+def discard_stdout(code: ExitCode) -> ExitCode:
+    """Throw away what a failed stdout still holds, so that Python's flush at exit does not complain
+    of it; returns `code`."""
+    stdout = environment().stdout.file
+    if stdout is not None:
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                stdout.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+    return code
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    help="Train a character-level recurrent network on any text, and write new text with it.",
+    epilog="Start with: charrnn train data/sonnets.txt, then: charrnn sample --seed H --top-k 5",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add(command: Command, options: tuple[Setting, ...], example: str) -> None:
+    app.command(cls=command_class(*options), epilog=example)(reports_errors(command))
+
+
+# --help lists them in this order
+_add(train.train, train.OPTIONS, train.EXAMPLE)
+_add(sample.sample, sample.OPTIONS, sample.EXAMPLE)
+_add(info.info, info.OPTIONS, info.EXAMPLE)
+_add(score.score, score.OPTIONS, score.EXAMPLE)
+
+
+def show_version(value: bool) -> None:
+    """Callback of --version."""
+    if value:
+        print(f"charrnn {__version__}")
+        raise typer.Exit
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, each kind with its exit code."""
+"""The errors that a user can meet, each kind with its exit code."""
 
 from enum import IntEnum
 
@@ -77,7 +77,7 @@ class ProcessLostError(CharRNNError):
 
 
 class Stopped(BaseException):
-    """A signal came before there was anything to save; not an Exception, as KeyboardInterrupt."""
+    """A signal came before there was anything to save. As KeyboardInterrupt, it is no Exception."""
 
     def __init__(self, code: ExitCode) -> None:
         super().__init__(code)

@@ -1,4 +1,4 @@
-"""Figures as people read them: bits per character, and spans of time."""
+"""Figures as people read them: bits per character, and durations in words."""
 
 import math
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialize_tensors
 
-from charrnn_cli.checkpoints.format import FORMAT, check_tensors, read_header, sealed
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
+from charrnn_cli.checkpoints.format import check_tensors, oldest_format, read_header, sealed
 from charrnn_cli.checkpoints.records import (
     LARGEST,
     Baselines,
@@ -27,10 +27,11 @@ from charrnn_cli.checkpoints.records import (
     history_record,
     typed,
 )
-from charrnn_cli.config import TrainConfig, check_all
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.registry import config_class, stored_fields
+from charrnn_cli.settings import check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 MOST = 2**53 - 1  # of a counted number: a float holds all whole numbers up to it
@@ -58,7 +59,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
-    format: int = FORMAT
+    format: int = 2  # of the file that it was read from
     device: str | None = None  # this and `baselines` are None in files of earlier versions
     baselines: Baselines | None = None
 
@@ -77,10 +78,11 @@ class Checkpoint:
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """The file's content; equal checkpoints give equal bytes."""
+    model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
-        "format": FORMAT,
-        "model": checkpoint.model.to_dict(),
-        "train": checkpoint.train.to_dict(),
+        "format": oldest_format(model, train),
+        "model": model,
+        "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
         "corpus": vars(checkpoint.corpus),
         "progress": vars(checkpoint.progress),

@@ -10,11 +10,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from charrnn_cli.config import MEANT_BY_FORMAT_2
 from charrnn_cli.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
-FORMAT = 2  # 1 had no checksums
+FORMAT = 3  # 1 had no checksums, 2 no architectures but these and no choice of schedule
+FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # bytes: a vocabulary of every code point takes 10 MB of it
 MAX_PARTS = 50_000  # lists and objects in it: each takes 20 times the memory of its bytes
 
@@ -24,6 +26,12 @@ _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
 _OPTIONAL = {"device", "marks"}  # told of a training, not of a model alone
+
+
+def oldest_format(model: Mapping[str, Any], train: Mapping[str, Any]) -> int:
+    """The oldest format that can hold a model and its training, so that older versions of charrnn
+    read all that they can."""
+    return 2 if model["model"] in FORMAT_2 and not MEANT_BY_FORMAT_2.keys() & train.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -76,6 +84,8 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         header["train"].setdefault("optimizer", "adamw")
         header["progress"].setdefault("optimizer_began", 0)
     header["train"].setdefault("precision", "float32")  # what runs before the setting had
+    for name, meant in MEANT_BY_FORMAT_2.items():
+        header["train"].setdefault(name, meant)
     return start + table, header
 
 

@@ -1,21 +1,13 @@
 """`charrnn info`: parses its options, calls the core, prints what came back."""
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from types import SimpleNamespace
 
-import typer
-
-from charrnn_cli.commands.app import (
-    CHECKPOINTS,
-    CheckpointArgument,
-    CheckpointsFolder,
-    app,
-    reports_errors,
-)
+from charrnn_cli.commands.options import CHECKPOINT, Values, takes
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
+from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.terminal.console import (
-    can_show,
     print_columns,
     print_drawing,
     print_json,
@@ -24,64 +16,80 @@ from charrnn_cli.terminal.console import (
     text_width,
 )
 
+EXAMPLE = "Example: charrnn info sonnets --json"
+OPTIONS = (
+    CHECKPOINT,
+    Setting(
+        name="all",
+        type=bool,
+        default=False,
+        stored_as="list_all",
+        help="List the runs of the checkpoints folder.",
+    ),
+    Setting(name="sort", type=str, help="Order of --all: time, loss or name [time]."),
+    Setting(
+        name="vocabulary",
+        type=bool,
+        default=False,
+        help="List every character that the model knows.",
+    ),
+    Setting(
+        name="plot",
+        type=Path,
+        help="Draw the loss curves, or what --units shows, into this PNG, SVG or PDF file.",
+    ),
+    Setting(
+        name="json",
+        type=bool,
+        default=False,
+        stored_as="as_json",
+        help="One JSON object on stdout.",
+    ),
+    Setting(
+        name="units",
+        type=str,
+        metavar="TEXT",
+        help="Show which hidden units follow what in a text (- for stdin): the position in the "
+        "line, quotes, brackets, indentation and more.",
+    ),
+    SETTINGS["checkpoints"],
+)
 
-@app.command(epilog="Example: charrnn info sonnets --json")
-@reports_errors
-def info(
-    checkpoint: CheckpointArgument = None,
-    list_all: Annotated[
-        bool, typer.Option("--all", help="List the runs of the checkpoints folder.")
-    ] = False,
-    sort: Annotated[
-        str | None, typer.Option("--sort", help="Order of --all: time, loss or name [time].")
-    ] = None,
-    vocabulary: Annotated[
-        bool, typer.Option("--vocabulary", help="List every character that the model knows.")
-    ] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            help="Draw the loss curves, or what --units shows, into this PNG, SVG or PDF file.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    units: Annotated[
-        str | None,
-        typer.Option(
-            "--units",
-            metavar="TEXT",
-            help="Show which hidden units follow what in a text (- for stdin): the position in the "
-            "line, quotes, brackets, indentation and more.",
-        ),
-    ] = None,
-    checkpoints: CheckpointsFolder = CHECKPOINTS,
-) -> None:
+
+@takes(*OPTIONS)
+def info(request: Values) -> None:
     """Show what is in a checkpoint: model, vocabulary, text, training so far, held-out loss."""
-    if list_all:
+    asked = SimpleNamespace(**request)
+    if asked.list_all:
         for given, name in (
-            (checkpoint, "CHECKPOINT"), (plot, "--plot"), (vocabulary, "--vocabulary"),
-            (units, "--units"),
+            (asked.checkpoint, "CHECKPOINT"), (asked.plot, "--plot"),
+            (asked.vocabulary, "--vocabulary"), (asked.units, "--units"),
         ):  # fmt: skip
             if given:
                 raise UsageError(f"--all lists every run: leave {name} out.")
-        show_all(checkpoints, sort or "time", as_json)
+        show_all(asked.checkpoints, asked.sort or "time", asked.as_json)
         return
-    if sort is not None:
+    if asked.sort is not None:
         raise UsageError("--sort is the order of --all: add that, or leave --sort out.")
-    if as_json and vocabulary:
+    if asked.as_json and asked.vocabulary:
         raise UsageError("--json has the vocabulary anyway: leave --vocabulary out.")
+    if asked.units is not None and asked.vocabulary:
+        raise UsageError("--units and --vocabulary exclude each other: use one of them.")
     from charrnn_cli.checkpoints.runs import find_checkpoint
-    from charrnn_cli.inspection.facts import inspect
 
-    file = find_checkpoint(checkpoint, checkpoints)
-    if units is not None:
+    file = find_checkpoint(asked.checkpoint, asked.checkpoints)
+    if asked.units is not None:
         from charrnn_cli.units.view import show_units
 
-        if vocabulary:
-            raise UsageError("--units and --vocabulary exclude each other: use one of them.")
-        show_units(file, units, as_json, plot)
+        show_units(file, asked.units, asked.as_json, asked.plot)
         return
+    show_checkpoint(file, asked.plot, asked.as_json, asked.vocabulary)
+
+
+def show_checkpoint(file: Path, plot: Path | None, as_json: bool, vocabulary: bool) -> None:
+    """Show the facts of one checkpoint: as a table and drawings, as JSON, or its vocabulary."""
+    from charrnn_cli.inspection.facts import inspect
+
     facts = inspect(file)
     if plot is not None:
         from charrnn_cli.inspection.loss_plot import draw_curves
@@ -98,7 +106,7 @@ def info(
         print_columns(headings, vocabulary_rows(facts["vocabulary"]))
         return
     print_table(table_rows(facts))
-    signs = UNICODE if can_show(CHARACTERS, sys.stdout) else ASCII
+    signs = UNICODE if environment().stdout.can_show(CHARACTERS) else ASCII
     for title, lines in drawings(facts, text_width(), signs):
         print_drawing(title, lines)
 

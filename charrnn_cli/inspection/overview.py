@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.ascii_plots import draw_curve, draw_marks, draw_model
+from charrnn_cli.terminal.ascii_plots import draw_baselines, draw_curve, draw_model
 
 CATEGORIES = {
     "Ll": "lower case", "Lu": "upper case", "Lt": "title case", "Lm": "modifier letters",
@@ -74,7 +74,7 @@ def drawings(
             f"{abs(than):.3f} bits/char {'worse' if than > 0 else 'better'} than the 5-gram, which "
             f"was counted on {marks['counted']:,} characters of the training part."
         )
-        lines = draw_marks(losses, width, signs) + textwrap.wrap(verdict, max(width, 20))
+        lines = draw_baselines(losses, width, signs) + textwrap.wrap(verdict, max(width, 20))
         yield "Held-out loss beside simple marks", lines
 
 

@@ -8,12 +8,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import check_all
+from charrnn_cli.settings import check_all
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -56,10 +56,14 @@ class ModelConfig(ABC):
     def __post_init__(self) -> None:
         check_all(vars(self))
 
-    @property
-    def context(self) -> int | None:
-        """How many characters the model can look back on; None: its state has no limit."""
-        return None
+    if TYPE_CHECKING:
+
+        @property
+        def context(self) -> int | None:
+            """How many characters the model can look back on; None: its state has no limit."""
+
+    else:
+        context = None  # in a family whose context is a size, a field of this name
 
     @abstractmethod
     def parameter_shapes(self) -> dict[str, Shape]:
@@ -197,3 +201,6 @@ class Preset:
     optimizer: str
     weight_decay: float
     ends: bool = False
+    warmup: float = 0.05
+    schedule: str = "cosine"
+    shuffle: bool = False

@@ -32,11 +32,14 @@ class Family(NamedTuple):
 
 
 RECURRENT = Family("charrnn_cli.models.recurrent", "Recurrent")
+TRANSFORMER = Family("charrnn_cli.models.transformer", "Transformer")
 
 ARCHITECTURES: dict[str, Family] = {
     "gru": RECURRENT,
     "lstm": RECURRENT,
     "rnn": RECURRENT,
+    "gpt2": TRANSFORMER,
+    "llama": TRANSFORMER,
 }
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint, text_path
-from charrnn_cli.config import SamplingConfig, check_all
+from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.base import Decoder
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate, surprise
 from charrnn_cli.sampling.originality import GRAM, compare
+from charrnn_cli.settings import check_all
 from charrnn_cli.text.corpus import Corpus, read_corpus
 from charrnn_cli.text.reader import read_text
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary, describe
@@ -196,10 +197,9 @@ def open_samples(request: SampleRequest) -> Samples:
             "length": request.length,
             "num_samples": request.num_samples,
             "random_seed": request.random_seed,
+            "unknown": request.unknown,
         }
     )
-    if request.unknown not in ("refuse", "skip", "replace"):
-        raise UsageError(f"--unknown {request.unknown}: must be refuse, skip or replace.")
     if request.seed is not None and request.seed_file is not None:
         raise UsageError("--seed and --seed-file exclude each other: use one of them.")
     if request.device not in ("auto", "cpu"):

@@ -2,11 +2,11 @@
 
 import itertools
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
 from charrnn_cli.formatting import bits_per_char
 from charrnn_cli.scoring.ranking import Ranking
@@ -16,7 +16,7 @@ from charrnn_cli.scoring.views import Coloured, Picture, Table, View, extremes
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import (
     TextOut,
-    own_lines,
+    open_stdout,
     print_json,
     print_table,
     say,
@@ -62,14 +62,14 @@ def run_score(request: ScoreRequest) -> None:
     score = TextScore(stream, models)
     views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
     # rows for scripts are exact UTF-8 in a pipe, and escaped on a terminal
-    written = TextOut(None) if request.as_tsv else own_lines()
+    written = TextOut(None) if request.as_tsv else open_stdout()
     with ReadingBar(request.quiet) as reading, written as out:
         for lines in score.read():
             if ranking:
                 ranking.add(lines)
             shown = "".join(text for line in lines for view in views for text in view.line(line))
             if shown:
-                with reading.aside():
+                with reading.hidden():
                     out.write(shown)
             reading.move(stream)
         reading.close()
@@ -127,7 +127,7 @@ def _views(request: ScoreRequest, title: str) -> list[View]:
     elif request.show is not None:
         most = _number("--show", request.show, ALL)
         views.append(Coloured(most, ALL, shows_colour()))
-    elif _is_terminal(sys.stdout) and len(request.models) == 1 and not request.as_json:
+    elif environment().stdout.is_terminal and len(request.models) == 1 and not request.as_json:
         views.append(Coloured(ALL, SHOWN_ROWS, shows_colour()))
     if request.plot is not None:
         views.append(Picture(request.plot, title))
@@ -257,7 +257,3 @@ def comparison(score: TextScore, models: list[Model]) -> list[tuple[str, str]]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()

@@ -12,7 +12,7 @@ from charrnn_cli.scoring.scorer import Line, Scorer
 from charrnn_cli.terminal import heatmap as heat
 from charrnn_cli.terminal import text_image as pictures
 from charrnn_cli.terminal.console import rendered, text_width
-from charrnn_cli.terminal.heatmap import SURPRISE, heat_lines
+from charrnn_cli.terminal.heatmap import SURPRISAL, heat_lines
 
 TSV_TEXT = 1_000  # characters of a line in a table
 
@@ -55,7 +55,7 @@ class Coloured:
             return
         if self._full():
             yield f"        ...  The text goes on: {self.lines:,} lines (--show all).\n"
-        yield from rendered([SURPRISE.legend(self.colour), Text()])
+        yield from rendered([SURPRISAL.legend(self.colour), Text()])
 
 
 class Table:
@@ -96,7 +96,7 @@ class Picture:
     def end(self, score: Scorer) -> Iterator[str]:
         """See `View`."""
         title = f"{self.title}: {score.bits_per_char:.3f} bits/char"
-        pictures.draw_page(self.path, self.rows, SURPRISE, title)
+        pictures.draw_page(self.path, self.rows, SURPRISAL, title)
         return iter(())
 
 
@@ -115,7 +115,7 @@ def extremes(ranking: Ranking, score: Scorer, colour: bool) -> Iterator[str]:
             yield from rendered(rows[:1])
         yield "\n"
     if colour:
-        yield from rendered([SURPRISE.legend(colour), Text()])
+        yield from rendered([SURPRISAL.legend(colour), Text()])
 
 
 def coloured(line: Line, colour: bool, marks: bool = True) -> Iterator[Text]:
@@ -124,7 +124,7 @@ def coloured(line: Line, colour: bool, marks: bool = True) -> Iterator[Text]:
     margin = _margin(line)
     width = text_width() - len(margin)
     values = line.values if colour or marks else [0.0] * len(line.values)
-    for row in heat_lines(line.text, values, SURPRISE, width=width, colour=colour):
+    for row in heat_lines(line.text, values, SURPRISAL, width=width, colour=colour):
         yield Text(margin).append_text(row)
         margin = " " * len(margin)
 

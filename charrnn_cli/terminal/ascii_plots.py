@@ -1,6 +1,7 @@
-"""Drawings made of characters: a model, its loss curve, its loss beside simple marks.
+"""Drawings made of characters: a model, its loss curve, its loss beside baselines.
 
-Each takes the columns there are and whether the stream can show more than ASCII, and gives lines.
+Each function takes the width in columns and the signs to draw with, `UNICODE` or `ASCII`, and
+returns lines.
 """
 
 import textwrap
@@ -19,13 +20,13 @@ ASCII = {
     "arrow": "->", "down": "|", "axis": "|", "corner": "+", "floor": "-",
     "train": ".", "held_out": "o", "best": "@", "bar": "#", "eighths": " ",
 }  # fmt: skip
-CHARACTERS = "".join(UNICODE.values())  # what a stream must be able to show for UNICODE
+CHARACTERS = "".join(UNICODE.values())  # a stream that can show these can show UNICODE
 
-UNBROKEN = "\u00a0"  # a blank at which no line is broken
-CURVE_ROWS = 8
-CURVE_COLUMNS = 64  # at most: wider, it would only be flatter
-DIAGRAM_COLUMNS = 60
-BAR_COLUMNS = 40
+NO_BREAK_SPACE = "\u00a0"  # textwrap breaks no line here
+CURVE_ROWS = 8  # height of the loss curve
+CURVE_COLUMNS = 64  # largest width of the loss curve: a wider one would be too flat
+DIAGRAM_COLUMNS = 60  # largest width of the drawing of a model
+BAR_COLUMNS = 40  # length of the longest bar
 
 
 def draw_model(
@@ -33,34 +34,37 @@ def draw_model(
 ) -> list[str]:
     """A model from its input to its output: sizes, tensors and parameters of each part.
 
-    `parts` are those of `inspection.inspect`; layers alike but for their number become one.
+    `parts` are those of `inspection.facts.inspect`; equal layers are drawn once.
     """
     arrow, down = signs["arrow"], signs["down"]
     columns = min(width, DIAGRAM_COLUMNS)
-    lines = [_ends("character, one-hot", f"{parts[0]['inputs']:,}", columns)]
-    for group in _alike(parts):
+    lines = [_justified("character, one-hot", f"{parts[0]['inputs']:,}", columns)]
+    for group in _equal_neighbours(parts):
         between = f" dropout {dropout:g}" if dropout and group[0] is not parts[0] else ""
         lines.append(f"  {down}{between}")
         first, last = group[0], group[-1]
         several = "" if first is last else f" to {last['name'].split()[-1]}, each"
         sizes = f"{first['inputs']:,} {arrow} {first['outputs']:,}"
         parameters = f"{first['parameters']:,}"
-        lines.append(_ends(first["name"] + several, f"{sizes}  {parameters:>10}", columns))
+        lines.append(_justified(first["name"] + several, f"{sizes}  {parameters:>10}", columns))
         tensors = " ".join(
-            f"{tensor} {' x '.join(map(str, shape))},".replace(" ", UNBROKEN)
+            f"{tensor} {' x '.join(map(str, shape))},".replace(" ", NO_BREAK_SPACE)
             for tensor, shape in first["tensors"].items()
         )
         prefix = f"  {down}   "
         wrapped = textwrap.wrap(
             tensors[:-1], columns, initial_indent=prefix, subsequent_indent=prefix
         )
-        lines += [line.replace(UNBROKEN, " ") for line in wrapped]
-    lines += [f"  {down}", _ends("softmax, next character", f"{parts[-1]['outputs']:,}", columns)]
+        lines += [line.replace(NO_BREAK_SPACE, " ") for line in wrapped]
+    lines += [
+        f"  {down}",
+        _justified("softmax, next character", f"{parts[-1]['outputs']:,}", columns),
+    ]
     return lines
 
 
-def _alike(parts: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Neighbours that have the same tensors, together."""
+def _equal_neighbours(parts: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The parts in groups of neighbours whose tensors have the same shapes."""
     groups: list[list[Mapping[str, Any]]] = []
     for part in parts:
         if groups and groups[-1][0]["tensors"] == part["tensors"]:
@@ -70,7 +74,7 @@ def _alike(parts: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     return groups
 
 
-def _ends(left: str, right: str, columns: int) -> str:
+def _justified(left: str, right: str, columns: int) -> str:
     return f"{left}{right:>{max(len(right) + 2, columns - len(left))}}"
 
 
@@ -80,7 +84,7 @@ def draw_curve(
     width: int,
     signs: Mapping[str, str],
 ) -> list[str]:
-    """The losses over the steps, the best held-out one marked; nothing of fewer than two
+    """The losses over the steps, with the best held-out loss marked; no lines for fewer than two
     evaluations."""
     if len(history) < 2:
         return []
@@ -122,10 +126,10 @@ def draw_curve(
     return lines + textwrap.wrap("   ".join(legend), max(width, 20))
 
 
-def draw_marks(
+def draw_baselines(
     losses: Sequence[tuple[str, float]], width: int, signs: Mapping[str, str]
 ) -> list[str]:
-    """Losses in nats, by name, each as a bar: the shorter, the better."""
+    """Losses in nats per character by name, each with a bar: the shorter, the better."""
     names = max(len(name) for name, _ in losses)
     lines = [f"{'':{names}}  {'nats':>7}  {'bits/char':>9}"]
     room = min(width - len(lines[0]) - 2, BAR_COLUMNS)

@@ -1,29 +1,27 @@
-"""How far a text is read, shown to whoever waits for it."""
+"""The progress bar of reading a long text."""
 
 import contextlib
-import os
-import sys
 import time
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from tqdm import tqdm
 
+from charrnn_cli.environment import environment
 from charrnn_cli.text.reader import TextStream
 
-AFTER = 1.0  # seconds of reading: what takes less is not waited for
+DELAY = 1.0  # seconds of reading before the bar appears
 
 
 class ReadingBar:
     """A bar on stderr while a long text is read, if that is a terminal; never if `quiet`.
 
-    As a context it takes itself away at the end.
+    Used as a context, it removes itself at the end.
     """
 
     def __init__(self, quiet: bool) -> None:
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        self.wanted = terminal and not quiet and os.environ.get("TERM") != "dumb"
-        self.begun: float | None = None
+        self.enabled = not quiet and environment().stderr.redraws
+        self.started: float | None = None
         self.bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> "ReadingBar":
@@ -33,19 +31,19 @@ class ReadingBar:
         self.close()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar is not None:
-            with _unseen():
+            with _ignoring_a_lost_terminal():
                 self.bar.close()
 
     def move(self, stream: TextStream) -> None:
-        """Show how far the reading is, if it has gone on for long."""
-        if not self.wanted:
+        """Show how far the reading is, once it has lasted `DELAY`."""
+        if not self.enabled:
             return
         now = time.monotonic()
-        self.begun = self.begun or now
-        with _unseen():
-            if self.bar is None and now - self.begun >= AFTER:
+        self.started = self.started or now
+        with _ignoring_a_lost_terminal():
+            if self.bar is None and now - self.started >= DELAY:
                 self.bar = tqdm(
                     desc="reading",
                     total=stream.size,
@@ -53,17 +51,17 @@ class ReadingBar:
                     unit="B",
                     unit_scale=True,
                     dynamic_ncols=True,
-                    file=sys.stderr,
+                    file=environment().stderr.file,
                     leave=False,
                 )
             if self.bar is not None:
                 self.bar.update(stream.bytes_read - self.bar.n)
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Take the bar away while something else is written to stdout."""
-        return tqdm.external_write_mode(file=sys.stdout)
+    def hidden(self) -> AbstractContextManager[None]:
+        """Remove the bar while something else is written to stdout."""
+        return tqdm.external_write_mode(file=environment().stdout.file)
 
 
-def _unseen() -> contextlib.suppress:
-    """What cannot be shown, the terminal being gone, must not end the work."""
+def _ignoring_a_lost_terminal() -> contextlib.suppress:
+    """A bar that cannot be drawn, since the terminal is closed, must not end the work."""
     return contextlib.suppress(OSError, ValueError)

@@ -1,31 +1,31 @@
-"""All that meets a terminal: streams, safe text, tables."""
+"""What is written to stdout and stderr: messages, generated text, JSON, tables."""
 
 import contextlib
 import errno
 import io
 import json
-import shutil
-import sys
 import textwrap
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import WriteError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-FLUSH_EVERY = 0.05  # seconds: text appears as it is made, and is not slowed down by it
+FLUSH_EVERY = 0.05  # seconds between flushes: text appears at once, at little cost
 
 
 def say(message: str) -> None:
     """One line on stderr, made safe for a terminal; lost if stderr is closed or broken."""
+    stderr = environment().stderr.file
     with contextlib.suppress(OSError, ValueError):
-        if sys.stderr is not None:  # print would take stdout for it
-            print(visible(message), file=sys.stderr, flush=True)
+        if stderr is not None:  # print would write to stdout instead
+            print(visible(message), file=stderr, flush=True)
 
 
 def say_error(error: Exception) -> None:
@@ -34,21 +34,22 @@ def say_error(error: Exception) -> None:
 
 
 def to_terminal(line: str) -> str:
-    """A line of words for stderr: broken between words where that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    """A message for stderr, broken between words if that is a terminal."""
+    stderr = environment().stderr
+    if not stderr.is_terminal:
         return line
-    width = max(20, shutil.get_terminal_size().columns - 1)
+    width = max(20, stderr.columns() - 1)
     return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
 
 
 def visible(text: str) -> str:
-    r"""Text that cannot command a terminal: control, bidirectional and unpaired characters become
-    escapes such as `\x1b`; line ends and tabs stay."""
+    r"""Text that a terminal does not take for commands: control characters, bidirectional controls
+    and surrogates become escapes such as `\x1b`; newlines and tabs stay."""
     return "".join(c if c in "\n\t" or _harmless(c) else _escape(c) for c in text)
 
 
 def _harmless(character: str) -> bool:
-    if character in "\u200c\u200d":  # joiners: Persian and family emoji are spelt with them
+    if character in "\u200c\u200d":  # joiners, which Persian and some emoji are written with
         return True
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
@@ -58,25 +59,28 @@ def _escape(character: str) -> str:
 
 
 class TextOut:
-    """Generated text, used as a context: exact UTF-8 into a pipe or file, escaped on a terminal
-    unless `escape` is off.
+    """Writes generated text to stdout, or to the file `output`; used as a context.
 
-    Writes to stdout, or to the file `output`. Raises WriteError if that cannot be written.
+    A pipe or file gets exact UTF-8. A terminal gets escapes for what it could take for commands,
+    unless `escape` is off. In another `encoding` characters that it lacks are escaped. Raises
+    WriteError if the text cannot be written.
     """
 
     def __init__(self, output: Path | None, escape: bool = True, encoding: str = "utf-8") -> None:
         self.output = output
-        # as the locale wants it only where all but exact bytes will do
         self.encoding = encoding
-        self.lacking = "surrogateescape" if encoding == "utf-8" else "backslashreplace"
+        self.encode_errors = "surrogateescape" if encoding == "utf-8" else "backslashreplace"
+        stdout = environment().stdout
         try:
-            if output is None and sys.stdout is None:
+            if output is not None:
+                self.stream: BinaryIO = output.open("wb")
+            elif stdout.file is not None:
+                self.stream = stdout.file.buffer  # bytes: the locale's encoding plays no part
+            else:
                 raise OSError(errno.EBADF, "it is closed")
-            # bytes, whatever encoding the locale asks for
-            self.stream: BinaryIO = sys.stdout.buffer if output is None else output.open("wb")
         except OSError as error:
-            raise self._cannot_write(error) from None
-        self.terminal = output is None and sys.stdout.isatty()
+            raise self._write_error(error) from None
+        self.terminal = output is None and stdout.is_terminal
         self.escape = escape and self.terminal
         self.flush_due = 0.0
         self.at_line_start = True
@@ -87,7 +91,7 @@ class TextOut:
             self.at_line_start = text[-1] == "\n"
             self._try(
                 self.stream.write,
-                (visible(text) if self.escape else text).encode(self.encoding, self.lacking),
+                (visible(text) if self.escape else text).encode(self.encoding, self.encode_errors),
             )
             if time.monotonic() >= self.flush_due:
                 self._try(self.stream.flush)
@@ -100,7 +104,7 @@ class TextOut:
         if kind is not None and issubclass(kind, BrokenPipeError):
             return
         if self.terminal and not self.at_line_start:
-            self._try(self.stream.write, b"\n")  # the prompt needs a line of its own
+            self._try(self.stream.write, b"\n")  # so that the prompt starts on a new line
         self._try(self.stream.flush)
         if self.output is not None:
             self._try(self.stream.close)
@@ -111,12 +115,13 @@ class TextOut:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise self._cannot_write(error) from None
+            raise self._write_error(error) from None
 
-    def _cannot_write(self, error: OSError) -> WriteError:
-        room = "Make room, or w" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "W"
+    def _write_error(self, error: OSError) -> WriteError:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Make room, or write elsewhere." if full else "Write elsewhere."
         name = "stdout" if self.output is None else str(self.output)
-        return WriteError(f"{name}: cannot be written ({error.strerror}). {room}rite elsewhere.")
+        return WriteError(f"{name}: cannot be written ({error.strerror}). {remedy}")
 
 
 def print_json(value: Any) -> None:
@@ -125,8 +130,8 @@ def print_json(value: Any) -> None:
 
 
 def print_out(text: str) -> None:
-    """Lines of our own on stdout. Raises WriteError."""
-    with own_lines() as out:
+    """A text and a newline on stdout. Raises WriteError."""
+    with open_stdout() as out:
         out.write(text + "\n")
 
 
@@ -141,8 +146,8 @@ def print_table(rows: list[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(Text(name), Text(visible(value)))
-    terminal = sys.stdout is not None and sys.stdout.isatty()
     shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
+    terminal = environment().stdout.is_terminal
     Console(file=shown, force_terminal=terminal, width=text_width(1000)).print(table)
     print_out("\n".join(line.rstrip() for line in shown.getvalue().splitlines()))
 
@@ -155,12 +160,12 @@ def print_drawing(title: str, lines: "Iterable[str]") -> None:
 
 
 def print_columns(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], dispensable: Sequence[str] = ()
+    headings: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()
 ) -> None:
     """A table with a line of headings on stdout; figures are flush right.
 
-    Where it is too wide for the terminal, columns are left out, those named first in `dispensable`
-    first; then the first column is cut.
+    Where it is too wide for the terminal, the columns named in `optional` are left out, in that
+    order; then the first column is cut.
     """
     from rich.cells import cell_len, set_cell_size
     from rich.text import Text
@@ -172,7 +177,7 @@ def print_columns(
     def widths() -> dict[str, int]:
         return {name: max(map(cell_len, column)) for name, column in columns.items()}
 
-    leave_out = list(dispensable)
+    leave_out = list(optional)
     while leave_out and sum(widths().values()) + 2 * (len(columns) - 1) > room:
         del columns[leave_out.pop(0)]
     sizes = widths()
@@ -190,31 +195,19 @@ def print_columns(
     print_lines(lines)
 
 
-def can_show(characters: str, stream: TextIO | None) -> bool:
-    """Whether the encoding of a stream has all these characters."""
-    try:
-        characters.encode((stream.encoding if stream is not None else None) or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def shows_colour() -> bool:
-    """Whether stdout is a terminal that shows colours, and nobody asked for none (NO_COLOR)."""
-    from rich.console import Console
-
-    console = Console(file=sys.stdout)
-    return console.color_system is not None and not console.no_color
+    """Whether stdout is a terminal that shows colours, and NO_COLOR is not set."""
+    return environment().stdout.colours is not None
 
 
 def text_width(otherwise: int = 100) -> int:
-    """The columns that a text on stdout may take: the terminal's, or COLUMNS where it is set."""
-    return shutil.get_terminal_size((otherwise, 24)).columns
+    """The columns that a text on stdout may take: COLUMNS, or the terminal's, or `otherwise`."""
+    return environment().stdout.columns(otherwise)
 
 
 def print_lines(lines: "Iterable[Text]") -> None:
     """Lines of rich text on stdout, as they come, each as wide as it is. Raises WriteError."""
-    with own_lines() as out:
+    with open_stdout() as out:
         for line in rendered(lines):
             out.write(line)
 
@@ -224,7 +217,7 @@ def rendered(lines: "Iterable[Text]") -> Iterator[str]:
     from rich.console import Console
 
     shown = io.StringIO()  # not stdout: rich ends the process at a closed pipe
-    colours: Any = Console(file=sys.stdout).color_system if shows_colour() else None
+    colours: Any = environment().stdout.colours
     console = Console(file=shown, force_terminal=colours is not None, color_system=colours)
     for line in lines:
         console.print(line, end="\n", markup=False, highlight=False, soft_wrap=True)
@@ -233,7 +226,7 @@ def rendered(lines: "Iterable[Text]") -> Iterator[str]:
         shown.truncate()
 
 
-def own_lines() -> TextOut:
-    """Stdout for lines of our own, styled perhaps; what its encoding lacks is escaped."""
-    encoding = sys.stdout.encoding if sys.stdout is not None else "ascii"
-    return TextOut(None, escape=False, encoding=encoding)
+def open_stdout() -> TextOut:
+    """Stdout for text that is safe for a terminal already, and may be styled; characters that its
+    encoding lacks are escaped."""
+    return TextOut(None, escape=False, encoding=environment().stdout.encoding)

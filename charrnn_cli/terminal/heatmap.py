@@ -1,4 +1,4 @@
-"""A text coloured by a value per character: as lines for a terminal, or as rows for a picture."""
+"""A text coloured by one value per character: as lines for a terminal, or rows for an image."""
 
 import itertools
 import math
@@ -14,35 +14,35 @@ from charrnn_cli.terminal.console import visible
 
 TAB = 8  # columns from one tab stop to the next
 DOTTED_CIRCLE = "\u25cc"
-NARROWEST = 3  # columns: a wide character and the end of its line
+MIN_COLUMNS = 3  # the fewest columns of a row: a wide character and the end of its line
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become colours, and marks where there is no colour.
+    """How values become colours, or symbols where colours cannot be shown.
 
     Level `i` holds the values from `edges[i - 1]` up to but not including `edges[i]`. `colours` has
-    the hex colour of each level's background, None for the one that stays plain; `marks` has its
-    character, a space for the plain one.
+    the hex colour of each level's background, None for the one level without; `symbols` has its
+    character, a space for the level without colour.
     """
 
     unit: str
     edges: tuple[float, ...]
     colours: tuple[str | None, ...]
-    marks: str
+    symbols: str
 
     def __post_init__(self) -> None:
-        assert len(self.colours) == len(self.marks) == len(self.edges) + 1
+        assert len(self.colours) == len(self.symbols) == len(self.edges) + 1
 
     def level(self, value: float) -> int:
-        """The level of a value; of NaN, which means that there is none, the plain one."""
+        """The level of a value; NaN, which means no value, has the level without colour."""
         return self.colours.index(None) if math.isnan(value) else bisect_right(self.edges, value)
 
     def style(self, level: int) -> str:
-        """The rich style of a level: with its background the ink that is legible on it, so that
-        the terminal's own colours do not matter."""
+        """The rich style of a level. It sets the text's colour too, so that the text is legible
+        whatever the terminal's own colours are."""
         colour = self.colours[level]
-        return "" if colour is None else f"{ink(colour)} on {colour}"
+        return "" if colour is None else f"{text_colour(colour)} on {colour}"
 
     def names(self) -> list[str]:
         """Each level in words, such as `under 2`, `2 to 4`, `from 4`."""
@@ -50,40 +50,40 @@ class Scale:
         return [f"under {self.edges[0]:g}", *between, f"from {self.edges[-1]:g}"]
 
     def legend(self, colour: bool) -> Text:
-        """One line that explains the colours, or the marks."""
+        """One line that explains the colours, or the symbols."""
         line = Text(f"{self.unit}: ")
         for level, name in enumerate(self.names()):
             if colour:
                 line.append(f" {name} ", self.style(level))
-            elif self.marks[level] != " ":
-                line.append(f"  {self.marks[level]} = {name}")
+            elif self.symbols[level] != " ":
+                line.append(f"  {self.symbols[level]} = {name}")
         return line
 
 
-SURPRISE = Scale(
+SURPRISAL = Scale(
     "bits",
     edges=(2, 4, 6, 8, 12),
     colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a", "#7a0177"),
-    marks=" 2468#",
+    symbols=" 2468#",
 )
-"""Bits per character: what is expected stays plain, the rest goes from yellow to purple.
+"""Surprisal in bits per character: below 2 bits no colour, then from yellow to purple.
 
-The colours of this scale and the next stay apart on a terminal that has only 16 of them.
+The colours of this scale and of the next remain distinct on a terminal with 16 colours.
 """
 
 ACTIVATION = Scale(
     "sd from mean",
     edges=(-1.2, -0.4, 0.4, 1.2),
     colours=("#2444b0", "#7ac4f0", None, "#ff9a80", "#b2182b"),
-    marks="=- +#",
+    symbols="=- +#",
 )
-"""A hidden unit's activation, in standard deviations from its mean: of a unit that moves evenly
-through its range about as much of each. Blue is below, red above."""
+"""A hidden unit's activation, in standard deviations from its mean: blue below, red above. A unit
+whose activations are spread evenly has about as many in each level."""
 
 
-def ink(background: str) -> str:
-    """Black or white, whichever has more contrast with a background such as `#ffeda0` (the relative
-    luminance of WCAG 2)."""
+def text_colour(background: str) -> str:
+    """Black or white, whichever has more contrast with a background such as `#ffeda0`, by the
+    relative luminance of WCAG 2 (2008)."""
     channels = [int(background[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -91,7 +91,7 @@ def ink(background: str) -> str:
 
 
 class Cell(NamedTuple):
-    """What stands in one place of a row: a character with its combining marks, or a blank."""
+    """One cell of a row: a character with its combining marks, or blanks."""
 
     text: str
     width: int  # columns
@@ -101,8 +101,8 @@ class Cell(NamedTuple):
 def heat_lines(
     text: str, values: Sequence[float], scale: Scale, *, width: int, colour: bool
 ) -> Iterator[Text]:
-    """The text in lines of at most `width` columns, with `values` (one per character of `text`)
-    as colours, or without `colour` as marks in a line below each that has any."""
+    """The text in lines of at most `width` columns, coloured by `values`, one per character of
+    `text`. Without `colour` a line of symbols follows each line that has any."""
     for row in rows(text, values, width):
         levels = [scale.level(cell.value) for cell in row]
         line = Text(no_wrap=True, overflow="ignore", end="")
@@ -114,23 +114,23 @@ def heat_lines(
             yield line
             continue
         yield line.append("".join(cell.text for cell in row).rstrip())
-        marks = "".join(
-            scale.marks[level].ljust(cell.width) for level, cell in zip(levels, row, strict=True)
+        symbols = "".join(
+            scale.symbols[level].ljust(cell.width) for level, cell in zip(levels, row, strict=True)
         )
-        if marks.strip():
-            yield Text(marks.rstrip(), no_wrap=True, overflow="ignore", end="")
+        if symbols.strip():
+            yield Text(symbols.rstrip(), no_wrap=True, overflow="ignore", end="")
 
 
 def rows(text: str, values: Sequence[float], width: int) -> Iterator[list[Cell]]:
-    r"""The text in rows of at most `width` columns, at least `NARROWEST`; `values` has one number
-    per character, NaN where there is none.
+    r"""The text in rows of at most `width` columns, or `MIN_COLUMNS` if that is more; `values` has
+    one number per character, NaN for none.
 
-    A row ends where the text's line does, with a blank cell that holds the newline's value, or
-    where it is full. Characters that combine share a cell, which has the value furthest from 0;
-    control characters are escapes such as `\x1b`; tabs are blanks up to the next stop.
+    A row ends where it is full, or with the text's line: then its last cell is a blank with the
+    newline's value. Combining characters share a cell, whose value is the one furthest from 0.
+    Control characters become escapes such as `\x1b`, tabs blanks up to the next tab stop.
     """
     assert len(text) == len(values)
-    room = max(NARROWEST, width) - 1  # the newline's cell always fits
+    room = max(MIN_COLUMNS, width) - 1  # the newline's cell always fits
     row: list[Cell] = []
     column = 0
     for cell in _cells(text, values):
@@ -151,7 +151,7 @@ def rows(text: str, values: Sequence[float], width: int) -> Iterator[list[Cell]]
 
 
 def _cells(text: str, values: Sequence[float]) -> Iterator[Cell]:
-    """What is shown of a text, cell by cell; a newline or tab is a cell of that text."""
+    """A text cell by cell; a newline or tab is a cell with that character."""
     at = 0
     for plain, run in itertools.groupby(text, key=_is_plain):
         part = "".join(run)

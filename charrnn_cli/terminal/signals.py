@@ -1,4 +1,4 @@
-"""Stopping a training from outside, without losing any of it."""
+"""Signals: how they stop a training without losing any of it, and how they end the process."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import ExitCode, Stopped
 
 CODES = {
@@ -25,9 +26,9 @@ class StopOnSignal:
     def __init__(self) -> None:
         self.code: ExitCode | None = None
         self.finish_step = False
-        self.silent = False  # nothing is said of a signal then
-        self._before: dict[int, Any] = {}
-        self._complain = sys.unraisablehook
+        self.silent = False  # no message on stderr when a signal comes
+        self._previous_handlers: dict[int, Any] = {}
+        self._previous_hook = sys.unraisablehook
 
     def __call__(self) -> bool:
         """Whether a signal has come."""
@@ -37,41 +38,45 @@ class StopOnSignal:
         for name in CODES:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
-        self._complain, sys.unraisablehook = sys.unraisablehook, self._overlooked
+                self._previous_handlers[number] = signal.signal(number, self._receive)
+        self._previous_hook, sys.unraisablehook = sys.unraisablehook, self._end_if_dropped
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
-        self._before.clear()
-        sys.unraisablehook = self._complain
+        self._previous_handlers.clear()
+        sys.unraisablehook = self._previous_hook
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.code = CODES[signal.Signals(number).name]
-        for again in self._before:  # the system's own answer waits for nothing, Python's would
-            signal.signal(again, signal.SIG_DFL)
+        # A second signal ends the process. That is left to the system: a handler in Python would
+        # run only after the current computation.
+        for other in self._previous_handlers:
+            signal.signal(other, signal.SIG_DFL)
         if not self.finish_step:
             raise Stopped(self.code)
-        if sys.stderr is not None and not self.silent:  # else 2 may be some other file by now
-            with contextlib.suppress(OSError):  # the terminal may be what has gone
-                # not print: its buffer may be in use at this very moment
+        # with stderr closed, descriptor 2 may belong to another file
+        if environment().stderr.file is not None and not self.silent:
+            with contextlib.suppress(OSError):  # the signal may mean that the terminal is closed
+                # not print: the signal may have interrupted a write into its buffer
                 os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
 
-    def _overlooked(self, unraisable: "sys.UnraisableHookArgs") -> None:
-        """Python drops a second signal that came together with the first, and complains."""
+    def _end_if_dropped(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        """End the process if Python reports that it dropped a second signal, one that came at the
+        same time as the first."""
         words = str(unraisable.exc_value).split()
         if words[:1] == ["Signal"] and " ".join(words[2:]) == "ignored due to race condition":
-            os.kill(os.getpid(), int(words[1]))  # ends the process: its answer is the system's now
-        self._complain(unraisable)
+            os.kill(os.getpid(), int(words[1]))  # the system's own handler ends the process
+        self._previous_hook(unraisable)
 
 
 @contextlib.contextmanager
-def dying_silently() -> Iterator[None]:
-    """While used as a context, Ctrl-C ends the process as SIGTERM does: for imports, which an
-    exception would break anywhere, with a traceback."""
+def default_interrupt() -> Iterator[None]:
+    """While used as a context, Ctrl-C ends the process as SIGTERM does, without a traceback. For
+    imports, which KeyboardInterrupt could leave half done."""
     before = signal.getsignal(signal.SIGINT)
-    if before != signal.default_int_handler:  # ignored, say, or not Python's to change
+    if before != signal.default_int_handler:  # ignored, or handled outside Python
         yield
         return
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -82,14 +87,16 @@ def dying_silently() -> Iterator[None]:
 
 
 def end_by_signal(code: object) -> None:
-    """End the process by the signal that an exit code stands for: a shell then ends the loop around
-    it, too. Returns if the code stands for none."""
+    """End the process by the signal that an exit code stands for, so that a shell also ends a loop
+    around it. Returns if the code stands for no signal."""
     name = next((name for name, ours in CODES.items() if ours == code), None)
     if name is None or os.name != "posix":
         return
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
+    current = environment()
+    for file in (current.stdout.file, current.stderr.file):
+        with contextlib.suppress(OSError, ValueError):
+            if file is not None:
+                file.flush()
     number = getattr(signal, name)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

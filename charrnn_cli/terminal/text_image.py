@@ -1,4 +1,4 @@
-"""A text coloured by a value per character, as a picture: a page of monospaced text."""
+"""A text coloured by one value per character, as an image: a page of monospaced text."""
 
 import functools
 import io
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn_cli.checkpoints.atomic_write import write_file
 from charrnn_cli.errors import UsageError
-from charrnn_cli.terminal.heatmap import Cell, Scale, ink
+from charrnn_cli.terminal.heatmap import Cell, Scale, text_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
 
 FORMATS = ("png", "svg", "pdf")
-MOST_ROWS = 60  # in one picture: a page that is still legible as a whole
-WIDTH = 100  # columns of a page, and the fewest that leave room for its legend
-NARROWEST = 60
-DPI = 150
+MOST_ROWS = 60  # rows of text on one page, at most: more would be too small to read
+WIDTH = 100  # columns to which a text is broken for a page
+MIN_COLUMNS = 60  # the fewest columns of a page: its legend needs them
+DPI = 150  # pixels per inch of a PNG
 FONT_SIZE = 9.0  # points
-FONT = "DejaVu Sans Mono"  # comes with matplotlib
-ADVANCE = 0.60205  # of that font, in its sizes
-LINE_HEIGHT = 1.45
-MISSING = "\u25a1"
-# tried in this order for what that font lacks, as far as they are installed
+FONT = "DejaVu Sans Mono"  # a font that comes with matplotlib
+ADVANCE = 0.60205  # width of a character of that font, as a share of the font size
+LINE_HEIGHT = 1.45  # distance between two lines, as a share of the font size
+MISSING = "\u25a1"  # the sign for a character that no font has
+# Fonts for characters that FONT lacks, tried in this order if installed.
 OTHER_FONTS = (
     "DejaVu Sans",
     "Noto Sans Mono CJK JP", "Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei",
@@ -38,14 +38,14 @@ OTHER_FONTS = (
 
 
 class Row(NamedTuple):
-    """One row of a page: what stands in the margin before it, and its cells."""
+    """One row of a page: the label in the margin before it, and its cells."""
 
     label: str
     cells: list[Cell]
 
 
 def check_picture(path: Path) -> None:
-    """Raise UsageError if a picture cannot be drawn into a file of that name."""
+    """Raise UsageError if no image can be drawn into a file of that name."""
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise UsageError(
             f"--plot {path}: must end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}."
@@ -67,7 +67,7 @@ def draw_page(path: Path, rows: Iterable[Row], scale: Scale, title: str) -> None
     check_picture(path)
     import matplotlib
 
-    # unhinted, so that the columns of a long row stay where the grid has them
+    # without hinting, which would shift the columns of a long row off the grid
     with matplotlib.rc_context({"text.hinting": "no_hinting", "svg.fonttype": "path"}):
         save_figure(page(rows, scale, title), path)
 
@@ -86,7 +86,7 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
     source = iter(rows)
     shown = list(itertools.islice(source, MOST_ROWS))
     cut = next(source, None) is not None
-    columns = max([NARROWEST, *(sum(cell.width for cell in row.cells) for row in shown)])
+    columns = max([MIN_COLUMNS, *(sum(cell.width for cell in row.cells) for row in shown)])
     margin = max([2, *(len(row.label) + 2 for row in shown)])
     sizes = _Sizes(margin, columns, max(1, len(shown)))
     figure = Figure(figsize=(sizes.width, sizes.height))
@@ -118,7 +118,7 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
 
 
 class _Sizes:
-    """A page's measures in inches, so that a column is exactly as wide as a character."""
+    """A page's sizes in inches, chosen so that a column is exactly as wide as a character."""
 
     def __init__(self, margin: int, columns: int, rows: int) -> None:
         column, row = FONT_SIZE * ADVANCE / 72, FONT_SIZE * LINE_HEIGHT / 72
@@ -134,7 +134,7 @@ class _Sizes:
 
 
 def _draw_colours(axes: "Axes", rows: Sequence[Row], scale: Scale, columns: int) -> None:
-    """The cells' backgrounds, as one mesh of levels; the plain level is left out."""
+    """Draw the cells' backgrounds as one mesh of levels; the level without colour is left out."""
     import numpy as np
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
@@ -151,22 +151,22 @@ def _draw_colours(axes: "Axes", rows: Sequence[Row], scale: Scale, columns: int)
         np.ma.masked_less(levels, 0),
         cmap=ListedColormap([colour or "#ffffff" for colour in scale.colours]),
         norm=BoundaryNorm(np.arange(count + 1) - 0.5, count),
-        rasterized=True,  # else viewers show seams between the cells
+        rasterized=True,  # as vectors, viewers show seams between the cells
     )
 
 
 def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> int:
-    """One row's characters; how many had to be replaced.
+    """Draw one row's characters. Returns how many were replaced, as no font has them.
 
-    Those that fill one column each are drawn as one string per colour of ink, which is fast; the
-    others one by one, in the middle of their columns.
+    Characters of one column are drawn as one string per text colour, which is fast; the others one
+    by one, centred in their columns.
     """
     strings: dict[str, str] = {}
     baseline = y + 0.74
     x = missing = 0
     draw = functools.partial(axes.text, fontsize=FONT_SIZE, parse_math=False)
     for cell in cells:
-        colour = ink(scale.colours[scale.level(cell.value)] or "#ffffff")
+        colour = text_colour(scale.colours[scale.level(cell.value)] or "#ffffff")
         if _fills_one_column(cell):
             strings[colour] = strings.get(colour, "").ljust(x) + cell.text
         elif not cell.text.isspace():
@@ -186,7 +186,7 @@ def _fills_one_column(cell: Cell) -> bool:
     return (
         cell.width == len(cell.text) == 1
         and _has_glyphs(FONT, cell.text)
-        # a string with one of these would be drawn from right to left
+        # a string with one of these classes would be drawn from right to left
         and unicodedata.bidirectional(cell.text) not in ("R", "AL", "AN")
     )
 
@@ -219,12 +219,12 @@ def _draw_legend(axes: "Axes", scale: Scale, notes: str) -> None:
 
 
 def drawable(text: str) -> str:
-    """The text with what the font of titles lacks replaced."""
+    """The text with characters that the titles' font lacks replaced by `MISSING`."""
     return "".join(c if _has_glyphs("DejaVu Sans", c) else MISSING for c in text)
 
 
 def _font_for(text: str) -> str | None:
-    """The first font here that can draw a cell's characters, None if none can."""
+    """The first font that can draw a cell's characters, None if none can."""
     fonts = (FONT, *OTHER_FONTS)
     return next((font for font in fonts if _has_glyphs(font, text)), None)
 
@@ -232,7 +232,7 @@ def _font_for(text: str) -> str | None:
 @functools.cache
 def _has_glyphs(font: str, text: str) -> bool:
     face = _face(font)
-    # joiners and variation selectors need none of their own
+    # joiners and variation selectors need no glyph
     needed = (c for c in text if unicodedata.category(c) != "Cf" and not _is_selector(c))
     return face is not None and all(face.get_char_index(ord(c)) for c in needed)
 

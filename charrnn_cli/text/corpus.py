@@ -66,12 +66,15 @@ class Corpus:
         """How many whole windows each batch row holds."""
         return steps_per_epoch(len(self.ids), config.batch_size, config.seq_length)
 
-    def batches(self, config: TrainConfig, epoch: int, rows: slice) -> "Windows":
-        """The windows of an epoch, whose batch rows are contiguous stretches of the text.
+    def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
+        """The windows of an epoch: of contiguous stretches of the text, a batch row each, or with
+        `config.shuffle` in random order.
 
         What does not fill whole windows is left out at a place drawn anew each epoch, so that every
         character is read and the windows' edges differ. Depends on nothing but the arguments.
         """
+        if config.shuffle:
+            return self._shuffled(config, epoch, rows)
         length = self.steps_per_epoch(config) * config.seq_length
         used = config.batch_size * length
         rng = np.random.default_rng((config.random_seed, epoch))
@@ -81,6 +84,17 @@ class Corpus:
             for start in (offset, offset + 1)
         )
         return Windows(inputs, targets, config.seq_length, len(inputs) / config.batch_size)
+
+    def _shuffled(self, config: TrainConfig, epoch: int, rows: slice) -> "ShuffledWindows":
+        steps, length = self.steps_per_epoch(config), config.seq_length
+        needed, last = steps * config.batch_size, len(self.ids) - 1 - length
+        rng = np.random.default_rng((config.random_seed, epoch))
+        starts = np.arange(rng.integers(length), last + 1, length)  # edges differ by epoch
+        starts = rng.permutation(starts)[:needed]
+        more = rng.integers(last + 1, size=needed - len(starts))  # what the shift left no room for
+        grid = np.concatenate([starts, more]).reshape(steps, config.batch_size)
+        share = len(range(*rows.indices(config.batch_size))) / config.batch_size
+        return ShuffledWindows(self.ids, grid[:, rows], length, share)
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole
@@ -233,6 +247,31 @@ def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, i
 def steps_per_epoch(characters: int, batch_size: int, seq_length: int) -> int:
     """How many whole windows each row of a batch holds."""
     return (characters - 1) // (batch_size * seq_length)
+
+
+class ShuffledWindows(Sequence[Batch]):
+    """An epoch's windows of `seq_length` characters, each of which begins at one of `starts`
+    (steps, B)."""
+
+    def __init__(
+        self, ids: Ids, starts: npt.NDArray[np.int64], seq_length: int, share: float
+    ) -> None:
+        self.ids, self.starts, self.share = ids, starts, share
+        self.steps = np.arange(seq_length)[:, None]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        """Window `index` of each row: copies (T, B)."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        places = self.starts[index] + self.steps
+        return Batch(self.ids[places], self.ids[places + 1], share=self.share)
 
 
 class Windows(Sequence[Batch]):

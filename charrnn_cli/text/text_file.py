@@ -4,10 +4,10 @@ import contextlib
 import os
 import shlex
 import stat
-import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from charrnn_cli.environment import environment
 from charrnn_cli.errors import TextError
 
 _MAGIC = {
@@ -46,7 +46,9 @@ def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
     with _named(source):
         size = _size(source)
         if source == "-":
-            yield sys.stdin.buffer, None
+            stdin = environment().stdin
+            assert stdin is not None  # `_size` has seen it open
+            yield stdin.buffer, None
             return
         with open(source, "rb") as file:
             yield file, size
@@ -55,7 +57,7 @@ def open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
 def _size(source: str) -> int | None:
     """The size of a file; None for what only passes by. Raises TextError for what is neither."""
     if source == "-":
-        if sys.stdin is None:
+        if environment().stdin is None:
             raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
         return None
     status = os.stat(source)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.config import SAVE_EVERY
+from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.training.trainer import Trainer
 

@@ -13,13 +13,14 @@ import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, create_run, find_checkpoint, find_run
-from charrnn_cli.config import TrainConfig, check
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
+from charrnn_cli.settings import check
 from charrnn_cli.text.corpus import MAX_MEASURED, Corpus, Watch, read_corpus
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of

@@ -1,17 +1,15 @@
 """Shows a training's events on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
-import os
-import shutil
-import sys
 import time
 from collections.abc import Sequence
 
 from rich.cells import set_cell_size
 from tqdm import tqdm
 
+from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.console import can_show, say, visible
+from charrnn_cli.terminal.console import say, visible
 from charrnn_cli.training.events import Evaluated, Event, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
@@ -32,9 +30,7 @@ class TrainingDisplay:
 
     def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
         self.trainer, self.quiet = trainer, quiet
-        self.terminal = (
-            sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        )
+        self.terminal = environment().stderr.redraws
         self.preview = Preview(trainer) if preview and self.terminal else None
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
@@ -48,7 +44,7 @@ class TrainingDisplay:
         self.bar = tqdm(
             total=1.0,
             initial=self.first_share,
-            file=sys.stderr,
+            file=environment().stderr.file,
             leave=False,
             mininterval=0,
             delay=1e-9,  # no bar before the first step
@@ -135,11 +131,12 @@ class TrainingDisplay:
         if self.last is not None:
             self._draw(self.last)  # tqdm draws the bar again below the line
         self.bar.write(
-            fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "), file=sys.stderr
+            fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "),
+            file=environment().stderr.file,
         )
         text = self.preview.text() if self.preview else None
         if text is not None:
-            self.bar.write(one_line(text, _columns()), file=sys.stderr)
+            self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
 
 
 def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator: str) -> str:
@@ -152,19 +149,14 @@ def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator:
 
 def one_line(text: str, columns: int) -> str:
     """A text on one line of a terminal, with a sign for each line end."""
-    line_end = "↵" if can_show("↵", sys.stderr) else "\\n"
+    line_end = "↵" if environment().stderr.can_show("↵") else "\\n"
     shown = visible(text).replace("\n", line_end).replace("\t", " ")
     return set_cell_size("  > " + shown, columns - 1).rstrip()
 
 
 def _columns() -> int:
     """The columns of the terminal that stderr is, or COLUMNS where it is set."""
-    if os.environ.get("COLUMNS"):
-        return shutil.get_terminal_size().columns
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+    return environment().stderr.columns()
 
 
 def _ignore_output_errors() -> contextlib.suppress:

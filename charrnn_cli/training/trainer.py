@@ -14,12 +14,13 @@ from torch import Tensor
 from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
 from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SAVE_EVERY, TrainConfig
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.models.base import Array
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
+from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.distributed.group import ALONE, Group

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.errors import TextError
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, describe
 from charrnn_cli.units.probe import (
@@ -86,6 +86,11 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
     model that learned rare ones so. `watch` is told the share done.
     """
     checkpoint = load(file)
+    if not checkpoint.model.units:
+        raise UsageError(
+            f"--units: a model of kind {checkpoint.model.architecture} has no hidden units that "
+            "could be studied. Leave --units out."
+        )
     stream = TextStream(source)
     name = stream.name
     text, goes_on = _beginning(stream)

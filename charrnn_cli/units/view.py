@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NoReturn
 from rich.text import Text
 from tqdm import tqdm
 
+from charrnn_cli.environment import environment
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
@@ -60,10 +60,10 @@ def _bar() -> "tqdm[NoReturn]":
         total=1.0,
         bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
         dynamic_ncols=True,
-        file=sys.stderr,
+        file=environment().stderr.file,
         leave=False,
         delay=1,
-        disable=sys.stderr is None or not sys.stderr.isatty(),
+        disable=not environment().stderr.is_terminal,
     )
 
 

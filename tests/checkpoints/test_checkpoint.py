@@ -17,7 +17,7 @@ from factories import (
 )
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes, training_shapes
-from charrnn_cli.config import CELLS
+from charrnn_cli.models.recurrent.config import CELLS
 
 
 @pytest.mark.parametrize("model", CELLS)
@@ -104,15 +104,15 @@ def test_without_training_state_there_are_weights_alone(tmp_path, model):
     path = save_checkpoint(tmp_path / "best.safetensors", make_checkpoint(model))
     checkpoint = load(path)
     assert checkpoint.training == {}
-    assert set(checkpoint.weights) == set(checkpoint.model.tensor_shapes())
+    assert set(checkpoint.weights) == set(checkpoint.model.parameter_shapes())
 
 
 @pytest.mark.parametrize(("model", "states"), [("gru", 2), ("lstm", 4), ("rnn", 2)])
 def test_training_state_holds_the_moments_and_every_layers_hidden_state(model, states):
     checkpoint = make_checkpoint(model, hidden_size=4, num_layers=2)
     shapes = training_shapes(checkpoint)
-    for name, shape in checkpoint.model.tensor_shapes().items():
-        hidden = name in checkpoint.model.hidden_matrices()
+    for name, shape in checkpoint.model.parameter_shapes().items():
+        hidden = name in checkpoint.model.matrices()
         for moment in ("momentum",) if hidden else ("exp_avg", "exp_avg_sq"):
             assert shapes.pop(f"optimizer.{moment}.{name}") == shape
     lanes = checkpoint.train.batch_size

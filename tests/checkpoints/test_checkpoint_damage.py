@@ -53,7 +53,7 @@ def loads_whole_or_is_refused(path: Path, data: bytes) -> None:
         checkpoint = load(path)
     except CheckpointError:
         return
-    shapes = checkpoint.model.tensor_shapes()
+    shapes = checkpoint.model.parameter_shapes()
     assert {name: values.shape for name, values in checkpoint.weights.items()} == shapes
     assert all(np.isfinite(values).all() for values in checkpoint.weights.values())
     assert len(checkpoint.vocabulary) == checkpoint.model.vocabulary_size

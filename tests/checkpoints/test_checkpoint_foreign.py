@@ -20,8 +20,8 @@ from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
 from charrnn_cli.checkpoints.format import MAX_HEADER, MAX_PARTS
-from charrnn_cli.config import ModelConfig
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 TINY_BYTES = to_bytes(TINY)
 
@@ -95,8 +95,8 @@ def test_a_file_that_is_all_hole_is_refused_unread(tmp_path):
     header["model"] |= {"model": "lstm", "hidden_size": 8192, "num_layers": 16}
     small = with_header(header)
     path = tmp_path / "hole.safetensors"
-    config = ModelConfig(**header["model"])
-    size = sum(4 * math.prod(shape) for shape in config.tensor_shapes().values())
+    config = RecurrentConfig(**header["model"])
+    size = sum(4 * math.prod(shape) for shape in config.parameter_shapes().values())
     start = 8 + int.from_bytes(small[:8], "little")
     path.write_bytes(small[:start])
     os.truncate(path, start + size)  # takes no room on the disk

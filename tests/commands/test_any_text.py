@@ -34,7 +34,7 @@ def test_any_text_can_be_trained_on_saved_loaded_and_sampled_from(tmp_path_facto
     with open_training(ask_to_train(path, folder, **sizes)) as training:
         trainer = training.trainer
         list(trainer.steps(lambda: trainer.progress.step >= 2))
-        read = trainer.corpus.vocabulary
+        read = trainer.dataset.vocabulary
     assert load(trainer.run.last, training=True).vocabulary.characters == read.characters
     [sample] = texts(ask_to_write(folder, length=10))
     assert len(sample) == 10

@@ -17,7 +17,6 @@ from factories import (
 )
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models import autocast as module
 from charrnn_cli.models.autocast import (
@@ -25,10 +24,11 @@ from charrnn_cli.models.autocast import (
     FIXED_SCALE,
     PATIENCE,
     LossScale,
+    autocast,
     choose_precision,
-    products_in,
 )
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.training.optimizer import Optimizer
 
 torch.set_num_threads(1)
@@ -41,17 +41,17 @@ COMPUTED = [  # on a CPU
 ]
 
 
-def model_of(cell: str, hidden_size: int = 32) -> CharRNN:
+def model_of(cell: str, hidden_size: int = 32) -> RecurrentModel:
     torch.manual_seed(1)
-    return CharRNN(ModelConfig(cell, 11, hidden_size, 2, 0.0))
+    return RecurrentModel(RecurrentConfig(cell, 11, hidden_size, 2, 0.0))
 
 
 def gradients(cell: str, precision: str) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     """All gradients of a step in one vector, and the state after it."""
     model = model_of(cell)
     ids = torch.randint(11, (7, 4), generator=torch.Generator().manual_seed(2))
-    with products_in(precision, CPU):
-        logits, hidden = model(ids, model.initial_hidden(4))
+    with autocast(precision, CPU):
+        logits, hidden = model(ids, model.initial_state(4))
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten()).backward()
     return torch.cat([p.grad.flatten() for p in model.parameters()]), hidden
 
@@ -77,7 +77,7 @@ def test_an_update_gate_that_is_open_keeps_the_state_to_the_last_bit():
         model.layers[0].bias_ih[32:64] = 200.0
     state = torch.randn(4, 32, generator=torch.Generator().manual_seed(4))
     ids = torch.zeros(7, 4, dtype=torch.long)
-    with products_in("bfloat16", CPU):
+    with autocast("bfloat16", CPU):
         _, hidden = model(ids, (state, state))
     assert torch.equal(hidden[0], state)
 
@@ -120,7 +120,7 @@ def test_muon_makes_matrices_orthogonal_in_bfloat16_too():
 
 
 def test_what_the_user_names_is_taken():
-    assert choose_precision("float16", CPU, ModelConfig("gru", 9, 8, 1, 0.0)) == "float16"
+    assert choose_precision("float16", CPU, RecurrentConfig("gru", 9, 8, 1, 0.0)) == "float16"
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_large_models_take_bfloat16_where_the_cpu_has_it(
 ):
     capabilities = {"avx512_bf16": instructions}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert choose_precision("auto", CPU, ModelConfig("gru", 9, hidden_size, 1, 0.0)) == chosen
+    assert choose_precision("auto", CPU, RecurrentConfig("gru", 9, hidden_size, 1, 0.0)) == chosen
 
 
 def test_an_older_pytorch_that_cannot_tell_takes_float32(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert choose_precision("auto", CPU, ModelConfig("gru", 9, 256, 1, 0.0)) == "float32"
+    assert choose_precision("auto", CPU, RecurrentConfig("gru", 9, 256, 1, 0.0)) == "float32"
 
 
 def test_what_pytorch_lacks_is_refused(rain, tmp_path):
@@ -163,7 +163,7 @@ def test_a_checkpoint_from_before_the_setting_was_made_in_float32(tmp_path):
 
 
 def test_auto_is_float32_on_a_gpu():
-    large = ModelConfig("gru", 9, 1024, 1, 0.0)
+    large = RecurrentConfig("gru", 9, 1024, 1, 0.0)
     assert choose_precision("auto", torch.device("cuda"), large) == "float32"
 
 
@@ -173,7 +173,7 @@ def test_auto_is_float32_on_a_gpu():
 def test_bfloat16_has_a_scale_that_stays_where_its_layers_are_float16s():
     scale = LossScale("bfloat16", torch.device("cuda"))
     gradients = [torch.full((3,), 2 * FIXED_SCALE)]
-    assert not scale.overflowed(finite=False)
+    assert not scale.adjust(finite=False)
     scale.unscale_(gradients)
     assert gradients[0].tolist() == [2.0] * 3
     assert LossScale("bfloat16", CPU).value == 1
@@ -181,40 +181,40 @@ def test_bfloat16_has_a_scale_that_stays_where_its_layers_are_float16s():
 
 def test_an_overflow_halves_the_scale_and_leaves_the_update_out():
     scale = LossScale("float16")
-    assert scale.overflowed(finite=False)
+    assert scale.adjust(finite=False)
     assert scale.value == FIRST_SCALE / 2
 
 
 def test_updates_without_overflow_double_the_scale():
     scale = LossScale("float16")
-    assert not any(scale.overflowed(finite=True) for _ in range(PATIENCE))
+    assert not any(scale.adjust(finite=True) for _ in range(PATIENCE))
     assert scale.value == 2 * FIRST_SCALE
 
 
 def test_an_overflow_begins_the_count_anew():
     scale = LossScale("float16")
     for finite in [True] * (PATIENCE - 1) + [False] + [True] * (PATIENCE - 1):
-        scale.overflowed(finite)
+        scale.adjust(finite)
     assert scale.value == FIRST_SCALE / 2
 
 
 def test_at_a_scale_of_one_nothing_smaller_helps():
     scale = LossScale("float16")
     while scale.value > 1:
-        assert scale.overflowed(finite=False)
-    assert not scale.overflowed(finite=False)
+        assert scale.adjust(finite=False)
+    assert not scale.adjust(finite=False)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_other_precisions_need_no_scale(precision):
     scale = LossScale(precision)
-    assert (scale.value, scale.overflowed(finite=False)) == (1.0, False)
+    assert (scale.value, scale.adjust(finite=False)) == (1.0, False)
 
 
 def test_a_restored_scale_goes_on():
     scale, restored = LossScale("float16"), LossScale("float16")
     for finite in (False, True, True):
-        scale.overflowed(finite)
+        scale.adjust(finite)
     restored.restore(scale.state())
     assert (restored.value, restored.good) == (scale.value, scale.good) == (FIRST_SCALE / 2, 2)
 

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 from factories import ask_to_write, save_cycle, texts
 
-from charrnn_cli.errors import CharRNNError, CheckpointError, TextError, UsageError
+from charrnn_cli.errors import CheckpointError, RecurrentModelError, TextError, UsageError
 
 # the seed
 
@@ -188,7 +188,7 @@ def test_a_folder_without_checkpoints_is_refused(tmp_path):
 
 
 def test_a_device_that_is_not_there_is_refused(abc_runs):
-    with pytest.raises(CharRNNError, match="--device cuda:9"):
+    with pytest.raises(RecurrentModelError, match="--device cuda:9"):
         list(ask_to_write(abc_runs, device="cuda:9").pieces(keep=False))
 
 

@@ -10,8 +10,8 @@ from charrnn_cli.terminal.ascii_plots import (
     ASCII,
     CHARACTERS,
     UNICODE,
+    draw_baselines,
     draw_curve,
-    draw_marks,
     draw_model,
 )
 
@@ -55,17 +55,17 @@ def test_no_drawing_is_wider_than_the_terminal(width, signs):
     model = make_checkpoint("gru", num_layers=3).model
     lines = draw_model(model_parts(model), 0.25, width, signs)
     lines += draw_curve(FALLING, 30, width, signs)
-    lines += draw_marks([("uniform", 4.1), ("this model", 1.5)], width, signs)
+    lines += draw_baselines([("uniform", 4.1), ("this model", 1.5)], width, signs)
     assert max(map(len, lines)) <= width
 
 
 def test_ascii_signs_are_ascii_and_a_stream_is_asked_for_all_others():
     model = make_checkpoint().model
     drawn = draw_model(model_parts(model), 0.1, 60, ASCII) + draw_curve(FALLING, 30, 60, ASCII)
-    drawn += draw_marks([("a", 1.0), ("b", 0.3)], 60, ASCII)
+    drawn += draw_baselines([("a", 1.0), ("b", 0.3)], 60, ASCII)
     assert "".join(drawn).isascii()
     drawn = draw_model(model_parts(model), 0.1, 60, UNICODE) + draw_curve(FALLING, 30, 60, UNICODE)
-    drawn += draw_marks([("a", 1.0), ("b", 0.3)], 60, UNICODE)
+    drawn += draw_baselines([("a", 1.0), ("b", 0.3)], 60, UNICODE)
     assert {c for c in "".join(drawn) if not c.isascii()} <= set(CHARACTERS)
 
 
@@ -104,14 +104,14 @@ def test_any_losses_can_be_drawn(losses, width):
 
 
 def test_bars_are_as_long_as_the_losses():
-    lines = draw_marks([("uniform", 4.0), ("model", 1.0)], 80, ASCII)
+    lines = draw_baselines([("uniform", 4.0), ("model", 1.0)], 80, ASCII)
     assert lines[1:] == [
         "uniform    4.000      5.771  " + "#" * 40,
         "model      1.000      1.443  " + "#" * 10,
     ]
-    finer = draw_marks([("uniform", 4.0), ("model", 1.0125)], 80, UNICODE)
+    finer = draw_baselines([("uniform", 4.0), ("model", 1.0125)], 80, UNICODE)
     assert finer[2].endswith("  " + "█" * 10 + "▏")
 
 
 def test_where_there_is_no_room_for_bars_the_figures_stay():
-    assert draw_marks([("uniform", 4.0)], 30, ASCII)[1] == "uniform    4.000      5.771"
+    assert draw_baselines([("uniform", 4.0)], 30, ASCII)[1] == "uniform    4.000      5.771"

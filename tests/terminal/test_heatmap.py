@@ -11,15 +11,15 @@ from rich.color import Color, ColorSystem
 
 from charrnn_cli.terminal.heatmap import (
     ACTIVATION,
-    NARROWEST,
-    SURPRISE,
+    MIN_COLUMNS,
+    SURPRISAL,
     Scale,
     heat_lines,
-    ink,
     rows,
+    text_colour,
 )
 
-HOT = Scale("heat", edges=(1,), colours=(None, "#b3101a"), marks=" ^")
+HOT = Scale("heat", edges=(1,), colours=(None, "#b3101a"), symbols=" ^")
 
 
 def plain(text, hot="", width=80, colour=False):
@@ -36,7 +36,7 @@ def marked(text, hot, width=80):
 @given(st.text(max_size=60), st.integers(1, 30))
 def test_no_row_is_wider_than_asked(text, width):
     for row in rows(text, [0.0] * len(text), width):
-        assert sum(cell.width for cell in row) <= max(width, NARROWEST)
+        assert sum(cell.width for cell in row) <= max(width, MIN_COLUMNS)
 
 
 @fuzz
@@ -102,7 +102,7 @@ def test_control_characters_are_escapes():
 
 
 def test_a_value_that_is_not_there_is_plain():
-    [line] = heat_lines("a", [math.nan], SURPRISE, width=9, colour=False)
+    [line] = heat_lines("a", [math.nan], SURPRISAL, width=9, colour=False)
     assert line.plain == "a"
 
 
@@ -120,7 +120,7 @@ def test_brackets_are_never_markup():
 
 @pytest.mark.parametrize(("value", "mark"), [(0, " "), (1.99, " "), (2, "2"), (7, "6"), (99, "#")])
 def test_the_mark_of_surprise_is_the_bits_it_starts_from(value, mark):
-    assert SURPRISE.marks[SURPRISE.level(value)] == mark
+    assert SURPRISAL.symbols[SURPRISAL.level(value)] == mark
 
 
 def luminance(colour):
@@ -129,14 +129,14 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("scale", [SURPRISE, ACTIVATION])
+@pytest.mark.parametrize("scale", [SURPRISAL, ACTIVATION])
 def test_ink_is_legible_on_every_colour(scale):
     for colour in filter(None, scale.colours):
-        light, dark = sorted([luminance(colour), luminance(ink(colour))], reverse=True)
+        light, dark = sorted([luminance(colour), luminance(text_colour(colour))], reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # what WCAG 2 asks for
 
 
-@pytest.mark.parametrize("scale", [SURPRISE, ACTIVATION])
+@pytest.mark.parametrize("scale", [SURPRISAL, ACTIVATION])
 @pytest.mark.parametrize("system", [ColorSystem.STANDARD, ColorSystem.EIGHT_BIT])
 def test_colours_stay_apart_where_there_are_few(scale, system):
     colours = [Color.parse(colour).downgrade(system).number for colour in scale.colours if colour]
@@ -145,5 +145,5 @@ def test_colours_stay_apart_where_there_are_few(scale, system):
 
 @pytest.mark.parametrize("colour", [True, False])
 def test_the_legend_names_every_level_that_is_seen(colour):
-    shown = SURPRISE.legend(colour).plain
-    assert all(name in shown for name in SURPRISE.names()[0 if colour else 1 :])
+    shown = SURPRISAL.legend(colour).plain
+    assert all(name in shown for name in SURPRISAL.names()[0 if colour else 1 :])

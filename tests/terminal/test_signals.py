@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from charrnn_cli.errors import Stopped
-from charrnn_cli.terminal.signals import CODES, StopOnSignal, dying_silently
+from charrnn_cli.terminal.signals import CODES, StopOnSignal, default_interrupt
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -93,7 +93,7 @@ def test_a_signal_that_was_ignored_stays_ignored():
 
 
 def test_an_import_is_not_broken_by_ctrl_c_but_ended():
-    with dying_silently():
+    with default_interrupt():
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
@@ -101,7 +101,7 @@ def test_an_import_is_not_broken_by_ctrl_c_but_ended():
 def test_an_import_leaves_ctrl_c_ignored_where_it_was():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with dying_silently():
+        with default_interrupt():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

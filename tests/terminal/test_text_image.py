@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn_cli.errors import UsageError, WriteError
-from charrnn_cli.terminal.heatmap import SURPRISE, rows
+from charrnn_cli.terminal.heatmap import SURPRISAL, rows
 from charrnn_cli.terminal.text_image import MISSING, MOST_ROWS, Row, check_picture, draw_page, page
 
 BYTES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -16,7 +16,7 @@ BYTES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 def page_of(text, values=None, label="1", title="a title"):
     values = [0.0] * len(text) if values is None else values
     shown = [Row(label, cells) for cells in rows(text, values, 80)]
-    return page(shown, SURPRISE, title).axes[0]
+    return page(shown, SURPRISAL, title).axes[0]
 
 
 def strings(axes):
@@ -30,17 +30,17 @@ def levels(axes):
 @pytest.mark.parametrize("kind", list(BYTES))
 def test_a_picture_is_a_file_of_its_kind(tmp_path, kind):
     path = tmp_path / f"page.{kind}"
-    draw_page(path, [Row("1", next(rows("some text", [3.0] * 9, 80)))], SURPRISE, "title")
+    draw_page(path, [Row("1", next(rows("some text", [3.0] * 9, 80)))], SURPRISAL, "title")
     assert path.read_bytes().startswith(BYTES[kind])
 
 
 def test_a_png_is_not_blank(tmp_path):
     from matplotlib.image import imread
 
-    draw_page(tmp_path / "a.png", [Row("1", next(rows("ab", [9, 3], 80)))], SURPRISE, "title")
+    draw_page(tmp_path / "a.png", [Row("1", next(rows("ab", [9, 3], 80)))], SURPRISAL, "title")
     pixels = imread(tmp_path / "a.png")[..., :3].reshape(-1, 3)
     for level in (4, 1):  # 9 bits and 3
-        colour = [int(SURPRISE.colours[level][at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        colour = [int(SURPRISAL.colours[level][at : at + 2], 16) / 255 for at in (1, 3, 5)]
         assert (np.abs(pixels - colour).max(-1) < 0.02).sum() > 50
 
 
@@ -65,7 +65,7 @@ def test_the_margin_has_the_labels():
 def test_the_legend_names_every_level():
     legend = page_of("a").get_legend()
     assert legend.get_title().get_text() == "bits"
-    assert [text.get_text() for text in legend.get_texts()] == SURPRISE.names()
+    assert [text.get_text() for text in legend.get_texts()] == SURPRISAL.names()
 
 
 def test_dollars_and_brackets_are_drawn_as_they_are():
@@ -80,7 +80,7 @@ def test_what_no_font_has_is_a_box_and_counted(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = [Row("", next(rows(text, [0.0] * 3, 80)))]
-        draw_page(tmp_path / "a.png", drawn, SURPRISE, f"title {text}")
+        draw_page(tmp_path / "a.png", drawn, SURPRISAL, f"title {text}")
     axes = page_of(text)
     assert strings(axes).count(MISSING) == 2
     assert strings(axes)[-1] == f"{MISSING} stands for 2 characters that no font here has."
@@ -117,4 +117,4 @@ def test_a_missing_matplotlib_is_named_with_its_remedy(tmp_path, monkeypatch):
 
 def test_a_picture_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(WriteError, match=r"nowhere.*cannot be written \(No such file"):
-        draw_page(tmp_path / "nowhere" / "page.png", [], SURPRISE, "title")
+        draw_page(tmp_path / "nowhere" / "page.png", [], SURPRISAL, "title")

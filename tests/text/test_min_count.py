@@ -72,7 +72,7 @@ def folding(text, tmp_path, monkeypatch):
     text.write_text(whole, "utf-8")
     _, trainer = train(text, tmp_path / "checkpoints", name="x", min_count=3)
     monkeypatch.chdir(tmp_path)
-    return trainer, whole[-len(trainer.held_out_ids) :]
+    return trainer, whole[-len(trainer.held_out_part) :]
 
 
 @pytest.mark.parametrize("adapt", [[], ["--adapt"]])
@@ -83,7 +83,7 @@ def test_the_held_out_part_scores_its_held_out_loss(invoke, folding, adapt):
     loss = record["static"]["loss"] if adapt else record["loss"]
     assert loss == pytest.approx(load(trainer.run.best).val_loss, abs=1e-5)
     assert {"馬", "ü", "á"} < set(record["unknown_characters"])
-    assert record["unknown"] == sum(c not in trainer.corpus.vocabulary for c in held_out)
+    assert record["unknown"] == sum(c not in trainer.dataset.vocabulary for c in held_out)
     assert record["unknown_cost"] is None
     known = record["known_bits_per_char"] * (record["scored"] - record["unknown"])
     assert record["bits"] == pytest.approx(known + record["unknown_bits"])
@@ -169,7 +169,7 @@ def test_a_large_vocabulary_is_told_with_what_would_be_left(tmp_path):
         assert "1,011 distinct characters" in note
         assert "--min-count 10 would leave 11" in note
     with open_training(ask_to_train(path, tmp_path, min_count=10)) as training:
-        assert len(training.trainer.corpus.vocabulary) == 11
+        assert len(training.trainer.dataset.vocabulary) == 11
         assert not [note for note in training.notes if "would leave" in note]
 
 

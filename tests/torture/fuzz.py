@@ -75,7 +75,7 @@ def test_one_input(data: bytes) -> None:
     except CheckpointError:
         tried["refused"] += 1
     else:
-        shapes = checkpoint.model.tensor_shapes()
+        shapes = checkpoint.model.parameter_shapes()
         assert {name: values.shape for name, values in checkpoint.weights.items()} == shapes
         assert all(np.isfinite(values).all() for values in checkpoint.weights.values())
         assert len(checkpoint.vocabulary) == checkpoint.model.vocabulary_size

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from charrnn_cli.config import ModelConfig
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.training import evaluation
 from charrnn_cli.training.evaluation import LANES, WARM_UP, held_out_loss
 
@@ -17,10 +17,10 @@ torch.set_num_threads(1)
 VOCABULARY = 9
 
 
-def make_model(name: str = "gru", scale: float = 12.0, dropout: float = 0.0) -> CharRNN:
+def make_model(name: str = "gru", scale: float = 12.0, dropout: float = 0.0) -> RecurrentModel:
     """A random model with opinions: a scaled head makes what is in the state count."""
     torch.manual_seed(1)
-    model = CharRNN(ModelConfig(name, VOCABULARY, 12, 2, dropout))
+    model = RecurrentModel(RecurrentConfig(name, VOCABULARY, 12, 2, dropout))
     with torch.no_grad():
         model.head.weight.mul_(scale)
         for layer in model.layers:
@@ -33,10 +33,10 @@ def random_text(length: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def plain_loss(model: CharRNN, ids: np.ndarray) -> float:
+def plain_loss(model: RecurrentModel, ids: np.ndarray) -> float:
     """The loss of one pass from the first character to the last, all in one window."""
     row = torch.from_numpy(ids.astype(np.int64))
-    logits, _ = model(row[:-1, None], model.initial_hidden(1))
+    logits, _ = model(row[:-1, None], model.initial_state(1))
     return nn.functional.cross_entropy(logits[:, 0], row[1:]).item()
 
 
@@ -67,7 +67,7 @@ def test_a_model_of_zeros_is_as_surprised_as_by_dice():
 
 def test_a_text_of_two_characters_costs_what_its_second_does():
     model = make_model()
-    logits, _ = model(torch.tensor([[4]]), model.initial_hidden(1))
+    logits, _ = model(torch.tensor([[4]]), model.initial_state(1))
     expected = -logits[0, 0].log_softmax(-1)[7].item()
     assert held_out_loss(model, np.array([4, 7], np.uint8)) == pytest.approx(expected, abs=1e-6)
 

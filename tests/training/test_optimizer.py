@@ -4,8 +4,8 @@ import pytest
 import torch
 from factories import make_train_config
 
-from charrnn_cli.config import CELLS, ModelConfig
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.training.optimizer import EVERY, MOMENTUM, SIZE, Optimizer, orthogonalize
 
 torch.set_num_threads(1)
@@ -17,12 +17,12 @@ def random_blocks(count: int = 3, size: int = 24) -> torch.Tensor:
     return torch.randn(count, size, size, generator=torch.Generator().manual_seed(7))
 
 
-def make_model(name: str = "gru") -> CharRNN:
+def make_model(name: str = "gru") -> RecurrentModel:
     torch.manual_seed(3)
-    return CharRNN(ModelConfig(name, 7, 8, 2, 0.0))
+    return RecurrentModel(RecurrentConfig(name, 7, 8, 2, 0.0))
 
 
-def learn(model: CharRNN, optimizer: Optimizer, steps: range) -> None:
+def learn(model: RecurrentModel, optimizer: Optimizer, steps: range) -> None:
     """So many updates from gradients that depend on the step alone."""
     for step in steps:
         generator = torch.Generator().manual_seed(step)
@@ -63,7 +63,7 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
     optimizer = Optimizer(model, make_train_config(weight_decay=0.0))
     before = {key: p.detach().clone() for key, p in model.named_parameters()}
     learn(model, optimizer, range(1))
-    for key in model.config.hidden_matrices():
+    for key in model.config.matrices():
         parameter = model.get_parameter(key)
         change = (parameter.detach() - before[key]).view(-1, 8, 8)
         expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * SIZE * 8**0.5
@@ -77,7 +77,7 @@ def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step(RATE, 0)
-    for key in model.config.hidden_matrices():
+    for key in model.config.matrices():
         expected = before[key] * (1 - EVERY * 0.5 * 0.01)
         torch.testing.assert_close(model.get_parameter(key).detach(), expected)
 
@@ -114,7 +114,7 @@ def test_all_but_hidden_matrices_are_adamws():
         for parameter in theirs.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
         adamw.step()
-    hidden = set(ours.config.hidden_matrices())
+    hidden = set(ours.config.matrices())
     for (name, our), their in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         equal = torch.allclose(our, their, atol=1e-6)
         assert equal == (name not in hidden), name

@@ -6,8 +6,8 @@ import torch
 from factories import ask_to_train, train, words
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import SAVE_EVERY
 from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.training.setup import open_training
 
 # what is refused

@@ -20,7 +20,7 @@ def test_measuring_the_speed_leaves_the_model_as_it_was(rain, tmp_path):
     with open_training(ask_to_train(rain, tmp_path)) as training:
         trainer = training.trainer
         before = [parameter.detach().clone() for parameter in trainer.model.parameters()]
-        assert 0 < measure_speed(trainer.model, trainer.config, trainer.train_ids) < math.inf
+        assert 0 < measure_speed(trainer.model, trainer.config, trainer.train_part) < math.inf
         for parameter, was in zip(trainer.model.parameters(), before, strict=True):
             assert torch.equal(parameter, was)
             assert parameter.grad is None

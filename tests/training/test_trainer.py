@@ -9,9 +9,10 @@ import torch
 from factories import NOISE, ask_to_train, files, metrics_of, train
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import CELLS
 from charrnn_cli.errors import DivergedError
-from charrnn_cli.models.recurrent.model import CharRNN, load_weights
+from charrnn_cli.models.recurrent.config import CELLS
+from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.models.weights import load_weights
 from charrnn_cli.text.corpus import read_corpus
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Finished, Stepped
@@ -25,24 +26,24 @@ from charrnn_cli.training.trainer import Trainer
 @pytest.mark.parametrize("name", CELLS)
 def test_the_loss_falls_on_a_simple_text(name, rain, tmp_path):
     _, trainer = train(rain, tmp_path, model=name, epochs=6, num_layers=1, learning_rate=0.02)
-    guessing = math.log(len(trainer.corpus.vocabulary))
+    guessing = math.log(len(trainer.dataset.vocabulary))
     assert trainer.history[-1]["val_loss"] < 0.5 * guessing
     assert trainer.history[-1]["train_loss"] < 0.5 * guessing
 
 
 def test_the_first_loss_is_that_of_guessing(rain, tmp_path):
     events, trainer = train(rain, tmp_path, stop_at=1)
-    assert events[0].loss == pytest.approx(math.log(len(trainer.corpus.vocabulary)), abs=0.5)
+    assert events[0].loss == pytest.approx(math.log(len(trainer.dataset.vocabulary)), abs=0.5)
 
 
 @torch.no_grad()
 def is_one_pass(trainer: Trainer, losses: list[float]) -> bool:
     """Whether these are the losses of windows in a row, read from a state of zeros, for a model
     that did not change. Where in the text they begin is drawn each epoch: all places are tried."""
-    ids = torch.from_numpy(trainer.train_ids.astype(np.int64))
+    ids = torch.from_numpy(trainer.train_part.astype(np.int64))
     parts = ids.unfold(0, len(losses) * trainer.config.seq_length + 1, 1).T  # (T + 1, places)
     model = trainer.model.eval()
-    logits, _ = model(parts[:-1], model.initial_hidden(parts.shape[1]))
+    logits, _ = model(parts[:-1], model.initial_state(parts.shape[1]))
     each = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), parts[1:].flatten(), reduction="none"
     )
@@ -200,7 +201,7 @@ def test_best_has_the_lowest_held_out_loss(tmp_path):
 def test_best_holds_the_weights_whose_loss_it_states(rain, tmp_path):
     _, trainer = train(rain, tmp_path, dropout=0.3)
     best = load(trainer.run.best)
-    model = CharRNN(best.model)
+    model = RecurrentModel(best.model)
     load_weights(model, best.weights)
     _, held_out = read_corpus(str(rain)).split(best.train.val_fraction)
     assert held_out_loss(model, held_out) == pytest.approx(best.val_loss, abs=1e-6)

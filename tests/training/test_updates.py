@@ -15,9 +15,9 @@ import torch
 from factories import ask_to_train, make_train_config, train
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.errors import DivergedError
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.training import cuda_graph
 from charrnn_cli.training import updates as module
 from charrnn_cli.training.events import Evaluated, Stepped
@@ -35,7 +35,7 @@ VOCABULARY = 9
 
 def make_updates(cell: str = "gru", device: str = "cpu", **wishes) -> Updates:
     torch.manual_seed(1)
-    model = CharRNN(ModelConfig(cell, VOCABULARY, 8, 2, 0.3)).train().to(device)
+    model = RecurrentModel(RecurrentConfig(cell, VOCABULARY, 8, 2, 0.3)).train().to(device)
     config = make_train_config(batch_size=SHAPE[1], seq_length=SHAPE[0])
     return Updates(model, Optimizer(model, config), config, SHAPE[1], **wishes)
 
@@ -216,7 +216,7 @@ def test_measuring_the_speed_leaves_nothing_behind(rain, tmp_path):
         gc.collect()
         gc.disable()
         try:
-            measure_speed(trainer.model, trainer.config, trainer.train_ids)
+            measure_speed(trainer.model, trainer.config, trainer.train_part)
             left = [thing for thing in gc.get_objects() if type(thing) is Updates]
         finally:
             gc.enable()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
 from charrnn_cli.units.probe import (
     WARM_UP,
     compare,
@@ -180,7 +180,7 @@ def test_a_unit_that_stays_as_it_is_follows_nothing():
 def test_lanes_read_what_a_single_pass_reads(model):
     checkpoint = make_checkpoint(model, 6, 2, vocabulary=VERSE)
     config, ids = checkpoint.model, checkpoint.vocabulary.encode(VERSE[:3001])
-    engine = NumpyEngine(config, checkpoint.weights, None)
+    engine = RecurrentDecoder(config, checkpoint.weights, None)
     expected = np.empty((12, len(ids)), np.float32)
     for place, index in enumerate(ids.tolist()):
         engine.step(index)
@@ -197,11 +197,11 @@ def test_lanes_read_what_a_single_pass_reads(model):
 
 @pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
 def test_an_untrained_model_begins_as_a_training_does(model):
-    from charrnn_cli.models.recurrent.model import CharRNN
+    from charrnn_cli.models.recurrent.model import RecurrentModel
 
     config = make_checkpoint(model, 24, 2, vocabulary=VERSE).model
     ours = untrained_weights(config)
-    theirs = {name: p.detach().numpy() for name, p in CharRNN(config).named_parameters()}
+    theirs = {name: p.detach().numpy() for name, p in RecurrentModel(config).named_parameters()}
     assert ours.keys() == theirs.keys()
     for name, values in theirs.items():
         assert ours[name].shape == values.shape

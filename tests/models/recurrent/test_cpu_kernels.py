@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from charrnn_cli.config import CELLS
+from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.models.recurrent.cpu_kernels import STEPS, run_window
 
 torch.set_num_threads(1)

@@ -5,14 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from factories import make_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.config import CELLS, ModelConfig
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.recurrent.model import CharRNN, load_weights
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
+from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.models.torch_decoder import TorchEngine
+from charrnn_cli.models.weights import load_weights
 from charrnn_cli.text.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
@@ -22,32 +23,32 @@ LENGTH = 1000
 TOLERANCE = 1e-4
 
 
-def make_weights(config: ModelConfig) -> dict[str, np.ndarray]:
+def make_weights(config: RecurrentConfig) -> dict[str, np.ndarray]:
     """Random weights as PyTorch itself would begin with: none so large that rounding grows."""
     rng = np.random.default_rng(7)
     bound = config.hidden_size**-0.5
     return {
         name: rng.uniform(-bound, bound, shape).astype(np.float32)
-        for name, shape in config.tensor_shapes().items()
+        for name, shape in config.parameter_shapes().items()
     }
 
 
-def random_ids(config: ModelConfig, streams: int, length: int = LENGTH) -> np.ndarray:
+def random_ids(config: RecurrentConfig, streams: int, length: int = LENGTH) -> np.ndarray:
     return np.random.default_rng(8).integers(0, config.vocabulary_size, (length, streams))
 
 
 @torch.no_grad()
-def torch_logits(config: ModelConfig, weights: dict, ids: np.ndarray) -> np.ndarray:
+def torch_logits(config: RecurrentConfig, weights: dict, ids: np.ndarray) -> np.ndarray:
     """PyTorch's logits (T, B, V) for ids (T, B), all in one window."""
-    model = CharRNN(config).eval()
+    model = RecurrentModel(config).eval()
     load_weights(model, weights)
-    logits, _ = model(torch.from_numpy(ids), model.initial_hidden(ids.shape[1]))
+    logits, _ = model(torch.from_numpy(ids), model.initial_state(ids.shape[1]))
     return logits.numpy()
 
 
-def numpy_logits(config: ModelConfig, weights: dict, ids: np.ndarray) -> np.ndarray:
+def numpy_logits(config: RecurrentConfig, weights: dict, ids: np.ndarray) -> np.ndarray:
     """NumPy's logits (T, B, V) for ids (T, B), a step each."""
-    engine = NumpyEngine(config, weights, streams=ids.shape[1])
+    engine = RecurrentDecoder(config, weights, streams=ids.shape[1])
     return np.stack([engine.step(row).copy() for row in ids])
 
 
@@ -55,9 +56,9 @@ def numpy_logits(config: ModelConfig, weights: dict, ids: np.ndarray) -> np.ndar
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize(("hidden_size", "vocabulary_size"), [(1, 2), (1, 300), (13, 7), (48, 300)])
 def test_one_stream_has_pytorchs_logits(name, num_layers, hidden_size, vocabulary_size):
-    config = ModelConfig(name, vocabulary_size, hidden_size, num_layers, 0.5)
+    config = RecurrentConfig(name, vocabulary_size, hidden_size, num_layers, 0.5)
     weights, ids = make_weights(config), random_ids(config, streams=1)
-    engine = NumpyEngine(config, weights, streams=None)
+    engine = RecurrentDecoder(config, weights, streams=None)
     logits = np.stack([engine.step(index).copy() for index in ids[:, 0].tolist()])
     expected = torch_logits(config, weights, ids)[:, 0]
     assert logits.shape == (LENGTH, vocabulary_size)
@@ -72,7 +73,7 @@ def test_one_stream_has_pytorchs_logits(name, num_layers, hidden_size, vocabular
 def test_several_streams_have_pytorchs_logits(
     name, num_layers, hidden_size, vocabulary_size, streams
 ):
-    config = ModelConfig(name, vocabulary_size, hidden_size, num_layers, 0.0)
+    config = RecurrentConfig(name, vocabulary_size, hidden_size, num_layers, 0.0)
     weights, ids = make_weights(config), random_ids(config, streams)
     logits = numpy_logits(config, weights, ids)
     expected = torch_logits(config, weights, ids)
@@ -82,7 +83,7 @@ def test_several_streams_have_pytorchs_logits(
 
 @EVERY_MODEL
 def test_gates_that_are_wide_open_or_shut_agree_too(name):
-    config = ModelConfig(name, 7, 6, 2, 0.0)
+    config = RecurrentConfig(name, 7, 6, 2, 0.0)
     weights = {key: 20 * values for key, values in make_weights(config).items()}
     ids = random_ids(config, streams=3, length=1)
     np.testing.assert_allclose(
@@ -92,7 +93,7 @@ def test_gates_that_are_wide_open_or_shut_agree_too(name):
 
 @EVERY_MODEL
 def test_a_stream_does_not_depend_on_what_the_others_read(name):
-    config = ModelConfig(name, 9, 12, 2, 0.0)
+    config = RecurrentConfig(name, 9, 12, 2, 0.0)
     weights = make_weights(config)
     ids = random_ids(config, streams=3, length=100)
     others = ids.copy()
@@ -104,7 +105,7 @@ def test_a_stream_does_not_depend_on_what_the_others_read(name):
 
 @EVERY_MODEL
 def test_streams_that_read_the_same_give_the_same(name):
-    config = ModelConfig(name, 9, 12, 2, 0.0)
+    config = RecurrentConfig(name, 9, 12, 2, 0.0)
     ids = random_ids(config, streams=1, length=100).repeat(4, axis=1)
     logits = numpy_logits(config, make_weights(config), ids)
     np.testing.assert_allclose(logits, logits[:, :1].repeat(4, axis=1), rtol=0, atol=1e-6)
@@ -112,7 +113,7 @@ def test_streams_that_read_the_same_give_the_same(name):
 
 @EVERY_MODEL
 def test_an_engine_leaves_the_weights_as_they_were(name):
-    config = ModelConfig(name, 9, 12, 2, 0.0)
+    config = RecurrentConfig(name, 9, 12, 2, 0.0)
     weights = make_weights(config)
     before = {key: values.copy() for key, values in weights.items()}
     numpy_logits(config, weights, random_ids(config, streams=2, length=20))
@@ -122,15 +123,15 @@ def test_an_engine_leaves_the_weights_as_they_were(name):
 
 @EVERY_MODEL
 def test_engines_of_the_same_weights_share_no_state(name):
-    config = ModelConfig(name, 9, 12, 2, 0.0)
+    config = RecurrentConfig(name, 9, 12, 2, 0.0)
     weights = make_weights(config)
-    first = NumpyEngine(config, weights, streams=None)
+    first = RecurrentDecoder(config, weights, streams=None)
     expected = first.step(3).copy()
     first.step(4)
-    np.testing.assert_array_equal(NumpyEngine(config, weights, streams=None).step(3), expected)
+    np.testing.assert_array_equal(RecurrentDecoder(config, weights, streams=None).step(3), expected)
 
 
-def checkpoint_with(config: ModelConfig) -> Checkpoint:
+def checkpoint_with(config: RecurrentConfig) -> Checkpoint:
     vocabulary = Vocabulary(range(100, 100 + config.vocabulary_size))
     return dataclasses.replace(
         make_checkpoint(), model=config, vocabulary=vocabulary, weights=make_weights(config)
@@ -140,8 +141,8 @@ def checkpoint_with(config: ModelConfig) -> Checkpoint:
 @EVERY_MODEL
 @pytest.mark.parametrize("streams", [None, 1, 3])
 def test_the_torch_engine_steps_as_numpys_does(name, streams):
-    checkpoint = checkpoint_with(ModelConfig(name, 9, 12, 2, 0.5))
-    ours = NumpyEngine(checkpoint.model, checkpoint.weights, streams)
+    checkpoint = checkpoint_with(RecurrentConfig(name, 9, 12, 2, 0.5))
+    ours = RecurrentDecoder(checkpoint.model, checkpoint.weights, streams)
     theirs = TorchEngine(checkpoint, "cpu", streams)
     for row in random_ids(checkpoint.model, streams or 1, length=60):
         ids = int(row[0]) if streams is None else row
@@ -158,7 +159,7 @@ def test_the_torch_engine_refuses_a_device_that_is_not_there():
 
 def test_the_engine_reads_as_it_steps():
     checkpoint = make_checkpoint("gru")
-    read, stepped = (NumpyEngine(checkpoint.model, checkpoint.weights, 2) for _ in range(2))
+    read, stepped = (RecurrentDecoder(checkpoint.model, checkpoint.weights, 2) for _ in range(2))
     outputs = read.read([1, 2])
     stepped.step([1, 2])
     assert (outputs == stepped.layers[-1].state[0]).all()

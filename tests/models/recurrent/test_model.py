@@ -6,8 +6,9 @@ import torch
 from factories import make_checkpoint
 from torch import nn
 
-from charrnn_cli.config import CELLS, ModelConfig
-from charrnn_cli.models.recurrent.model import CharRNN, detach, load_known_weights, load_weights
+from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.models.weights import load_known_weights, load_weights
 from charrnn_cli.text.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
@@ -16,10 +17,10 @@ EVERY_MODEL = pytest.mark.parametrize("name", CELLS)
 PYTORCH = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
-def make_model(name: str, num_layers: int = 2, dropout: float = 0.0) -> CharRNN:
+def make_model(name: str, num_layers: int = 2, dropout: float = 0.0) -> RecurrentModel:
     """A model of 7 characters and 5 units a layer, all of whose parameters are random."""
     generator = torch.Generator().manual_seed(1)
-    model = CharRNN(ModelConfig(name, 7, 5, num_layers, dropout))
+    model = RecurrentModel(RecurrentConfig(name, 7, 5, num_layers, dropout))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0, 0.5, generator=generator)
@@ -30,15 +31,17 @@ def random_ids(length: int = 12, lanes: int = 3) -> torch.Tensor:
     return torch.randint(0, 7, (length, lanes), generator=torch.Generator().manual_seed(2))
 
 
-def random_hidden(model: CharRNN, lanes: int = 3) -> tuple[torch.Tensor, ...]:
+def random_hidden(model: RecurrentModel, lanes: int = 3) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(3)
-    return tuple(torch.randn(s.shape, generator=generator) for s in model.initial_hidden(lanes))
+    return tuple(torch.randn(s.shape, generator=generator) for s in model.initial_state(lanes))
 
 
-def as_pytorch_module(model: CharRNN) -> nn.Module:
+def as_pytorch_module(model: RecurrentModel) -> nn.Module:
     """PyTorch's own recurrent network with the model's weights, one-hot input to outputs."""
     config = model.config
-    theirs = PYTORCH[config.model](config.vocabulary_size, config.hidden_size, config.num_layers)
+    theirs = PYTORCH[config.architecture](
+        config.vocabulary_size, config.hidden_size, config.num_layers
+    )
     with torch.no_grad():
         for parameter in theirs.parameters():
             parameter.zero_()  # the second bias, where our cell has only one
@@ -53,7 +56,7 @@ def as_pytorch_module(model: CharRNN) -> nn.Module:
 def test_parameters_are_those_that_the_config_names(name, num_layers):
     model = make_model(name, num_layers)
     shapes = {key: tuple(parameter.shape) for key, parameter in model.named_parameters()}
-    assert shapes == model.config.tensor_shapes()
+    assert shapes == model.config.parameter_shapes()
 
 
 @EVERY_MODEL
@@ -63,14 +66,14 @@ def test_all_that_is_saved_of_a_model_is_its_parameters(name):
 
 
 def test_the_tutorials_own_setting_has_325181_parameters():
-    model = CharRNN(ModelConfig("rnn", 61, 512, 1, 0.5))
+    model = RecurrentModel(RecurrentConfig("rnn", 61, 512, 1, 0.5))
     assert sum(parameter.numel() for parameter in model.parameters()) == 325_181
 
 
 @EVERY_MODEL
 def test_logits_have_one_row_a_character_and_lane(name):
     model = make_model(name)
-    logits, hidden = model(random_ids(12, 3), model.initial_hidden(3))
+    logits, hidden = model(random_ids(12, 3), model.initial_state(3))
     assert logits.shape == (12, 3, 7)
     assert [state.shape for state in hidden] == [(3, 5)] * (4 if name == "lstm" else 2)
 
@@ -99,7 +102,7 @@ def test_logits_and_state_equal_those_of_pytorchs_own_module(name, num_layers):
 @EVERY_MODEL
 def test_gradients_reach_every_parameter(name):
     model = make_model(name)
-    logits, _ = model(random_ids(), model.initial_hidden(3))
+    logits, _ = model(random_ids(), model.initial_state(3))
     logits.square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
 
@@ -117,7 +120,7 @@ def test_two_windows_with_the_state_carried_equal_one_long_window(name):
 
 @EVERY_MODEL
 def test_the_state_before_any_character_is_zero(name):
-    assert not any(state.any() for state in make_model(name).initial_hidden(3))
+    assert not any(state.any() for state in make_model(name).initial_state(3))
 
 
 @EVERY_MODEL
@@ -126,15 +129,15 @@ def test_lanes_do_not_mix(name):
     ids = random_ids(12, 3)
     changed = ids.clone()
     changed[:, 0] = (changed[:, 0] + 1) % 7
-    before, _ = model(ids, model.initial_hidden(3))
-    after, _ = model(changed, model.initial_hidden(3))
+    before, _ = model(ids, model.initial_state(3))
+    after, _ = model(changed, model.initial_state(3))
     torch.testing.assert_close(before[:, 1:], after[:, 1:])
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_dropout_acts_while_training(num_layers):
     model = make_model("gru", num_layers, dropout=0.5).train()
-    ids, hidden = random_ids(), model.initial_hidden(3)
+    ids, hidden = random_ids(), model.initial_state(3)
     torch.manual_seed(0)
     assert not torch.equal(model(ids, hidden)[0], model(ids, hidden)[0])
 
@@ -153,20 +156,20 @@ def test_dropout_is_off_outside_training():
 
 @EVERY_MODEL
 def test_recurrent_blocks_begin_orthogonal(name):
-    model = CharRNN(ModelConfig(name, 7, 8, 2, 0.0))
+    model = RecurrentModel(RecurrentConfig(name, 7, 8, 2, 0.0))
     for layer in model.layers:
         for block in layer.weight_hh.detach().split(8):
             torch.testing.assert_close(block @ block.T, torch.eye(8), atol=1e-5, rtol=0)
 
 
 def test_an_lstms_forget_gate_begins_open():
-    for layer in CharRNN(ModelConfig("lstm", 7, 4, 2, 0.0)).layers:
+    for layer in RecurrentModel(RecurrentConfig("lstm", 7, 4, 2, 0.0)).layers:
         assert layer.bias_ih.tolist() == [0.0] * 4 + [1.0] * 4 + [0.0] * 8
 
 
 @pytest.mark.parametrize("name", ["gru", "rnn"])
 def test_other_biases_begin_at_zero(name):
-    model = CharRNN(ModelConfig(name, 7, 4, 2, 0.0))
+    model = RecurrentModel(RecurrentConfig(name, 7, 4, 2, 0.0))
     assert not any(p.any() for key, p in model.named_parameters() if "bias" in key)
 
 
@@ -174,7 +177,7 @@ def test_weights_begin_the_same_for_the_same_seed():
     models = []
     for _ in range(2):
         torch.manual_seed(5)
-        models.append(CharRNN(ModelConfig("gru", 7, 5, 2, 0.0)))
+        models.append(RecurrentModel(RecurrentConfig("gru", 7, 5, 2, 0.0)))
     ours, theirs = (nn.utils.parameters_to_vector(m.parameters()) for m in models)
     assert torch.equal(ours, theirs)
 
@@ -182,7 +185,7 @@ def test_weights_begin_the_same_for_the_same_seed():
 @EVERY_MODEL
 def test_weights_put_in_are_those_that_come_out(name):
     checkpoint = make_checkpoint(name)
-    model = CharRNN(checkpoint.model)
+    model = RecurrentModel(checkpoint.model)
     load_weights(model, checkpoint.weights)
     for key, parameter in model.named_parameters():
         np.testing.assert_array_equal(parameter.detach().numpy(), checkpoint.weights[key])
@@ -192,7 +195,7 @@ def known_weights(name: str, ours: str, theirs: str):
     """A new model of `ours` started from one of `theirs`: before, after, the source, the counts."""
     source = make_checkpoint(name, vocabulary=theirs)
     vocabulary = Vocabulary.of(ours)
-    model = CharRNN(ModelConfig(name, len(vocabulary), 4, 2, 0.0))
+    model = RecurrentModel(RecurrentConfig(name, len(vocabulary), 4, 2, 0.0))
     before = {key: p.detach().numpy().copy() for key, p in model.named_parameters()}
     counts = load_known_weights(model, vocabulary, source)
     after = {key: p.detach().numpy() for key, p in model.named_parameters()}
@@ -241,7 +244,7 @@ def test_a_text_without_shared_characters_still_takes_the_hidden_layers():
 @EVERY_MODEL
 def test_a_detached_state_is_the_same_without_its_graph(name):
     model = make_model(name)
-    _, hidden = model(random_ids(), model.initial_hidden(3))
+    _, hidden = model(random_ids(), model.initial_state(3))
     cut = detach(hidden)
     assert all(state.requires_grad for state in hidden)
     assert not any(state.requires_grad for state in cut)

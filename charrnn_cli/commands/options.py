@@ -1,0 +1,96 @@
+"""The options of commands, made for Typer from rows of `settings.Setting`."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from charrnn_cli.errors import ExitCode
+from charrnn_cli.settings import Setting
+
+Values = dict[str, Any]
+"""Values of settings by their stored names; None where an option without a default is left out."""
+
+Command = Callable[..., ExitCode | None]
+
+CHECKPOINT = Setting(
+    name="checkpoint",
+    type=str,
+    argument=True,
+    help="A run's name or folder, or a checkpoint file [the newest run].",
+)
+
+
+def takes(*settings: Setting) -> Callable[[Command], Command]:
+    """Give a command the options and arguments that `settings` declare, in this order.
+
+    The command gets a dictionary of values for each group of settings, as the argument of the
+    group's name. Raises UsageError for a value that its setting does not allow.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def checked(**values: Any) -> ExitCode | None:
+            groups: dict[str, Values] = {setting.group: {} for setting in settings}
+            for setting in settings:
+                value = values[setting.name]
+                if setting.auto and value == "auto":
+                    value = None
+                if value is not None:
+                    setting.check(value)
+                groups[setting.group][setting.key] = value
+            return command(**groups)
+
+        signature = inspect.Signature([_parameter(setting) for setting in settings])
+        vars(checked)["__signature__"] = signature  # what Typer reads
+        return checked
+
+    return decorate
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    """A setting as a parameter of a function that Typer makes a command of."""
+    kind: Any = list[setting.type] if setting.several else setting.type  # type: ignore[name-defined]
+    if setting.default is None and not setting.required:
+        kind = kind | None
+    info = (
+        typer.Argument(help=setting.full_help, metavar=setting.metavar)
+        if setting.argument
+        else typer.Option(
+            setting.option,
+            *setting.flags,
+            help=setting.full_help,
+            metavar=setting.metavar,
+            show_default=not setting.default_words,
+        )
+    )
+    return inspect.Parameter(
+        setting.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if setting.required else setting.default,
+        annotation=Annotated[kind, info],
+    )
+
+
+def command_class(*settings: Setting) -> type[TyperCommand]:
+    """A command some of whose options may stand alone, without a value: --resume, for the newest
+    run. Their value is the empty text then."""
+    bare = {setting.option: setting.bare for setting in settings if setting.bare}
+
+    class OptionalValues(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            end = args.index("--") if "--" in args else len(args)  # what follows it is no option
+            given = []
+            for word, after in zip(args[:end], [*args[1:end], "-"], strict=False):
+                given.append(word)
+                is_number = after.isdecimal() or after == "all"
+                if (bare.get(word) == "text" and after.startswith("-")) or (
+                    bare.get(word) == "number" and not is_number
+                ):
+                    given.append("")
+            return super().parse_args(ctx, given + args[end:])
+
+    return OptionalValues

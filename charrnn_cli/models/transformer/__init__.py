@@ -1,0 +1,1 @@
+"""Decoder-only transformers: GPT-2 and Llama."""

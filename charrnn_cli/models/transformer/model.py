@@ -1,0 +1,157 @@
+"""The model: a table of characters, blocks of attention and feed-forward layers, logits."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from charrnn_cli.models.dropout import Dropout
+from charrnn_cli.models.module import Model
+from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
+from charrnn_cli.text.dataset import Batch
+
+INITIAL_STD = 0.02  # standard deviation of GPT-2's first weights
+
+
+class TransformerModel(Model):
+    """A decoder-only transformer. The residual stream is time-major, (T, B, H).
+
+    Weights begin as in GPT-2: normal with a standard deviation of 0.02, those that add to the
+    residual stream smaller by the root of their number, biases zero.
+    """
+
+    config: TransformerConfig
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        size = config.hidden_size
+        self.characters = nn.Embedding(config.vocabulary_size, size)
+        if config.kind.learned_positions:
+            self.positions = nn.Embedding(config.context, size)
+        self.dropout = Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.norm = _norm(config, size)
+        if not config.kind.tied:
+            self.head = nn.Linear(size, config.vocabulary_size, bias=False)
+        if not config.kind.learned_positions:
+            cosine, sine = rotation_tables(config)
+            self.cosine: Tensor
+            self.sine: Tensor
+            self.register_buffer("cosine", cosine, persistent=False)
+            self.register_buffer("sine", sine, persistent=False)
+        self._begin()
+
+    def _begin(self) -> None:
+        narrower = INITIAL_STD / math.sqrt(2 * self.config.num_layers)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                adds = name.endswith(("output.weight", "down.weight"))
+                nn.init.normal_(parameter, 0.0, narrower if adds else INITIAL_STD)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, batch: Batch, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (T, B, V) for the character after each of the inputs (T, B), T at most the
+        context; there is no state."""
+        steps = len(batch.inputs)
+        stream = self.characters(batch.inputs)  # (T, B, H)
+        rotation = None
+        if self.config.kind.learned_positions:
+            stream = stream + self.positions.weight[:steps, None]
+        else:
+            rotation = self.cosine[:steps], self.sine[:steps]
+        stream = self.dropout(stream)
+        for block in self.blocks:
+            stream = block(stream, rotation)
+        stream = self.norm(stream)
+        table = self.characters.weight if self.config.kind.tied else self.head.weight
+        return functional.linear(stream, table), {}  # (T, B, V)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward layer; each reads the normed stream and adds to it."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = _norm(config, config.hidden_size)
+        self.attention = Attention(config)
+        self.feed_forward_norm = _norm(config, config.hidden_size)
+        self.feed_forward = FeedForward(config)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, stream: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
+        """The residual stream (T, B, H) after this block."""
+        stream = stream + self.dropout(self.attention(self.attention_norm(stream), rotation))
+        after: Tensor = stream + self.dropout(self.feed_forward(self.feed_forward_norm(stream)))
+        return after
+
+
+class Attention(nn.Module):
+    """Causal self-attention in several heads."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        size, biases = config.hidden_size, config.kind.biases
+        self.heads, self.head_size = config.num_heads, config.head_size
+        self.qkv = nn.Linear(size, 3 * size, bias=biases)
+        if not config.kind.learned_positions:
+            self.query_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
+            self.key_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
+        self.output = nn.Linear(size, size, bias=biases)
+
+    def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
+        """What each character takes from those before it and itself, (T, B, H)."""
+        steps, rows, size = inputs.shape
+        shape = steps, rows, 3, self.heads, self.head_size
+        queries, keys, values = self.qkv(inputs).view(shape).permute(2, 1, 3, 0, 4)  # (B, N, T, D)
+        if rotation is not None:
+            queries = rotate(self.query_norm(queries), *rotation)
+            keys = rotate(self.key_norm(keys), *rotation)
+        taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+        joined = taken.permute(2, 0, 1, 3).reshape(steps, rows, size)  # (T, B, H)
+        attended: Tensor = self.output(joined)
+        return attended
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with GELU between them, or three in a SwiGLU."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        size, wide, biases = config.hidden_size, config.feed_forward_size, config.kind.biases
+        self.gated = config.kind.gated
+        if self.gated:
+            self.gate = nn.Linear(size, wide, bias=biases)
+        self.up = nn.Linear(size, wide, bias=biases)
+        self.down = nn.Linear(wide, size, bias=biases)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(T, B, H) for inputs (T, B, H)."""
+        if self.gated:
+            inner = functional.silu(self.gate(inputs)) * self.up(inputs)
+        else:
+            inner = functional.gelu(self.up(inputs), approximate="tanh")
+        outputs: Tensor = self.down(inner)
+        return outputs
+
+
+def rotation_tables(config: TransformerConfig) -> tuple[Tensor, Tensor]:
+    """Cosine and sine (C, D) of the angles by which each position turns a head's units."""
+    half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
+    angles = torch.outer(torch.arange(config.context, dtype=torch.float64), ROPE_BASE**-half)
+    angles = torch.cat([angles, angles], dim=1)
+    return angles.cos().float(), angles.sin().float()
+
+
+def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn each pair of units (i, i + D/2) of heads (B, N, T, D) by the angle of its position."""
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cosine + torch.cat([-second, first], dim=-1) * sine
+
+
+def _norm(config: TransformerConfig, size: int) -> Any:
+    if config.kind.biases:
+        return nn.LayerNorm(size, NORM_EPSILON)
+    return nn.RMSNorm(size, NORM_EPSILON)

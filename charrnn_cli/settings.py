@@ -1,0 +1,288 @@
+"""The settings: name, type, help, limits, default, option and stored name of each, declared once.
+
+`config.py` checks the values that it stores against this table. The commands make their options
+from it, and from rows of the same kind for the options that only one command has.
+"""
+
+import math
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from charrnn_cli.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting, as an option or argument of a command and as a value that is stored.
+
+    `name` with dashes is the option; `stored_as` is the name of the field that holds its value, if
+    that is another one. `group` names the argument of the command's function that receives it, or
+    is `derived` for a setting that has no option. `default_words` describes a default that a value
+    cannot show. `bare` lets an option stand alone on the command line, with the empty text as its
+    value: before any other option ("text") or before all that is not a number ("number").
+    """
+
+    name: str
+    type: type
+    help: str
+    group: str = "request"
+    stored_as: str = ""
+    default: Any = None
+    default_words: str = ""
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    choices: Collection[str] = ()
+    auto: bool = False  # the option also takes `auto`, which is stored as None: not given
+    flags: tuple[str, ...] = ()  # other spellings of the option
+    metavar: str | None = None
+    bare: Literal["", "text", "number"] = ""
+    argument: bool = False
+    required: bool = False
+    several: bool = False  # the option may be given more than once
+
+    @property
+    def key(self) -> str:
+        """The name under which the value is stored."""
+        return self.stored_as or self.name
+
+    @property
+    def option(self) -> str:
+        """The option as it is typed."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def limits(self) -> str:
+        """The limits in words, such as `at least 1 and at most 64`."""
+        words = [
+            f"{name} {limit:,.10g}"
+            for name, limit in (
+                ("above", self.above),
+                ("at least", self.at_least),
+                ("below", self.below),
+                ("at most", self.at_most),
+            )
+            if math.isfinite(limit)
+        ]
+        return " and ".join(words)
+
+    @property
+    def values(self) -> str:
+        """The choices in words, such as `auto, float32, bfloat16`."""
+        return ", ".join(("auto", *self.choices) if self.auto else self.choices)
+
+    @property
+    def full_help(self) -> str:
+        """The help text of the option: meaning, choices, limits, default."""
+        words = [f"{self.help.removesuffix('.')}: {self.values}." if self.choices else self.help]
+        if self.limits:
+            words.append(f"({self.limits})")
+        if self.default_words:
+            words.append(f"[{self.default_words}]")
+        return " ".join(words)
+
+    def allows(self, value: float) -> bool:
+        """Whether `value` lies within the limits; NaN and infinities never do."""
+        return (
+            abs(value) <= sys.float_info.max  # an integer can be too large for math.isfinite
+            and self.at_least <= value <= self.at_most
+            and self.above < value < self.below
+        )
+
+    def check(self, value: Any) -> None:
+        """Raise UsageError, naming the option, for a value outside the limits or choices."""
+        if self.choices:
+            if value not in self.choices:
+                raise UsageError(f"{self.option} {value}: must be one of {self.values}.")
+        elif self.type in (int, float) and not self.allows(value):
+            raise UsageError(f"{self.option} {value}: must be {self.limits or 'a finite number'}.")
+
+
+MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
+SAVE_EVERY = 120.0  # seconds between saves for --resume
+OPTIMIZERS = ("muon", "adamw")
+PRECISIONS = ("float32", "bfloat16", "float16")
+SCHEDULES = ("cosine", "linear")
+PLANNED = "chosen by the text's size and the time allowed"
+
+
+_ROWS = (
+    # the model
+    Setting(name="model", type=str, group="model", default_words="gru", help="Kind of network."),
+    Setting(
+        name="vocabulary_size", type=int, group="derived", at_least=2, at_most=MAX_VOCABULARY,
+        help="Distinct characters.",
+    ),
+    Setting(
+        name="hidden_size", type=int, group="model", at_least=1, at_most=8192,
+        default_words=PLANNED, help="Units in each layer.",
+    ),
+    Setting(
+        name="num_layers", type=int, group="model", at_least=1, at_most=16,
+        default_words=PLANNED, help="Layers, one above the other.",
+    ),
+    Setting(
+        name="num_heads", type=int, group="model", at_least=1, at_most=256, default_words=PLANNED,
+        help="Attention heads in each layer of a transformer.",
+    ),
+    Setting(
+        name="context", type=int, group="model", at_least=2, at_most=16_384,
+        default_words=PLANNED, help="Characters that a transformer looks back on.",
+    ),
+    Setting(
+        name="dropout", type=float, group="model", at_least=0, below=1, default_words=PLANNED,
+        help="Share of each layer's output dropped at random while training.",
+    ),
+    # training
+    Setting(
+        name="epochs", type=float, group="training", above=0, at_most=1_000_000,
+        default_words=PLANNED, help="Passes over the text, in total.",
+    ),
+    Setting(
+        name="minutes", type=float, group="training", above=0, at_most=1_000_000,
+        default_words="no limit", help="Time allowed, start-up included.",
+    ),
+    Setting(
+        name="batch_size", type=int, group="training", at_least=1, at_most=65_536,
+        default_words=PLANNED, help="Batch rows: parts of the text that are read side by side.",
+    ),
+    Setting(
+        name="seq_length", type=int, group="training", at_least=1, at_most=65_536,
+        default_words=PLANNED,
+        help="Characters of each batch row read per step, the truncated-BPTT window.",
+    ),
+    Setting(
+        name="learning_rate", type=float, group="training", above=0, at_most=10,
+        default_words=PLANNED, help="Highest learning rate of the schedule.",
+    ),
+    Setting(
+        name="optimizer", type=str, group="training", choices=OPTIMIZERS, default_words=PLANNED,
+        help="Optimizer.",
+    ),
+    Setting(
+        name="schedule", type=str, group="derived", choices=SCHEDULES,
+        help="Course of the learning rate after its warm-up.",
+    ),
+    Setting(
+        name="warmup", type=float, group="derived", at_least=0, at_most=1,
+        help="Share of the run in which the learning rate rises.",
+    ),
+    Setting(
+        name="weight_decay", type=float, group="training", at_least=0, at_most=10,
+        default_words=PLANNED,
+        help="Weights shrink at each step by this much times the learning rate.",
+    ),
+    Setting(
+        name="grad_clip", type=float, group="training", above=0, default_words="1",
+        help="Largest norm of the gradient; a larger one is scaled down.",
+    ),
+    Setting(
+        name="val_fraction", type=float, group="training", above=0, at_most=0.9,
+        default_words="0.1", help="Share of the text, at its end, held out to measure the loss.",
+    ),
+    Setting(
+        name="patience", type=int, group="training", at_least=1,
+        default_words="two fifths of them",
+        help="Stop after this many evaluations in a row without a new best held-out loss.",
+    ),
+    Setting(
+        name="eval_every", type=int, group="derived", at_least=1,
+        help="Steps between measurements of the held-out loss.",
+    ),
+    Setting(
+        name="min_count", type=int, group="training", at_least=1, default_words="1",
+        help="Characters that occur fewer times in the text are all read as one, U+FFFD.",
+    ),
+    Setting(
+        name="random_seed", type=int, group="training", at_least=0, at_most=2**32 - 1,
+        default_words="0", help="Seed of the random generator.",
+    ),
+    Setting(
+        name="save_every", type=float, at_least=0, default=SAVE_EVERY,
+        help="Maximum seconds between two saves for --resume: what a power cut can cost.",
+    ),
+    # the machine
+    Setting(
+        name="device", type=str, group="hardware", default="auto",
+        help="Device: auto, cpu, cuda, cuda:N or mps.",
+    ),
+    Setting(
+        name="precision", type=str, group="hardware", choices=PRECISIONS, auto=True,
+        default_words="auto: bfloat16 where the processor computes in it",
+        help="Number format of the matrix products.",
+    ),
+    Setting(
+        name="threads", type=int, group="hardware", at_least=1, at_most=1024,
+        default_words="all cores, or one if that is faster", help="CPU threads.",
+    ),
+    # sampling
+    Setting(
+        name="length", type=int, at_least=0, at_most=10**12, default=500,
+        help="Characters to write after the seed; 0: until stopped.",
+    ),
+    Setting(
+        name="temperature", type=float, group="sampling", at_least=0, at_most=1000, default=1.0,
+        help="Below 1: safer choices; above 1: bolder ones; 0: always the most likely character.",
+    ),
+    Setting(
+        name="top_k", type=int, group="sampling", at_least=1, default_words="all",
+        help="Draw only from the K most likely characters.",
+    ),
+    Setting(
+        name="top_p", type=float, group="sampling", above=0, at_most=1, default_words="1",
+        help="Draw only from the most likely characters that together reach probability P.",
+    ),
+    Setting(
+        name="min_p", type=float, group="sampling", at_least=0, at_most=1, default_words="0",
+        help="Draw only from characters at least P times as likely as the most likely one.",
+    ),
+    Setting(
+        name="num_samples", type=int, at_least=1, at_most=100_000, default=1,
+        help="Samples to write.",
+    ),
+    Setting(
+        name="unknown", type=str, choices=("refuse", "skip", "replace"), default="refuse",
+        help="What to do with unknown characters of the seed.",
+    ),
+    # where the runs are
+    Setting(
+        name="checkpoints", type=Path, default=Path("checkpoints"), help="Folder of the runs."
+    ),
+)  # fmt: skip
+
+SETTINGS: Mapping[str, Setting] = {row.key: row for row in _ROWS}
+"""Every setting that a configuration or more than one command has, by its stored name."""
+
+
+def settings_of(group: str, **choices: Collection[str]) -> tuple[Setting, ...]:
+    """The settings of a group, in the table's order.
+
+    `choices` are those that only higher rooms know: `model`, the kinds of model.
+    """
+    return tuple(_choosing(row, choices) for row in _ROWS if row.group == group)
+
+
+def check(name: str, value: float) -> None:
+    """Raise UsageError, naming the option, if `value` is outside the limits of setting `name`."""
+    SETTINGS[name].check(value)
+
+
+def check_all(values: Mapping[str, Any], **choices: Collection[str]) -> None:
+    """Raise UsageError for the first value that its setting does not allow.
+
+    Values that are None, and those of names that are no settings, pass. `choices` as in
+    `settings_of`.
+    """
+    for name, value in values.items():
+        if name in SETTINGS and value is not None:
+            _choosing(SETTINGS[name], choices).check(value)
+
+
+def _choosing(setting: Setting, choices: Mapping[str, Collection[str]]) -> Setting:
+    if setting.key not in choices:
+        return setting
+    return replace(setting, choices=choices[setting.key])

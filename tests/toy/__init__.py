@@ -1,0 +1,1 @@
+"""A model of some thirty lines, as docs/adding_a_model.md builds it."""

@@ -324,3 +324,14 @@ def test_a_plan_for_several_processes_has_a_batch_row_for_each():
         plan_for(900_000, 100_000, 65, {"epochs": 0.5}, None, processes) for processes in (1, 48)
     )
     assert alone.train.batch_size < 48 <= together.train.batch_size
+
+
+@pytest.mark.parametrize("architecture", ["gru", "llama"])
+def test_a_plan_has_the_schedule_and_the_order_of_windows_of_its_preset(architecture):
+    train = plan_of(10**6, model=architecture).train
+    preset = nearest_presets(10**6, architecture)[0]
+    assert (train.warmup, train.schedule, train.shuffle) == (
+        preset.warmup,
+        preset.schedule,
+        preset.shuffle,
+    )

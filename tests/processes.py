@@ -48,7 +48,7 @@ def _work(environment, task, folder, *arguments):
 
 
 def train_together(group, text, folder, stop_at, **wishes):
-    """Train to a step; tell the losses, the end, and a checksum of the weights."""
+    """Train to a step; return the losses, the end, and a checksum of the weights."""
     from charrnn_cli.training.events import Evaluated, Stepped
     from charrnn_cli.training.setup import open_training
 

@@ -1,4 +1,4 @@
-"""Writing files so that neither a crash nor a full disk costs what was there before."""
+"""Writing files so that neither a crash nor a full disk loses what was there before."""
 
 import contextlib
 import errno
@@ -8,15 +8,15 @@ from pathlib import Path
 
 from charrnn_cli.errors import WriteError
 
-# what a system says that cannot sync a folder, as some network ones
+# The errors of file systems that cannot sync a folder; some network file systems cannot.
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EBADF}
 
 
 def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoints") -> None:
-    """Replace a file so that at any moment, power cuts included, the old or the new one is whole.
+    """Replace a file so that the old or the new one is whole at any moment, even after a power cut.
 
-    Raises WriteError, the old file intact, if the target is no regular file or cannot be written;
-    `remedy` is what helps then, beside making room.
+    Raises WriteError, with the old file intact, if the target is not a regular file or cannot be
+    written; `remedy` is what the message advises beside making room.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -41,7 +41,7 @@ def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoi
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line at the end of a file, whole and on the disk, or not at all. Raises WriteError."""
+    """Add a line at the end of a file, complete and on disk, or not at all. Raises WriteError."""
     descriptor = open_regular(path, os.O_WRONLY | os.O_APPEND)
     try:
         size = os.fstat(descriptor).st_size
@@ -58,9 +58,9 @@ def append_line(path: Path, line: str) -> None:
 
 
 def open_regular(path: Path, flags: int) -> int:
-    """Open a file, which is made if need be, as a descriptor. Raises WriteError for what is no
-    regular file, or a link to one: what is written there would end up elsewhere."""
-    # a pipe that nobody reads would wait here for ever
+    """Open a file, which is created if it is missing, as a descriptor. Raises WriteError if it is
+    not a regular file, or if it is a link: its data would be written elsewhere."""
+    # O_NONBLOCK: opening a pipe that nobody reads would otherwise wait for ever
     flags |= os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if path.is_symlink():
@@ -81,12 +81,12 @@ def _not_regular(path: Path) -> WriteError:
 
 
 def _discard(path: Path) -> None:
-    with contextlib.suppress(OSError):  # where it could not be made, it cannot be removed either
+    with contextlib.suppress(OSError):  # if it could not be made, it cannot be removed either
         path.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the system can."""
+    """Make new names in a folder survive a power cut, if the file system can."""
     if os.name == "posix":
         try:
             descriptor = os.open(folder, os.O_RDONLY)

@@ -1,10 +1,11 @@
-"""Run folders: their names, finding them, locking them, and the record of a run's evaluations."""
+"""Run folders: naming, finding and locking them, finding a run's text, recording evaluations."""
 
 import contextlib
 import json
 import math
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any
 
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, sync_folder, write_file
 from charrnn_cli.checkpoints.checkpoint import MOST, Checkpoint, to_bytes
-from charrnn_cli.checkpoints.records import LARGEST
+from charrnn_cli.checkpoints.records import LARGEST, CorpusInfo
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock: there nothing guards against two trainings in one run
+except ImportError:  # Windows has no flock: nothing there prevents two trainings in one run
     fcntl = None  # type: ignore[assignment]
 
 HOW_TO_TRAIN = "Make one: charrnn train TEXT"
@@ -57,7 +58,7 @@ class Run:
     @property
     def newest(self) -> float:
         """When a checkpoint was last written here, in seconds; 0 if there is none."""
-        # os.path, as in what follows, says no to a name too long, where pathlib raises OSError
+        # os.path returns False for a name that is too long; pathlib raises OSError
         files = (path for path in (self.best, self.last) if os.path.isfile(path))
         return max(map(os.path.getmtime, files), default=0.0)
 
@@ -68,14 +69,14 @@ class Run:
 
     @property
     def in_training(self) -> bool:
-        """Whether a process on this machine trains it now; no one knows where there is no flock."""
+        """Whether a process on this machine trains it now; always False without flock."""
         if not fcntl:
             return False
         try:
             with open(self.folder / ".lock", "rb") as file:
                 holder = int(file.read(20))
-                # the lock is tried only if its holder lives, lest that hinder one that begins
-                with contextlib.suppress(PermissionError):  # alive, and someone else's
+                # Probing could block a run that is starting, so a dead holder's is not probed.
+                with contextlib.suppress(PermissionError):  # alive, and another user's
                     os.kill(holder, 0)
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -93,7 +94,7 @@ class Run:
         append_line(self.metrics, json.dumps(record))
 
     def drop_metrics_after(self, step: int) -> None:
-        """Forget evaluations past `step`, and a line that a crash left torn."""
+        """Remove evaluations after `step`, and an incomplete line that a crash left."""
         lines = (json.dumps(record) + "\n" for record in self.metrics_until(step))
         write_file(self.metrics, "".join(lines).encode())
 
@@ -103,7 +104,8 @@ class Run:
         return float(records[-1]["seconds"]) if records else 0.0
 
     def metrics_until(self, step: float = math.inf) -> list[dict[str, float]]:
-        """The evaluations up to a step, in their order; what is no record is passed over."""
+        """The evaluations up to a step, in their order; lines that are no record are skipped.
+        Raises WriteError if the file cannot be read."""
         try:
             text = self.metrics.read_text("utf-8", "replace") if self.metrics.is_file() else ""
         except OSError as error:
@@ -123,20 +125,20 @@ class Run:
         descriptor = open_regular(path, os.O_RDWR)
         try:
             self._take_lock(path, descriptor)
-            self._remove_litter()
-            yield  # the file stays: removing it would let two later ones hold different locks
+            self._remove_temporary_files()
+            yield  # the file stays: if it were removed, two later trainings could both hold a lock
         finally:
             os.close(descriptor)
 
-    def _remove_litter(self) -> None:
-        """Remove temporary files, left by a process that was killed, where that can be done."""
+    def _remove_temporary_files(self) -> None:
+        """Remove what a process that was killed left, as far as possible."""
         with contextlib.suppress(OSError):
             for stale in self.folder.glob(".*.tmp"):
-                if stale.is_file():  # else it is none of ours
+                if stale.is_file():  # a folder is not ours
                     stale.unlink()
 
     def _take_lock(self, path: Path, descriptor: int) -> None:
-        """Lock an open file and leave this process's number in it."""
+        """Lock an open file and write this process's number into it."""
         try:
             if fcntl:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -154,35 +156,35 @@ class Run:
     def remove_if_empty(self) -> None:
         """Remove the folder of a training that ended before its first checkpoint."""
         if not self.newest:
-            with contextlib.suppress(OSError):  # it may be gone, or hold what is not ours
+            with contextlib.suppress(OSError):  # it may be gone, or hold other files
                 self.launch.unlink(missing_ok=True)
                 (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
 
 
-class Onlooker(Run):
-    """A run as those processes see it that write nothing."""
+class ReadOnlyRun(Run):
+    """A run for the processes that leave the writing to the first: its changes do nothing."""
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
-        """The first process does."""
+        """Done by the first process."""
 
     def append_metrics(self, record: Mapping[str, float | None]) -> None:
-        """The first process does."""
+        """Done by the first process."""
 
     def drop_metrics_after(self, step: int) -> None:
-        """The first process does."""
+        """Done by the first process."""
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """The first process holds the run."""
+        """Done by the first process."""
         yield
 
     def remove_if_empty(self) -> None:
-        """The first process does."""
+        """Done by the first process."""
 
 
 def _is_evaluation(record: Any) -> bool:
-    """Whether a line of the metrics has a step, a time, and nothing but numbers of some size."""
+    """Whether a line of the metrics has a step, a time, and nothing but numbers within limits."""
     return (
         type(record["step"]) is int
         and 0 <= record["step"] <= MOST
@@ -194,7 +196,7 @@ def _is_evaluation(record: Any) -> bool:
 def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
     """Make a new run folder, named after the text unless `name` is given.
 
-    A text's own name, if taken, gets a number. Raises UsageError for a bad or taken `name`,
+    If the text's name is taken, a number is added. Raises UsageError for a bad or taken `name`,
     WriteError if the folder cannot be made.
     """
     if name is not None and (name != Path(name).name or name in ("", "..") or name[0] in ".-"):
@@ -210,14 +212,13 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
             except FileExistsError:
                 if name is None:
                     continue
-                other = (
-                    f"or go on with that run: --resume {name}"
+                exists = f"--name {name}: {run.folder} exists."
+                remedy = (
+                    f"Choose another name, or go on with that run: --resume {name}"
                     if run.newest
-                    else "or remove it: it holds no checkpoint."
+                    else "Choose another name, or remove it: it holds no checkpoint."
                 )
-                raise UsageError(
-                    f"--name {name}: {run.folder} exists. Choose another name, {other}"
-                ) from None
+                raise UsageError(f"{exists} {remedy}") from None
             sync_folder(checkpoints)
             return run
     except OSError as error:
@@ -232,7 +233,7 @@ def list_runs(checkpoints: Path) -> list[Run]:
     """The runs in a folder that hold a checkpoint, the newest first."""
     folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
     runs = [Run(folder) for folder in folders if folder.is_dir()]
-    # names settle a tie, so that the same one is always the newest
+    # runs of the same time are sorted by name, so that the same one is always the newest
     return sorted(
         (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True
     )
@@ -257,11 +258,28 @@ def find_run(which: str | None, checkpoints: Path) -> Run:
 
 
 def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
-    """The file that `which` means: a file, a run's folder or name, or None for the newest run.
+    """The file that `which` names: a file, a run's folder or name, or None for the newest run.
 
     Raises CheckpointError if there is none.
     """
     if which is not None and os.path.exists(which) and not os.path.isdir(which):
-        named = Run(checkpoints / which)  # a text may have the name of its own run
+        named = Run(checkpoints / which)  # a text file may have the same name as its run
         return named.checkpoint if named.newest else Path(which)
     return find_run(which, checkpoints).checkpoint
+
+
+def text_path(corpus: CorpusInfo) -> str | None:
+    """Where a checkpoint says that its text is, if there is a file.
+
+    The file is only read, and its checksum compared. Still, whoever made the checkpoint chose the
+    path: it must be an absolute path of a regular file that is not empty, which the endless files
+    of a system are not.
+    """
+    path = corpus.path
+    if path is None or not os.path.isabs(path):
+        return None
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return path if stat.S_ISREG(found.st_mode) and found.st_size else None

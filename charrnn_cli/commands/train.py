@@ -99,7 +99,7 @@ def train(
     if text is not None and alone:  # of several processes one reads the text for all
         check_place(text)
     with default_interrupt():
-        from charrnn_cli.training.setup import Request
+        from charrnn_cli.training.request import Request
         from charrnn_cli.training.train_report import run_training  # these import torch
 
     settings = model | training | {"precision": hardware.pop("precision")}

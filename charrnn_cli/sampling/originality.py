@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
-from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.checkpoints.runs import Run, text_path
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.corpus import Corpus, read_corpus
-from charrnn_cli.training.resume import text_path
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
 CHUNK = (

@@ -1,37 +1,39 @@
-"""What became of a run, from its losses: whether more time would help, or harm."""
+"""How a run ended, from its losses: whether more time would help or harm."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-Verdict = Literal["improving", "settled", "overfitting", "unclear"]
+Diagnosis = Literal["improving", "settled", "overfitting", "unclear"]
 
-FEWEST = 4  # evaluations that tell anything
-LAST = 1 / 3  # of the run: where its end shows
-WORSE = 0.01  # nats: a rise beyond the noise of one measurement
-FOLLOWS = 0.2  # of what the training loss falls by: what the held-out loss must fall to go on
+MIN_EVALUATIONS = 4  # fewer evaluations give no diagnosis
+FINAL_SHARE = 1 / 3  # the end of a run is this share of its steps
+OVERFIT_NATS = 0.01  # a rise of the held-out loss above this is more than noise, in nats
+# A run still improves if its held-out loss drops by this share of its training loss's drop.
+MIN_VAL_TO_TRAIN_DROP = 0.2
 
 
-def verdict(history: Sequence[Mapping[str, float]]) -> Verdict:
-    """How the run ended, from its evaluations' `train_loss` and `val_loss`.
+def diagnosis(history: Sequence[Mapping[str, float]]) -> Diagnosis:
+    """How a run ended, from the `train_loss` and `val_loss` of its evaluations.
 
-    `overfitting`: the held-out loss rose from its best while the training loss fell on.
-    `improving`: the held-out loss still followed the training loss down. `settled`: neither.
-    `unclear`: there are too few evaluations to tell.
+    `overfitting`: the held-out loss rose from its best while the training loss still dropped.
+    `improving`: both losses still dropped. `settled`: neither of these. `unclear`: there are too
+    few evaluations to say.
     """
-    if len(history) < FEWEST:
+    if len(history) < MIN_EVALUATIONS:
         return "unclear"
     losses = [record["val_loss"] for record in history]
     best = min(range(len(losses)), key=losses.__getitem__)
-    if losses[-1] > losses[best] + WORSE and _fall(history[best:], "train_loss") > 0:
+    if losses[-1] > losses[best] + OVERFIT_NATS and _drop(history[best:], "train_loss") > 0:
         return "overfitting"
-    begin = (1 - LAST) * history[-1]["step"]  # evaluations may lie unevenly
+    begin = (1 - FINAL_SHARE) * history[-1]["step"]  # by steps: evaluations may be uneven
     count = sum(record["step"] >= begin for record in history)
-    end = history[-count - 1 :]  # and the one before, for the loss that they began with
-    if _fall(end, "val_loss") > FOLLOWS * max(WORSE, _fall(end, "train_loss")):
+    end = history[-count - 1 :]  # with the evaluation before, for the loss at its beginning
+    train_drop = max(OVERFIT_NATS, _drop(end, "train_loss"))
+    if _drop(end, "val_loss") > MIN_VAL_TO_TRAIN_DROP * train_drop:
         return "improving"
     return "settled"
 
 
-def _fall(records: Sequence[Mapping[str, float]], name: str) -> float:
-    """How far a loss fell over these evaluations."""
+def _drop(records: Sequence[Mapping[str, float]], name: str) -> float:
+    """By how much a loss dropped over these evaluations."""
     return records[0][name] - records[-1][name]

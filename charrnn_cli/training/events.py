@@ -1,4 +1,4 @@
-"""What a training tells while it runs: its steps, its evaluations, its end."""
+"""The events of a training while it runs: its steps, its evaluations, its end."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,8 +8,8 @@ from charrnn_cli.checkpoints.records import Progress
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer update: the loss read last, in nats per character, None if none was read since
-    the update before; and the share of the run done."""
+    """One optimizer update: the newest loss read, in nats per character, None if none was read
+    since the update before; and the share of the run that is done."""
 
     step: int
     loss: float | None
@@ -18,9 +18,9 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses in nats a character;
-    `seconds` since the run began, over all its sessions; `chars_per_second` since the evaluation
-    before."""
+    """One measurement of the held-out loss, a line of `metrics.jsonl`. Losses are in nats per
+    character; `seconds` were spent on the run in all its sessions; `chars_per_second` is the speed
+    since the evaluation before."""
 
     step: int
     epoch: float
@@ -35,7 +35,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end of a run: planned, or early for want of a new best, or asked for from outside."""
+    """The end of a run: complete as planned, patience exhausted, or stopped from outside."""
 
     reason: Literal["complete", "patience", "stopped"]
     progress: Progress

@@ -1,25 +1,32 @@
 """A plan that learns much in little time, from the size of the text and the time allowed.
 
-The rows won among the neighbours tried (`benchmarks/RESULTS.md`); those above ten million
-characters go on from there. The nearest row in order of magnitude is taken; of several for one size
-that with the number of epochs nearest to what the time allowed is enough for, or else the first.
-What the user sets overrides its part of a row.
+A plan starts from a preset (`models/*/presets.py`): the one for texts of the nearest order of
+magnitude; of several for that size, the one whose epochs are nearest to what the time allowed is
+enough for. What the user sets replaces that part of the preset.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
-from charrnn_cli.text.corpus import MAX_MEASURED, fit_batch, steps_per_epoch
+from charrnn_cli.text.corpus import MAX_MEASURED, fit_batch
+from charrnn_cli.text.dataset import Dataset
 
-VAL_FRACTION = 0.1
-GRAD_CLIP = 1.0
-EVALUATIONS = 50  # at most about so many a run
-NEARLY = 0.75  # of a row's epochs: what a run by the clock may end with
+VAL_FRACTION = 0.1  # default share of the text that is held out
+GRAD_CLIP = 1.0  # default largest norm of the gradient
+EVALUATIONS = 50  # a run is evaluated at most about this many times
+MIN_PATIENCE = 5  # the shortest default patience, in evaluations
+PATIENCE_SHARE = 0.4  # default patience as a share of a run: spares the schedule's slow, useful end
+ASSUMED_SPEED = 50_000.0  # characters per second of training, where the speed is not measured
+MIN_SHARE_OF_EPOCHS = 0.75  # a timed run that gets this far through its epochs counts as complete
+
+Measure = Callable[[ModelConfig, TrainConfig], float]
+"""Measures how many characters per second this machine trains with a model and its settings."""
 
 
 @dataclass(frozen=True)
@@ -32,141 +39,178 @@ class Plan:
 
 
 def make_plan(
-    train_characters: int,
-    held_out_characters: int,
-    vocabulary_size: int,
+    train_part: Dataset,
+    held_out_part: Dataset,
     given: Mapping[str, Any],
-    measure: Callable[[ModelConfig, TrainConfig], float] | None = None,
+    measure: Measure | None = None,
     processes: int = 1,
 ) -> Plan:
-    """A plan for a text of that size. `given` holds what the user set, by setting name. Rows with
-    fewer lanes than `processes` are left out, unless none has enough or the batch size is given.
+    """A plan for a text, from its two parts. `given` holds what the user set, by setting name.
 
-    `measure` tells how many characters a second this machine trains with a model and settings. For
-    a run with a time limit it chooses the row and spaces the evaluations; without it some 50,000
-    are assumed. Raises UsageError for a value outside its limits.
+    For a run with a time limit `measure` decides between presets and spaces the evaluations.
+    Presets with fewer batch rows than `processes` are left out, unless no preset has enough or the
+    batch size is given. Raises UsageError for a value outside its limits.
     """
-    minutes, model = given.get("minutes"), str(given.get("model", DEFAULT))
-    check_sizes(model, given)
+    check_sizes(_architecture(given), given)
+    preset = choose_preset(train_part, given, measure, processes)
+    model, wanted = apply_given(preset, len(train_part.vocabulary), given)
+    train = fit_to_text(wanted, train_part)
+    notes = _size_notes(wanted, train, held_out_part)
 
-    def sizes(row: Preset) -> ModelConfig:
-        return make_config(model, vocabulary_size, row.sizes, given)
-
-    def passes(row: Preset) -> float | None:
-        """How many the time allowed is enough for with a row's model, or are asked for."""
-        asked: float | None = given.get("epochs")
-        if minutes is None or measure is None:
-            return asked
-        speed = measure(sizes(row), fitted(settings(row)))
-        timed = 60 * float(minutes) * speed / train_characters
-        return timed if asked is None else min(timed, asked)
-
-    def settings(row: Preset) -> TrainConfig:
-        """Those of a row; how often to evaluate is left open."""
-        # a smaller model than the row's learns less by heart
-        ends = (
-            row.ends
-            and given.get("hidden_size", row.sizes["hidden_size"]) >= row.sizes["hidden_size"]
-        )
-        return TrainConfig(
-            epochs=given.get("epochs", row.epochs if minutes is None or ends else None),
-            minutes=minutes,
-            batch_size=given.get("batch_size", row.batch_size),
-            seq_length=given.get("seq_length", row.seq_length),
-            learning_rate=given.get("learning_rate", row.learning_rate),
-            optimizer=given.get("optimizer", row.optimizer),
-            weight_decay=given.get("weight_decay", row.weight_decay),
-            grad_clip=given.get("grad_clip", GRAD_CLIP),
-            val_fraction=given.get("val_fraction", VAL_FRACTION),
-            patience=given.get("patience"),
-            random_seed=given.get("random_seed", 0),
-            eval_every=1,
-            min_count=given.get("min_count", 1),
-        )
-
-    def fitted(train: TrainConfig) -> TrainConfig:
-        batch_size, seq_length = fit_batch(train_characters, train.batch_size, train.seq_length)
-        return replace(train, batch_size=batch_size, seq_length=seq_length)
-
-    lanes = 1 if "batch_size" in given else processes
-    row = nearest_row(train_characters, passes, model, lanes)
-    asked = settings(row)
-    train = fitted(asked)
-    notes = []
-    if train != asked:
-        notes.append(
-            f"the text is small for batches of {asked.batch_size} x {asked.seq_length} characters: "
-            f"taking {train.batch_size} x {train.seq_length}"
-        )
-    if held_out_characters > MAX_MEASURED:
-        notes.append(
-            f"held-out loss is measured on the first {MAX_MEASURED:,} of the "
-            f"{held_out_characters:,} characters held out"
-        )
     per_step = train.batch_size * train.seq_length
-    epoch_steps = steps_per_epoch(train_characters, train.batch_size, train.seq_length)
+    epoch_steps = train_part.steps_per_epoch(train)
     steps = math.inf if train.epochs is None else planned_steps(train.epochs, epoch_steps)
-    if minutes is not None:
-        speed = measure(sizes(row), train) if measure is not None else 50_000.0
-        characters = 60 * float(minutes) * speed
+    if train.minutes is not None:
+        speed = ASSUMED_SPEED if measure is None else measure(model, train)
+        characters = characters_in(train.minutes, speed)
         if steps * per_step < 0.9 * characters and "epochs" not in given:
-            notes.append(
+            notes += (
                 f"the text is small: after {train.epochs:g} epochs more would be learned by heart, "
-                "so the run ends there (--epochs goes on)"
+                "so the run ends there (--epochs goes on)",
             )
         steps = min(steps, characters / per_step)
-    # evaluating a character costs a third of training on it, or half where that is in bfloat16:
-    # this keeps it to a tenth of all
-    measured = min(held_out_characters, MAX_MEASURED)
-    eval_every = max(
-        1,
-        5 * measured // per_step,
-        int(min(epoch_steps, steps) // 10),
-        math.ceil(steps / EVALUATIONS),
-    )
-    # late enough not to cut the slow end of the schedule, where most is learned
-    patience = train.patience or max(5, round(0.4 * steps / eval_every))
-    train = replace(train, eval_every=eval_every, patience=patience)
-    return Plan(sizes(row), train, tuple(notes))
+    train = space_evaluations(train, steps, epoch_steps, len(held_out_part))
+    return Plan(model, train, notes)
 
 
-def nearest_row(
-    characters: int,
-    passes: Callable[[Preset], float | None] = lambda row: None,
-    model: str = DEFAULT,
-    lanes: int = 1,
+def choose_preset(
+    train_part: Dataset, given: Mapping[str, Any], measure: Measure | None, processes: int
 ) -> Preset:
-    """The row nearest to a size on the logarithmic scale; of several for one size and a kind of
-    model, with so many lanes at least, that whose epochs are nearest to what `passes` says of it,
-    or the first where it says nothing."""
+    """The preset to start from: for this size of text, and for the epochs that the user asks for or
+    the time allows."""
+    batch_rows = 1 if "batch_size" in given else processes
+    candidates = nearest_presets(len(train_part), _architecture(given), batch_rows)
+    if given.get("minutes") is not None and measure is not None:
+        epochs_in_time = partial(_epochs_in_time, train_part, given, measure)
+        return nearest_in_epochs(candidates, epochs_in_time)
+    if given.get("epochs") is not None:
+        return nearest_in_epochs(candidates, lambda preset: given["epochs"])
+    return candidates[0]
 
-    def by_size(row: Preset) -> float:
-        return abs(math.log(row.characters / characters))
 
-    known = presets(model)
-    nearest = min(map(by_size, known))
-    rows = [row for row in known if by_size(row) == nearest]
-    rows = [row for row in rows if row.batch_size >= lanes] or rows  # as are too few lanes
-    best, apart = rows[0], math.inf
-    for row in sorted(rows, key=lambda row: row.epochs):
-        wanted = passes(row)
-        if wanted is None:
-            break
-        if (distance := abs(math.log(row.epochs / max(wanted, 1e-9)))) >= apart:
-            break  # rows of more epochs have models as large or larger: they are further off
-        best, apart = row, distance
+def nearest_presets(
+    characters: int, architecture: str = DEFAULT, batch_rows: int = 1
+) -> list[Preset]:
+    """The presets whose size of text is nearest on a logarithmic scale, those with at least
+    `batch_rows` batch rows if there are any. The first is the default."""
+    known = presets(architecture)
+    distances = [abs(math.log(preset.characters / characters)) for preset in known]
+    nearest = min(distances)
+    found = [p for p, distance in zip(known, distances, strict=True) if distance == nearest]
+    return [preset for preset in found if preset.batch_size >= batch_rows] or found
+
+
+def nearest_in_epochs(candidates: Sequence[Preset], epochs_of: Callable[[Preset], float]) -> Preset:
+    """The preset whose epochs are nearest, on a logarithmic scale, to what `epochs_of` says a run
+    with it makes. Asks for as few presets as possible: the answer may have to be measured."""
+    best, best_distance = candidates[0], math.inf
+    for preset in sorted(candidates, key=lambda preset: preset.epochs):
+        distance = abs(math.log(preset.epochs / max(epochs_of(preset), 1e-9)))
+        if distance >= best_distance:
+            break  # presets of more epochs have models as large or larger: they are further off
+        best, best_distance = preset, distance
     return best
 
 
-def enough(characters: int, model: ModelConfig, epochs: float) -> bool:
-    """Whether so many passes, or nearly, are all that pay on a text of that size with a model as
-    large as planned for it: those of a row that `ends`."""
-    row = nearest_row(characters, lambda row: epochs, model.architecture)
-    return (
-        row.ends and model.hidden_size >= row.sizes["hidden_size"] and epochs >= NEARLY * row.epochs
+def _epochs_in_time(
+    train_part: Dataset, given: Mapping[str, Any], measure: Measure, preset: Preset
+) -> float:
+    """How many epochs a run with a preset makes in the minutes that are given, and at most those
+    asked for."""
+    model, train = apply_given(preset, len(train_part.vocabulary), given)
+    speed = measure(model, fit_to_text(train, train_part))
+    epochs = characters_in(given["minutes"], speed) / len(train_part)
+    return min(epochs, float(given.get("epochs", math.inf)))
+
+
+def apply_given(
+    preset: Preset, vocabulary_size: int, given: Mapping[str, Any]
+) -> tuple[ModelConfig, TrainConfig]:
+    """A preset's configurations, with what the user set in place of its own settings. How often to
+    evaluate is not decided yet. Raises UsageError for a value outside its limits."""
+    model = make_config(_architecture(given), vocabulary_size, preset.sizes, given)
+    minutes = given.get("minutes")
+    # A model smaller than the preset's memorises less, and may train on to the end of its time.
+    ends = preset.ends and model.hidden_size >= preset.sizes["hidden_size"]
+    settings = {
+        "epochs": preset.epochs if minutes is None or ends else None,
+        "minutes": None,
+        "batch_size": preset.batch_size,
+        "seq_length": preset.seq_length,
+        "learning_rate": preset.learning_rate,
+        "optimizer": preset.optimizer,
+        "weight_decay": preset.weight_decay,
+        "warmup": preset.warmup,
+        "schedule": preset.schedule,
+        "shuffle": preset.shuffle,
+        "grad_clip": GRAD_CLIP,
+        "val_fraction": VAL_FRACTION,
+        "patience": None,
+        "random_seed": 0,
+        "min_count": 1,
+    }
+    chosen = {name: given.get(name, value) for name, value in settings.items()}
+    return model, TrainConfig(eval_every=1, **chosen)
+
+
+def fit_to_text(train: TrainConfig, train_part: Dataset) -> TrainConfig:
+    """The settings with batch and window small enough for the text to hold one step."""
+    batch_size, seq_length = fit_batch(len(train_part), train.batch_size, train.seq_length)
+    return replace(train, batch_size=batch_size, seq_length=seq_length)
+
+
+def space_evaluations(
+    train: TrainConfig, steps: float, epoch_steps: int, held_out_characters: int
+) -> TrainConfig:
+    """The settings with the steps between evaluations and the patience, for a run of about `steps`
+    steps."""
+    # Evaluating a character takes a third of the time of training on it, or half in bfloat16:
+    # this keeps all evaluations within a tenth of the run.
+    measured = min(held_out_characters, MAX_MEASURED)
+    eval_every = max(
+        1,
+        5 * measured // (train.batch_size * train.seq_length),
+        int(min(epoch_steps, steps) // 10),
+        math.ceil(steps / EVALUATIONS),
     )
+    patience = train.patience or max(MIN_PATIENCE, round(PATIENCE_SHARE * steps / eval_every))
+    return replace(train, eval_every=eval_every, patience=patience)
+
+
+def trained_enough(characters: int, model: ModelConfig, epochs: float) -> bool:
+    """Whether more epochs would only make a model memorise its text: it is as large as the preset
+    for that size of text, the preset `ends`, and nearly all its epochs are done."""
+    candidates = nearest_presets(characters, model.architecture)
+    preset = nearest_in_epochs(candidates, lambda preset: epochs)
+    large = model.hidden_size >= preset.sizes["hidden_size"]
+    return preset.ends and large and epochs >= MIN_SHARE_OF_EPOCHS * preset.epochs
 
 
 def planned_steps(epochs: float, epoch_steps: int) -> int:
-    """Optimizer steps that so many passes take; at least one."""
+    """How many optimizer steps so many epochs take; at least one."""
     return max(1, round(epochs * epoch_steps))
+
+
+def characters_in(minutes: float, speed: float) -> float:
+    """How many characters are trained on in so many minutes at `speed` characters per second."""
+    return 60 * float(minutes) * speed
+
+
+def _architecture(given: Mapping[str, Any]) -> str:
+    return str(given.get("model", DEFAULT))
+
+
+def _size_notes(wanted: TrainConfig, train: TrainConfig, held_out: Dataset) -> tuple[str, ...]:
+    """What the size of the text changed."""
+    notes = []
+    if train != wanted:
+        notes.append(
+            f"the text is small for batches of {wanted.batch_size} x {wanted.seq_length} "
+            f"characters: taking {train.batch_size} x {train.seq_length}"
+        )
+    if len(held_out) > MAX_MEASURED:
+        notes.append(
+            f"held-out loss is measured on the first {MAX_MEASURED:,} of the {len(held_out):,} "
+            "characters held out"
+        )
+    return tuple(notes)

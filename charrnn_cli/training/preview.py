@@ -1,4 +1,4 @@
-"""A few characters written by a model in training, now and then, at next to no cost."""
+"""A few characters written now and then by the model in training, at almost no cost."""
 
 import time
 
@@ -9,15 +9,15 @@ from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
 from charrnn_cli.training.trainer import Trainer
 
-EVERY = 10.0  # seconds between two, at least
-SHARE = 0.005  # of the time, at most
-LENGTH = 80  # characters
-SECONDS_PER_WEIGHT = 1e-9  # to write one character: a guess until it was measured
+EVERY = 10.0  # there are at least this many seconds between two previews
+SHARE = 0.005  # previews take at most this share of the time
+LENGTH = 80  # characters of a preview
+SECONDS_PER_WEIGHT = 1e-9  # time to write one character, per parameter: assumed for the first
 
 
 class Preview:
-    """Writes from the weights as they are. The training's random numbers are not touched: the
-    decoder is the one of `sample`, with a generator of its own."""
+    """Writes with the weights as they are now. It does not use the training's random numbers: the
+    decoder is that of `sample`, with its own generator."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -27,7 +27,7 @@ class Preview:
         self.estimate = LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
 
     def text(self) -> str | None:
-        """Some characters, as at the beginning of a line; None if it is not yet time for them."""
+        """Some characters that begin a line; None if the next preview is not due yet."""
         begun = time.monotonic()
         too_much = self.spent + self.estimate > SHARE * (begun - self.begun)
         if begun < self.due or too_much:

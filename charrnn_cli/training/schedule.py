@@ -4,7 +4,7 @@ import math
 
 from charrnn_cli.config import TrainConfig
 
-LINEAR_FALL = 0.7  # share of the run in which a linear schedule falls
+LINEAR_FALL = 0.7  # a linear schedule falls over this last share of a run
 
 
 def learning_rate(share: float, config: TrainConfig) -> float:
@@ -12,7 +12,7 @@ def learning_rate(share: float, config: TrainConfig) -> float:
     to zero (Loshchilov and Hutter 2017), or the full rate and a straight fall to zero over the last
     `LINEAR_FALL` of the run (Hägele et al. 2024)."""
     if share < config.warmup:
-        # never quite zero: the first steps of a run are as good as any
+        # never zero: the first steps would learn nothing
         return config.learning_rate * max(0.01, share / config.warmup)
     if config.schedule == "linear":
         return config.learning_rate * min(1.0, max(0.0, 1 - share) / LINEAR_FALL)

@@ -18,11 +18,11 @@ def check_tensorboard() -> None:
 
 
 class ScalarLog:
-    """Keeps what TensorBoard shows of a run's folder equal to its `metrics.jsonl`; a context.
+    """Writes a run's `metrics.jsonl` as TensorBoard's scalars; used as a context.
 
-    Each field is a scalar by its own name, at its step. A session's file has all of the run, and
-    makes TensorBoard forget those of earlier sessions, so that no step is there twice and none is
-    missing, whatever ended those.
+    Each field is a scalar of its own name, at its step. The file of each session holds the whole
+    run and makes TensorBoard discard the files of earlier sessions. So every step is shown exactly
+    once, however those sessions ended.
     """
 
     def __init__(self, run: Run) -> None:
@@ -35,13 +35,13 @@ class ScalarLog:
 
     def __exit__(self, *error: object) -> None:
         if self.writer is not None:
-            with contextlib.suppress(OSError):  # what is missing, the next session writes
+            with contextlib.suppress(OSError):  # the next session writes what is missing
                 self.writer.close()
 
     def update(self) -> None:
         """Write the evaluations that are new. Raises WriteError."""
         records = [r for r in self.run.metrics_until() if r["step"] > self.written]
-        if not records:  # someone else changed the file
+        if not records:  # another program has changed the file
             return
         try:
             if self.writer is None:
@@ -64,5 +64,5 @@ class ScalarLog:
     def _open(self) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # purged from step 0 on: a TensorBoard that runs forgets as well what it has read before
+        # purge_step 0: a running TensorBoard, too, discards what it has read before
         self.writer = SummaryWriter(str(self.run.folder), purge_step=0)

@@ -1,4 +1,4 @@
-"""A training's events as they are shown: a bar on a terminal, plain lines elsewhere, on stderr."""
+"""Shows a training's events on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
@@ -14,17 +14,18 @@ from charrnn_cli.training.events import Evaluated, Event, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
-LINE_EVERY = 5.0  # seconds between plain lines of evaluations, at least
-STEP_LINE_EVERY = 30.0  # seconds without a line after which a step gets one
-DRAW_EVERY = 0.1  # seconds between two pictures of the bar
-SMOOTHING = 0.02  # weight of the newest loss in the one shown
-WIDE, NARROW = 72, 26  # columns: from where the time gone is shown; of all else but the text
+LINE_EVERY = 5.0  # there are at least this many seconds between plain lines of evaluations
+STEP_LINE_EVERY = 30.0  # after this many seconds without a plain line a step gets one
+DRAW_EVERY = 0.1  # the bar is drawn at most once in this many seconds
+SMOOTHING = 0.02  # weight of the newest loss in the moving average shown
+WIDE = 72  # from this many columns on the bar shows the elapsed time
+NARROW = 26  # columns that a bar takes beside its figures
 
 
 class TrainingDisplay:
     """Shows a training's events while used as a context; nothing if `quiet`.
 
-    With `preview` a terminal shows what the model writes, now and then.
+    With `preview` a terminal now and then shows what the model writes.
     """
 
     def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
@@ -34,7 +35,7 @@ class TrainingDisplay:
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
-        self.loss = 0.0  # a mean of the newest `losses`
+        self.loss = 0.0  # moving average of the `losses` read so far
         self.losses = 0
         self.last: Stepped | None = None
         self.line_due = 0.0  # the first evaluation is shown at once
@@ -54,13 +55,13 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with _unseen():
+        with _ignore_output_errors():
             self.bar.close()
 
     def show(self, event: Event) -> None:
         """Show one event."""
         if not self.quiet:
-            with _unseen():
+            with _ignore_output_errors():
                 if isinstance(event, Stepped):
                     self._step(event)
                 elif isinstance(event, Evaluated):
@@ -70,8 +71,8 @@ class TrainingDisplay:
         self.last = event
         if event.loss is not None:
             self.losses += 1
-            newest = max(SMOOTHING, 1 / self.losses)  # a plain mean at first
-            self.loss += newest * (event.loss - self.loss)
+            weight = max(SMOOTHING, 1 / self.losses)  # the first losses count equally
+            self.loss += weight * (event.loss - self.loss)
         now = time.monotonic()
         if self.terminal and now >= self.draw_due:
             self.draw_due = now + DRAW_EVERY
@@ -95,7 +96,7 @@ class TrainingDisplay:
         ]
 
     def _draw(self, event: Stepped) -> None:
-        """Move the bar, with as much beside it as the terminal is wide enough for."""
+        """Move the bar, with as many figures beside it as the terminal is wide enough for."""
         columns = _columns()
         gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
@@ -128,7 +129,7 @@ class TrainingDisplay:
             say("  ".join(parts))
             return
         if self.last is not None:
-            self._draw(self.last)  # for below the line it is drawn again as it was
+            self._draw(self.last)  # tqdm draws the bar again below the line
         self.bar.write(
             fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "),
             file=environment().stderr.file,
@@ -139,7 +140,7 @@ class TrainingDisplay:
 
 
 def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator: str) -> str:
-    """Parts joined, those of the lowest rank left out until the line is within `columns`."""
+    """Parts joined into a line of at most `columns`: the lowest ranks are left out first."""
     kept = dict(enumerate(parts))
     while len(line := separator.join(kept.values())) > columns and len(kept) > 1:
         del kept[min(kept, key=lambda index: ranks[index])]
@@ -147,7 +148,7 @@ def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator:
 
 
 def one_line(text: str, columns: int) -> str:
-    """A text within one line of a terminal, with a sign for each line end."""
+    """A text on one line of a terminal, with a sign for each line end."""
     line_end = "↵" if environment().stderr.can_show("↵") else "\\n"
     shown = visible(text).replace("\n", line_end).replace("\t", " ")
     return set_cell_size("  > " + shown, columns - 1).rstrip()
@@ -158,6 +159,6 @@ def _columns() -> int:
     return environment().stderr.columns()
 
 
-def _unseen() -> contextlib.suppress:
-    """What cannot be shown, the terminal being gone, must not end the training."""
+def _ignore_output_errors() -> contextlib.suppress:
+    """A terminal that is gone must not end the training."""
     return contextlib.suppress(OSError, ValueError)

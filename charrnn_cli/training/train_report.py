@@ -1,4 +1,4 @@
-"""A training from its plan to its result, as the user is told of it."""
+"""Runs a training and reports it: the plan, the progress, the result, and what to do next."""
 
 import contextlib
 import math
@@ -16,19 +16,20 @@ from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
 from charrnn_cli.terminal.signals import StopOnSignal
-from charrnn_cli.training.diagnosis import verdict
+from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
-from charrnn_cli.training.planning import enough
-from charrnn_cli.training.setup import Request, Training, open_training
+from charrnn_cli.training.planning import trained_enough
+from charrnn_cli.training.request import Request, Training
+from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
 from charrnn_cli.training.train_display import TrainingDisplay
 from charrnn_cli.training.trainer import Trainer
 
-SAMPLE_LENGTH = 300
-FEW_STEPS = 10  # of which nothing is learned
-WORTH = 200  # steps, at least, that are worth going on for
+SAMPLE_LENGTH = 300  # characters of the sample after a training
+FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
+WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
 
 
 def run_training(
@@ -39,18 +40,18 @@ def run_training(
     tensorboard: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Train as `request` asks and show it, unless `quiet`.
+    """Train as `request` asks and show it, unless `quiet`; return the exit code.
 
-    With `preview` a terminal shows samples now and then; with `tensorboard` the run's folder gets
-    TensorBoard's file; with `as_json` the result is one object on stdout. Of several processes the
-    first alone shows and writes. Raises CharRNNError.
+    With `preview` a terminal shows samples now and then. With `tensorboard` the run's folder gets a
+    file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
+    only the first shows and writes. Raises CharRNNError.
     """
     if tensorboard:
         check_tensorboard()
     with (
         StopOnSignal() as stop,
         open_group() as group,
-        _told_once(group, stop),
+        report_once(group, stop),
         ReadingBar(quiet or not group.first) as reading,
         open_training(request, group, reading.move) as training,
     ):
@@ -87,22 +88,22 @@ def run_training(
 
 
 @contextlib.contextmanager
-def _told_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
-    """Let one of several processes tell of an error that ends them all, and at once: the launcher
-    ends the others as soon as the first has ended."""
-    stop.silent = group.size > 1  # else each would say it, and the end of one stops the others
+def report_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
+    """Let only one of several processes report the error that ends them all. It does so at once:
+    the launcher ends the other processes when the first has ended."""
+    stop.silent = group.size > 1  # else every process would say that it was stopped
     try:
         yield
     except CharRNNError as error:
         if group.size > 1:
-            if group.tells():
+            if group.claim_report():
                 say_error(error)
             error.reported = True
         raise
 
 
 def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
-    """What came of a training, as JSON can hold it: where it is, how far, how good."""
+    """The result of a training as JSON can hold it: its files, how far it came, its losses."""
     progress, run, model = event.progress, trainer.run, trainer.model.config
     loss = progress.best_val_loss
     return {
@@ -124,16 +125,16 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
 
 
 def plan_lines(training: Training) -> list[str]:
-    """What will be trained, on what, how long: one line, after what had to be changed."""
+    """The notes, a line each, and the plan in one line: what will be trained, on what, how long."""
     trainer, model = training.trainer, training.trainer.model.config
     config = trainer.config
     dataset = trainer.dataset
-    steps = (
-        ""
-        if config.epochs is None
-        else f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
-        f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
-    )
+    length = ""
+    if config.epochs is not None:
+        length = (
+            f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
+            f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
+        )
     remaining = duration(training.seconds)
     if not remaining.startswith("under"):
         remaining = f"about {remaining}"
@@ -144,7 +145,7 @@ def plan_lines(training: Training) -> list[str]:
         f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{steps}batch {config.batch_size} x {config.seq_length}, "
+        f"{length}batch {config.batch_size} x {config.seq_length}, "
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
@@ -152,7 +153,7 @@ def plan_lines(training: Training) -> list[str]:
 
 
 def command_for(request: Request, trainer: Trainer, *words: str) -> str:
-    """A `charrnn` command on this run, to be typed where this one was; it ends with the run."""
+    """A `charrnn` command on this run, for the folder in which the user typed this one."""
     run = trainer.run
     words = ("charrnn", *words)
     if run.folder != request.checkpoints / run.name:
@@ -167,7 +168,7 @@ def command_for(request: Request, trainer: Trainer, *words: str) -> str:
 
 
 def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
-    """The result in words, where it is, and a short sample of it."""
+    """The result in words, its file, advice, and a short sample."""
     progress = event.progress
     lines = []
     if event.reason == "patience":
@@ -181,44 +182,51 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
             f"{progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
             f"{trainer.run.best}"
         )
-        lines += verdict_lines(request, trainer)
+        lines += diagnosis_lines(request, trainer)
         more = f"More: {command_for(request, trainer, 'sample')}"
         lines += ["A sample:", sample_text(trainer), more]
     return lines
 
 
-def verdict_lines(request: Request, trainer: Trainer) -> list[str]:
-    """What the run's losses say of it, and what to do about it."""
-    config, text = trainer.config, () if trainer.dataset.path else ("TEXT",)
-    more = (
-        # start-up may have eaten a short time, and would again
-        f"--minutes {max(1, math.ceil(2 * config.minutes))}"
-        if config.minutes is not None and trainer.progress.step < trainer.total_steps
-        else f"--epochs {max(2 * trainer.progress.epoch, min(1, WORTH / trainer.epoch_steps)):.3g}"
-    )
-    resume = f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
-    if config.minutes is not None and trainer.progress.step < FEW_STEPS:
+def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
+    """What the run's losses say about it, and what to do next."""
+    resume = _resume_command(request, trainer)
+    progress = trainer.progress
+    if trainer.config.minutes is not None and progress.step < FEW_STEPS:
         return [
-            f"It has hardly learned: there was time for {trainer.progress.step:,} "
-            f"step{'s' * (trainer.progress.step > 1)} after a start of "
-            f"{duration(trainer.start_up)}. To go on: {resume}"
+            f"It has hardly learned: there was time for {progress.step:,} "
+            f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
+            f"To go on: {resume}"
         ]
-    how = verdict(trainer.history)
+    found = diagnosis(trainer.history)
     characters, model = len(trainer.train_part), trainer.model.config
-    if how == "improving" and enough(characters, model, trainer.progress.epoch):
-        # the fall is that of the schedule's end: taken up again, such runs grew no better
+    if found == "improving" and trained_enough(characters, model, progress.epoch):
+        # Both losses drop at the schedule's end; such runs, when resumed, grew no better.
         return [
             "It has made all the passes that pay on a text of this size: more would be learned by "
             "heart. More text would help."
         ]
-    words = {
+    advice: dict[Diagnosis, str] = {
         "improving": f"It was still improving when it ended. To go on: {resume}",
-        "settled": "It had all but settled: more time would gain little, more text or units more.",
-        "overfitting": "Towards its end it learned the text by heart, so the best is from before: "
-        "more text would help, or more --dropout, or a smaller --hidden-size.",
+        "settled": "It had almost settled: more time would gain little. More text or units would "
+        "gain more.",
+        "overfitting": "Towards its end it learned the text by heart, so the best is from before. "
+        "More text would help, or more --dropout, or a smaller --hidden-size.",
         "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
-    }[how]
-    return [words]
+    }
+    return [advice[found]]
+
+
+def _resume_command(request: Request, trainer: Trainer) -> str:
+    """The command that goes on with a run for about as long again."""
+    config, text = trainer.config, () if trainer.dataset.path else ("TEXT",)
+    if config.minutes is not None and trainer.progress.step < trainer.total_steps:
+        # at least a minute: starting up takes part of a short time, and would again
+        more = f"--minutes {max(1, math.ceil(2 * config.minutes))}"
+    else:
+        worthwhile = min(1, WORTHWHILE_STEPS / trainer.epoch_steps)
+        more = f"--epochs {max(2 * trainer.progress.epoch, worthwhile):.3g}"
+    return f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
 
 
 def sample_text(trainer: Trainer) -> str:

@@ -162,7 +162,7 @@ def test_last_stands_in_while_there_is_no_best(tmp_path):
     assert find_checkpoint("mine", tmp_path) == run.last
 
 
-def test_with_no_run_at_all_one_is_told_how_to_make_one(tmp_path):
+def test_with_no_run_at_all_the_error_says_how_to_make_one(tmp_path):
     with pytest.raises(CheckpointError, match="Make one: charrnn train TEXT") as caught:
         find_checkpoint(None, tmp_path)
     assert str(caught.value).startswith(f"no checkpoint in {tmp_path} yet")
@@ -175,12 +175,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
         find_checkpoint("mine", tmp_path)
 
 
-def test_an_unknown_name_where_no_run_is_tells_how_to_make_one(tmp_path):
+def test_an_unknown_name_without_any_run_says_how_to_make_one(tmp_path):
     with pytest.raises(CheckpointError, match=r"no run or file 'mine'.*charrnn train TEXT"):
         find_checkpoint("mine", tmp_path)
 
 
-def test_of_many_known_names_ten_are_told(tmp_path):
+def test_of_many_known_names_ten_are_listed(tmp_path):
     for number in range(12):
         make_run(tmp_path, f"run{number:02}", number + 1)
     with pytest.raises(CheckpointError) as caught:
@@ -188,7 +188,7 @@ def test_of_many_known_names_ten_are_told(tmp_path):
     assert str(caught.value).count("run") - str(caught.value).count("no run") == 10
 
 
-def test_a_folder_without_a_checkpoint_is_told_from_a_missing_one(tmp_path):
+def test_a_folder_without_a_checkpoint_has_its_own_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="no checkpoint in this folder"):
         find_checkpoint(str(tmp_path / "empty"), tmp_path)

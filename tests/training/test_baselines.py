@@ -1,4 +1,4 @@
-"""The marks beside a model's loss: against a slow and plain reckoning, and within their time."""
+"""The baselines of a model's loss: against a slow and plain computation, and within their time."""
 
 import math
 from collections import Counter, defaultdict
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.training import baselines as marks
-from charrnn_cli.training.baselines import KneserNey, measure_marks
+from charrnn_cli.training import baselines
+from charrnn_cli.training.baselines import KneserNey, measure_baselines
 
 
 class SlowKneserNey:
@@ -58,14 +58,14 @@ def split(text: str, held_out: int):
 
 
 @pytest.mark.parametrize("text", [words(60), SONNETS.read_text()[:3000], "aaaaaaaaaaaaaaaaaab~"])
-def test_the_5_gram_is_that_of_a_slow_and_plain_reckoning(text):
+def test_the_5_gram_is_that_of_a_slow_and_plain_computation(text):
     held_out = max(3, len(text) // 10)
     slow = SlowKneserNey(text[:-held_out], "".join(sorted(set(text))))
     losses = [
         -math.log(slow.chance(text[i - 4 : i], text[i]))
         for i in range(len(text) - held_out + 1, len(text))
     ]
-    found = measure_marks(*split(text, held_out))
+    found = measure_baselines(*split(text, held_out))
     assert found.five_gram == pytest.approx(sum(losses) / len(losses), rel=1e-12)
 
 
@@ -75,41 +75,41 @@ def test_the_chances_of_what_follows_anything_sum_to_one(text, context):
     vocabulary = corpus_of("abcde\n").vocabulary
     model = KneserNey(vocabulary.encode(text), len(vocabulary))
     before = vocabulary.encode(context)
-    chances = [model.chances(np.append(before, i))[-1] for i in range(len(vocabulary))]
+    chances = [model.probabilities(np.append(before, i))[-1] for i in range(len(vocabulary))]
     assert min(chances) > 0
     assert sum(chances) == pytest.approx(1)
 
 
 def test_uniform_and_unigram_are_of_the_vocabulary_and_of_its_frequencies():
-    found = measure_marks(*split("aaab" * 10 + "ab", 2))  # 40 to count, one b to predict
+    found = measure_baselines(*split("aaab" * 10 + "ab", 2))  # 40 to count, one b to predict
     assert found.uniform == pytest.approx(math.log(2))
     assert found.unigram == pytest.approx(-math.log((10 + 1) / (40 + 2)))
     assert found.counted == 40
 
 
 def test_a_text_with_a_pattern_costs_the_5_gram_least():
-    found = measure_marks(*split(words(400), 200))
+    found = measure_baselines(*split(words(400), 200))
     assert found.five_gram < 0.5 * found.unigram < 0.5 * found.uniform
 
 
 def test_of_a_long_text_the_end_of_the_training_part_is_counted(monkeypatch):
-    monkeypatch.setattr(marks, "MAX_COUNTED", 500)
+    monkeypatch.setattr(baselines, "MAX_COUNTED", 500)
     train_ids, held_out, size = split("z" * 1000 + words(400), 100)
-    found = measure_marks(train_ids, held_out, size)
-    assert found == measure_marks(train_ids[-500:], held_out, size)
+    found = measure_baselines(train_ids, held_out, size)
+    assert found == measure_baselines(train_ids[-500:], held_out, size)
     assert found.counted == 500
 
 
 def test_a_run_of_few_minutes_counts_fewer_characters():
     ids = np.tile(np.arange(5, dtype=np.uint8), 20_000)
-    assert measure_marks(ids, ids[:50], 5, minutes=0.04).counted == 48_000
-    assert measure_marks(ids, ids[:50], 5, minutes=1e-6).counted == 10_000
-    assert measure_marks(ids, ids[:50], 5, minutes=10).counted == 100_000
+    assert measure_baselines(ids, ids[:50], 5, minutes=0.04).counted == 48_000
+    assert measure_baselines(ids, ids[:50], 5, minutes=1e-6).counted == 10_000
+    assert measure_baselines(ids, ids[:50], 5, minutes=10).counted == 100_000
 
 
 def test_a_vocabulary_of_all_code_points_is_no_matter():
     ids = np.random.default_rng(0).integers(0, 0x110000, 3000, dtype=np.uint32)
-    found = measure_marks(ids[:2700], ids[2700:], 0x110000)
+    found = measure_baselines(ids[:2700], ids[2700:], 0x110000)
     assert found.uniform == pytest.approx(math.log(0x110000))
     assert math.isfinite(found.five_gram)
 
@@ -117,30 +117,31 @@ def test_a_vocabulary_of_all_code_points_is_no_matter():
 # in checkpoints
 
 
-def test_both_checkpoints_of_a_run_carry_the_marks_of_its_text(rain, tmp_path):
+def test_both_checkpoints_of_a_run_carry_the_baselines_of_its_text(rain, tmp_path):
     _, trainer = train(rain, tmp_path)
-    found = measure_marks(trainer.train_ids, trainer.held_out_ids, len(trainer.corpus.vocabulary))
+    parts = trainer.train_part.ids, trainer.held_out_part.ids
+    found = measure_baselines(*parts, len(trainer.dataset.vocabulary))
     for path in (trainer.run.best, trainer.run.last):
-        assert load(path).marks == found
+        assert load(path).baselines == found
         assert load(path).device == "cpu"
 
 
-def test_a_resumed_run_of_an_earlier_version_gets_its_marks(rain, tmp_path):
+def test_a_resumed_run_of_an_earlier_version_gets_its_baselines(rain, tmp_path):
     _, trainer = train(rain, tmp_path, stop_at=3)
-    marks_before, trainer.marks = trainer.marks, None
+    before, trainer.baselines = trainer.baselines, None
     trainer._save_last()
-    assert load(trainer.run.last).marks is None
+    assert load(trainer.run.last).baselines is None
     _, resumed = train(rain, tmp_path, resume=trainer.run.name)
-    assert load(resumed.run.last).marks == marks_before
+    assert load(resumed.run.last).baselines == before
 
 
 GOOD = {"uniform": 4.1, "unigram": 3.0, "five_gram": 1.5, "counted": 900}
 
 
-def test_marks_are_read_back(tmp_path):
+def test_baselines_are_read_back(tmp_path):
     path = tmp_path / "c.safetensors"
     path.write_bytes(with_header(header_of(TINY) | {"marks": GOOD, "device": "cuda"}))
-    assert vars(load(path).marks) == GOOD
+    assert vars(load(path).baselines) == GOOD
     assert load(path).device == "cuda"
 
 
@@ -158,7 +159,7 @@ def test_marks_are_read_back(tmp_path):
     ],
     ids=str,
 )
-def test_marks_that_no_text_can_have_are_refused(refused, bad):
+def test_baselines_that_no_text_can_have_are_refused(refused, bad):
     assert "damaged or foreign" in refused(with_header(header_of(TINY) | {"marks": GOOD | bad}))
 
 

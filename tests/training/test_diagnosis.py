@@ -1,4 +1,4 @@
-"""What a run's losses are taken to say."""
+"""What a run's losses say about its end, and the advice that follows."""
 
 import math
 import re
@@ -6,10 +6,10 @@ import re
 import pytest
 from factories import ask_to_train, train
 
-from charrnn_cli.config import ModelConfig
-from charrnn_cli.training.diagnosis import FEWEST, verdict
-from charrnn_cli.training.planning import enough
-from charrnn_cli.training.train_report import verdict_lines
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
+from charrnn_cli.training.planning import trained_enough
+from charrnn_cli.training.train_report import diagnosis_lines
 
 
 def history(train_losses, val_losses):
@@ -25,42 +25,42 @@ def falling(end: float, evaluations: int = 12) -> list[float]:
 
 
 def test_a_held_out_loss_that_falls_with_the_other_is_improving():
-    assert verdict(history(falling(1.0), falling(1.2))) == "improving"
+    assert diagnosis(history(falling(1.0), falling(1.2))) == "improving"
 
 
 def test_a_held_out_loss_that_rose_from_its_best_is_overfitting():
     rising = falling(1.3)[:6] + [1.6 + 0.05 * index for index in range(6)]
-    assert verdict(history(falling(0.5), rising)) == "overfitting"
+    assert diagnosis(history(falling(0.5), rising)) == "overfitting"
 
 
 def test_a_held_out_loss_that_stays_while_the_other_falls_is_settled():
     flat = falling(1.3)[:6] + [1.6] * 6
-    assert verdict(history(falling(0.5), flat)) == "settled"
+    assert diagnosis(history(falling(0.5), flat)) == "settled"
 
 
 def test_losses_that_both_stay_are_settled():
-    assert verdict(history([1.0] * 9, [1.1] * 9)) == "settled"
+    assert diagnosis(history([1.0] * 9, [1.1] * 9)) == "settled"
 
 
 def test_a_rise_within_the_noise_is_no_overfitting():
     flat = [*falling(1.3)[:6], 1.6, 1.601, 1.602, 1.603, 1.602, 1.603]
-    assert verdict(history(falling(0.5), flat)) == "settled"
+    assert diagnosis(history(falling(0.5), flat)) == "settled"
 
 
 def test_a_run_that_got_worse_all_over_is_not_called_overfitting():
     rising = [2.0, 2.1, 2.2, 2.3, 2.4, 2.5]
-    assert verdict(history(rising, rising)) == "settled"
+    assert diagnosis(history(rising, rising)) == "settled"
 
 
 def test_a_last_evaluation_right_after_another_changes_nothing():
     records = history(falling(1.0), falling(1.2))
-    assert verdict([*records, records[-1] | {"step": 11.1}]) == "improving"
+    assert diagnosis([*records, records[-1] | {"step": 11.1}]) == "improving"
 
 
-@pytest.mark.parametrize("evaluations", range(FEWEST))
-def test_few_evaluations_tell_nothing(evaluations):
+@pytest.mark.parametrize("evaluations", range(MIN_EVALUATIONS))
+def test_few_evaluations_give_no_diagnosis(evaluations):
     losses = falling(1.0, evaluations)
-    assert verdict(history(losses, losses)) == "unclear"
+    assert diagnosis(history(losses, losses)) == "unclear"
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_few_evaluations_tell_nothing(evaluations):
     ],
 )
 def test_the_passes_that_pay_are_those_of_the_plan(characters, hidden_size, epochs, all_that_pay):
-    model = ModelConfig("gru", 60, hidden_size, 1, 0.1)
-    assert enough(characters, model, epochs) == all_that_pay
+    model = RecurrentConfig("gru", 60, hidden_size, 1, 0.1)
+    assert trained_enough(characters, model, epochs) == all_that_pay
 
 
 @pytest.mark.slow
@@ -88,6 +88,6 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
     wishes = {"hidden_size": 64, "num_layers": 1, "epochs": epochs}
     _, trainer = train(rain, tmp_path, **wishes)
     trainer.history = tuple(history(falling(1.0), falling(1.2)))
-    (line,) = verdict_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    (line,) = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
     assert re.match(words, line)
     assert ("--resume" in line) == (epochs < 16)

@@ -1,16 +1,18 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from factories import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn_cli.config import CELLS
 from charrnn_cli.errors import UsageError
-from charrnn_cli.text.corpus import MIN_TRAIN, steps_per_epoch
-from charrnn_cli.training.evaluation import MAX_MEASURED
-from charrnn_cli.training.planning import ROWS, Plan, make_plan, nearest_row, planned_steps
+from charrnn_cli.models.recurrent.config import CELLS
+from charrnn_cli.models.registry import presets
+from charrnn_cli.text.corpus import MAX_MEASURED, MIN_TRAIN, Corpus, steps_per_epoch
+from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.training.planning import Plan, make_plan, nearest_presets, planned_steps
 
 SONNETS = (84_387, 9_376, 61)  # characters to train on, held out, distinct
 sizes = st.floats(math.log10(MIN_TRAIN), 9).map(lambda power: round(10**power))
@@ -21,9 +23,20 @@ def trains(multiplications: float):
     return lambda model, train: multiplications / model.multiplications
 
 
+def text_of(characters: int, distinct: int) -> Corpus:
+    """A text of any size that takes no memory."""
+    ids = np.broadcast_to(np.uint8(0), characters)
+    return Corpus("a.txt", ids, Vocabulary(np.arange(distinct, dtype=np.uint32)), "")
+
+
+def plan_for(train: int, held_out: int, distinct: int, *arguments) -> Plan:
+    """The plan for a text with so many characters in its two parts."""
+    return make_plan(text_of(train, distinct), text_of(held_out, distinct), *arguments)
+
+
 def plan_of(characters: int, **settings) -> Plan:
     """The plan for a text of which a ninth as many characters are held out."""
-    return make_plan(characters, max(2, characters // 9), 60, settings)
+    return plan_for(characters, max(2, characters // 9), 60, settings)
 
 
 def steps_of(plan: Plan, characters: int) -> int:
@@ -32,36 +45,37 @@ def steps_of(plan: Plan, characters: int) -> int:
     return planned_steps(train.epochs, per_epoch)
 
 
-SIZES = sorted({row.characters for row in ROWS})
-FIRST = [next(row for row in ROWS if row.characters == size) for size in SIZES]
+PRESETS = presets("gru")
+SIZES = sorted({preset.characters for preset in PRESETS})
+FIRST = [next(preset for preset in PRESETS if preset.characters == size) for size in SIZES]
 
 
-@pytest.mark.parametrize("row", FIRST)
-def test_a_row_is_taken_as_it_is_at_its_own_size(row):
-    characters = round(row.characters)
+@pytest.mark.parametrize("preset", FIRST)
+def test_a_preset_is_taken_as_it_is_at_its_own_size(preset):
+    characters = round(preset.characters)
     plan = plan_of(characters)
-    assert nearest_row(characters) is row
-    assert plan.model.model == "gru"
+    assert nearest_presets(characters)[0] is preset
+    assert plan.model.architecture == "gru"
     assert (plan.model.hidden_size, plan.model.num_layers, plan.model.dropout) == (
-        row.hidden_size,
-        row.num_layers,
-        row.dropout,
+        preset.sizes["hidden_size"],
+        preset.sizes["num_layers"],
+        preset.sizes["dropout"],
     )
-    assert (plan.train.batch_size, plan.train.seq_length) == (row.batch_size, row.seq_length)
-    assert (plan.train.learning_rate, plan.train.epochs) == (row.learning_rate, row.epochs)
+    assert (plan.train.batch_size, plan.train.seq_length) == (preset.batch_size, preset.seq_length)
+    assert (plan.train.learning_rate, plan.train.epochs) == (preset.learning_rate, preset.epochs)
     assert all("held-out loss is measured on" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(("lower", "upper"), list(pairwise(FIRST)))
-def test_rows_meet_half_way_in_order_of_magnitude(lower, upper):
+def test_presets_meet_half_way_in_order_of_magnitude(lower, upper):
     middle = math.sqrt(lower.characters * upper.characters)
-    assert nearest_row(math.floor(middle * 0.99)) is lower
-    assert nearest_row(math.ceil(middle * 1.01)) is upper
+    assert nearest_presets(math.floor(middle * 0.99))[0] is lower
+    assert nearest_presets(math.ceil(middle * 1.01))[0] is upper
 
 
-@pytest.mark.parametrize(("characters", "row"), [(1, FIRST[0]), (10**12, FIRST[-1])])
-def test_beyond_the_rows_the_outermost_is_taken(characters, row):
-    assert nearest_row(characters) is row
+@pytest.mark.parametrize(("characters", "preset"), [(1, FIRST[0]), (10**12, FIRST[-1])])
+def test_beyond_the_presets_the_outermost_is_taken(characters, preset):
+    assert nearest_presets(characters)[0] is preset
 
 
 @pytest.mark.parametrize(
@@ -69,7 +83,7 @@ def test_beyond_the_rows_the_outermost_is_taken(characters, row):
     [("model", "lstm"), ("hidden_size", 77), ("num_layers", 3), ("dropout", 0.123)],
 )
 def test_a_given_model_setting_overrides_its_part_alone(name, value):
-    planned, default = make_plan(*SONNETS, {name: value}), make_plan(*SONNETS, {})
+    planned, default = plan_for(*SONNETS, {name: value}), plan_for(*SONNETS, {})
     assert planned.model.to_dict() == default.model.to_dict() | {name: value}
     assert planned.train == default.train
 
@@ -86,7 +100,7 @@ def test_a_given_model_setting_overrides_its_part_alone(name, value):
     ],
 )
 def test_a_given_training_setting_overrides_its_part_alone(name, value):
-    planned, default = make_plan(*SONNETS, {name: value}), make_plan(*SONNETS, {})
+    planned, default = plan_for(*SONNETS, {name: value}), plan_for(*SONNETS, {})
     assert planned.train.to_dict() == default.train.to_dict() | {name: value}
     assert planned.model == default.model
 
@@ -95,7 +109,7 @@ def test_a_given_training_setting_overrides_its_part_alone(name, value):
     ("name", "value"), [("batch_size", 33), ("seq_length", 55), ("epochs", 7.0)]
 )
 def test_a_given_size_of_the_run_overrides_its_part(name, value):
-    planned, default = make_plan(*SONNETS, {name: value}), make_plan(*SONNETS, {})
+    planned, default = plan_for(*SONNETS, {name: value}), plan_for(*SONNETS, {})
     follow = {"eval_every", "patience"}  # both count in steps, of which there are now others
     assert {k: v for k, v in planned.train.to_dict().items() if k not in follow} == {
         k: v for k, v in (default.train.to_dict() | {name: value}).items() if k not in follow
@@ -112,10 +126,10 @@ def test_the_tutorials_setting_can_be_asked_for_on_its_text():
         "seq_length": 100,
         "learning_rate": 0.001,
     }
-    plan = make_plan(*SONNETS, given)
+    plan = plan_for(*SONNETS, given)
     assert plan.model.parameters == 325_181
     assert plan.notes == ()
-    assert {name: (vars(plan.model) | vars(plan.train))[name] for name in given} == given
+    assert {name: (plan.model.to_dict() | vars(plan.train))[name] for name in given} == given
 
 
 def test_the_rnn_learns_at_a_lower_rate_unless_one_is_given():
@@ -129,13 +143,13 @@ def test_minutes_without_epochs_leave_the_end_to_the_clock():
 
 
 def test_a_small_text_is_not_learned_by_heart_however_many_minutes_there_are():
-    plan = make_plan(*SONNETS, {"minutes": 60.0}, trains(5e9))
-    assert plan.train.epochs == make_plan(*SONNETS, {}).train.epochs
+    plan = plan_for(*SONNETS, {"minutes": 60.0}, trains(5e9))
+    assert plan.train.epochs == plan_for(*SONNETS, {}).train.epochs
     assert any("--epochs goes on" in note for note in plan.notes)
 
 
 def test_minutes_that_a_small_text_can_use_are_taken_without_a_word():
-    plan = make_plan(*SONNETS, {"minutes": 0.1}, trains(5e9))
+    plan = plan_for(*SONNETS, {"minutes": 0.1}, trains(5e9))
     assert plan.train.minutes == 0.1
     assert plan.notes == ()
 
@@ -143,11 +157,11 @@ def test_minutes_that_a_small_text_can_use_are_taken_without_a_word():
 @pytest.mark.parametrize("size", [10**6, 10**7])
 def test_more_time_or_a_faster_machine_means_a_larger_model(size):
     by_time = [
-        make_plan(size, size // 9, 60, {"minutes": minutes}, trains(14e9)).model.parameters
+        plan_for(size, size // 9, 60, {"minutes": minutes}, trains(14e9)).model.parameters
         for minutes in (0.5, 3, 30)
     ]
     by_speed = [
-        make_plan(size, size // 9, 60, {"minutes": 3.0}, trains(speed)).model.parameters
+        plan_for(size, size // 9, 60, {"minutes": 3.0}, trains(speed)).model.parameters
         for speed in (2e9, 14e9, 140e9)
     ]
     assert by_time == by_speed == sorted(by_time)
@@ -156,27 +170,27 @@ def test_more_time_or_a_faster_machine_means_a_larger_model(size):
 
 def test_a_smaller_model_makes_more_passes_in_its_time_and_so_wants_more_dropout():
     plans = [
-        make_plan(10**6, 10**5, 60, {"minutes": 0.7, "hidden_size": size}, trains(14e9))
+        plan_for(10**6, 10**5, 60, {"minutes": 0.7, "hidden_size": size}, trains(14e9))
         for size in (256, 64)
     ]
     assert plans[0].model.dropout < plans[1].model.dropout
     assert [plan.model.hidden_size for plan in plans] == [256, 64]
 
 
-def test_the_number_of_epochs_asked_for_chooses_among_the_rows():
+def test_the_number_of_epochs_asked_for_chooses_among_the_presets():
     few, many = (plan_of(10**6, epochs=epochs) for epochs in (2, 30))
     assert few.model.dropout == 0 < many.model.dropout
     assert (few.train.epochs, many.train.epochs) == (2, 30)
 
 
 def test_a_text_of_a_million_characters_is_not_left_to_overfit_for_hours():
-    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0}, trains(14e9))
-    assert plan.train.epochs == max(row.epochs for row in ROWS if row.characters == 1e6)
+    plan = plan_for(10**6, 10**5, 60, {"minutes": 600.0}, trains(14e9))
+    assert plan.train.epochs == max(p.epochs for p in PRESETS if p.characters == 1e6)
     assert any("--epochs goes on" in note for note in plan.notes)
 
 
 def test_a_small_model_may_use_all_the_time_it_is_given():
-    plan = make_plan(10**6, 10**5, 60, {"minutes": 600.0, "hidden_size": 64}, trains(14e9))
+    plan = plan_for(10**6, 10**5, 60, {"minutes": 600.0, "hidden_size": 64}, trains(14e9))
     assert (plan.train.epochs, plan.notes) == (None, ())
 
 
@@ -187,16 +201,16 @@ def test_minutes_and_epochs_can_both_be_given():
 
 def test_a_faster_machine_evaluates_a_timed_run_after_more_steps():
     given = {"minutes": 600, "hidden_size": 64}
-    slow, fast = (make_plan(10**7, 10**3, 60, given, trains(speed)) for speed in (1e10, 1e11))
-    lanes = [plan.train.batch_size for plan in (slow, fast)]
-    assert fast.train.eval_every * lanes[1] == pytest.approx(
-        10 * slow.train.eval_every * lanes[0], rel=0.01
+    slow, fast = (plan_for(10**7, 10**3, 60, given, trains(speed)) for speed in (1e10, 1e11))
+    rows = [plan.train.batch_size for plan in (slow, fast)]
+    assert fast.train.eval_every * rows[1] == pytest.approx(
+        10 * slow.train.eval_every * rows[0], rel=0.01
     )
 
 
 @pytest.mark.parametrize("minutes", [0.01, 1, 100])
 def test_a_timed_run_is_evaluated_at_most_about_fifty_times(minutes):
-    plan = make_plan(10**7, 10**3, 60, {"minutes": minutes}, trains(7e9))
+    plan = plan_for(10**7, 10**3, 60, {"minutes": minutes}, trains(7e9))
     train = plan.train
     characters = 7e9 / plan.model.multiplications * 60 * minutes
     steps = characters / (train.batch_size * train.seq_length)
@@ -221,10 +235,10 @@ def test_evaluation_never_takes_more_than_a_twentieth_of_a_run(characters):
 
 
 def test_what_is_held_out_beyond_the_measured_part_changes_nothing():
-    plans = [make_plan(10**7, held_out, 60, {}) for held_out in (MAX_MEASURED, 10**8)]
+    plans = [plan_for(10**7, held_out, 60, {}) for held_out in (MAX_MEASURED, 10**8)]
     assert plans[0].train == plans[1].train
     assert "first 250,000 of the 100,000,000" in plans[1].notes[0]
-    assert make_plan(10**7, MAX_MEASURED // 10, 60, {}).train != plans[0].train
+    assert plan_for(10**7, MAX_MEASURED // 10, 60, {}).train != plans[0].train
 
 
 @fuzz
@@ -235,7 +249,7 @@ def test_any_text_gets_a_plan_with_at_least_one_step_an_epoch(characters, model)
 
 
 def test_a_text_of_one_kilobyte_is_planned_sensibly():
-    plan = make_plan(900, 100, 40, {})
+    plan = plan_for(900, 100, 40, {})
     steps = steps_of(plan, 900)
     assert plan.notes == ()
     assert plan.model.num_layers == 1
@@ -246,7 +260,7 @@ def test_a_text_of_one_kilobyte_is_planned_sensibly():
 
 
 def test_the_shortest_text_gets_a_plan():
-    plan = make_plan(MIN_TRAIN, 2, 2, {})
+    plan = plan_for(MIN_TRAIN, 2, 2, {})
     assert (plan.train.batch_size, plan.train.seq_length) == (1, MIN_TRAIN - 1)
 
 
@@ -285,9 +299,9 @@ def test_planned_steps_round_to_whole_ones_and_are_never_none(epochs, epoch_step
     assert planned_steps(epochs, epoch_steps) == steps
 
 
-def test_of_minutes_and_epochs_the_shorter_end_chooses_the_row():
+def test_of_minutes_and_epochs_the_shorter_end_chooses_the_preset():
     given = {"minutes": 600.0, "epochs": 2.0}
-    plan = make_plan(10**6, 10**5, 60, given, trains(14e9))
+    plan = plan_for(10**6, 10**5, 60, given, trains(14e9))
     assert plan.model == plan_of(10**6, epochs=2.0).model
 
 
@@ -295,3 +309,29 @@ def test_of_minutes_and_epochs_the_shorter_end_chooses_the_row():
 def test_a_large_text_is_evaluated_several_times_however_few_the_passes(characters):
     plan = plan_of(characters)
     assert steps_of(plan, characters) / plan.train.eval_every >= 5
+
+
+def test_a_batch_size_that_is_given_chooses_no_preset():
+    alone, together = (
+        plan_for(900_000, 100_000, 65, {"epochs": 0.5, "batch_size": 50}, None, processes)
+        for processes in (1, 48)
+    )
+    assert alone == together
+
+
+def test_a_plan_for_several_processes_has_a_batch_row_for_each():
+    alone, together = (
+        plan_for(900_000, 100_000, 65, {"epochs": 0.5}, None, processes) for processes in (1, 48)
+    )
+    assert alone.train.batch_size < 48 <= together.train.batch_size
+
+
+@pytest.mark.parametrize("architecture", ["gru", "llama"])
+def test_a_plan_has_the_schedule_and_the_order_of_windows_of_its_preset(architecture):
+    train = plan_of(10**6, model=architecture).train
+    preset = nearest_presets(10**6, architecture)[0]
+    assert (train.warmup, train.schedule, train.shuffle) == (
+        preset.warmup,
+        preset.schedule,
+        preset.shuffle,
+    )

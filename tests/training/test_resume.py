@@ -9,7 +9,7 @@ import pytest
 from factories import NOISE, ask_to_train, files, metrics_of, train, words
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import CELLS
+from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.terminal.signals import CODES as SIGNAL_CODES
 from charrnn_cli.terminal.signals import StopOnSignal
 from charrnn_cli.training.events import Finished, Stepped
@@ -224,6 +224,6 @@ def test_saving_after_every_step_changes_no_byte_of_the_end(undisturbed, tmp_pat
     with open_training(ask_to_train(text, tmp_path, **wishes)) as training:
         for event in training.trainer.steps():
             if isinstance(event, Stepped) and event.step > 1:
-                # this step is told before it is saved; the one before is on the disk
+                # a step is yielded before it is saved; the one before is on disk
                 assert load(training.trainer.run.last).progress.step == event.step - 1
     assert files(training.trainer.run) == files(whole.run)

@@ -1,4 +1,4 @@
-"""What a resume refuses, and how it goes on when told to: from best, with another text."""
+"""What a resume refuses, and how it goes on when asked to: from best, with another text."""
 
 import dataclasses
 import hashlib
@@ -19,7 +19,8 @@ from factories import (
     words,
 )
 
-from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
+from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.checkpoints.records import CorpusInfo
 from charrnn_cli.errors import CheckpointError, RunInUseError, TextError, UsageError
 from charrnn_cli.training.setup import open_training
 
@@ -164,14 +165,14 @@ def test_a_run_that_went_on_from_best_resumes_exactly_again(rain, tmp_path):
 
 
 @pytest.mark.parametrize(("changed", "more"), [(False, ""), (True, " --changed-text")])
-def test_from_best_without_its_text_one_is_told_how_to_give_it(rain, tmp_path, changed, more):
+def test_from_best_without_its_text_the_error_says_how_to_give_it(rain, tmp_path, changed, more):
     train(rain, tmp_path, stop_at=25)
     again = f"charrnn train TEXT --resume rain --from-best{more}"
     with pytest.raises(UsageError, match=f"does not say where its text is; give it: {again}$"):
         train(None, tmp_path, resume="rain", from_best=True, changed_text=changed)
 
 
-# another text, when told to
+# another text, when asked to
 
 
 def test_a_changed_text_that_is_insisted_on_is_learned_from_there_on(rain, tmp_path):
@@ -183,7 +184,7 @@ def test_a_changed_text_that_is_insisted_on_is_learned_from_there_on(rain, tmp_p
         assert trainer.progress.step == 20
         assert trainer.progress.best_val_loss is None
         assert trainer.history == ()
-        assert trainer.marks != stopped.marks  # measured on this text
+        assert trainer.baselines != stopped.baselines  # measured on this text
         *_, end = trainer.steps()
     assert end.reason == "complete"
     assert trainer.total_steps > stopped.total_steps

@@ -63,7 +63,7 @@ def test_init_from_takes_what_is_known_and_says_how_much(rain, tmp_path):
         weights["layers.1.weight_hh"], source.weights["layers.1.weight_hh"]
     )
     for character in known:
-        place = trainer.corpus.vocabulary.id_of(character)
+        place = trainer.dataset.vocabulary.id_of(character)
         np.testing.assert_array_equal(
             weights["head.weight"][place],
             source.weights["head.weight"][source.vocabulary.id_of(character)],
@@ -83,7 +83,7 @@ def test_init_from_takes_kind_and_size_from_its_model(rain, tmp_path):
     sizes = {"hidden_size": None, "num_layers": None}
     _, trainer = train(rain, tmp_path, init_from="rain", stop_at=1, **sizes)
     config = trainer.model.config
-    assert (config.model, config.hidden_size, config.num_layers) == ("lstm", 9, 3)
+    assert (config.architecture, config.hidden_size, config.num_layers) == ("lstm", 9, 3)
 
 
 def test_init_from_refuses_another_size(rain, tmp_path):
@@ -103,12 +103,12 @@ def test_a_run_is_named_after_its_text_and_numbered_when_taken(rain, tmp_path):
     assert names == ["rain", "rain-2", "rain-3"]
 
 
-def test_a_text_too_small_for_its_batch_is_told(rain, tmp_path):
+def test_a_text_too_small_for_its_batch_gives_a_note(rain, tmp_path):
     rain.write_text(words(20))
     with open_training(ask_to_train(rain, tmp_path, batch_size=64, seq_length=32)) as training:
         assert any("64 x 32" in note for note in training.notes)
         config = training.trainer.config
-        assert config.batch_size * config.seq_length < len(training.trainer.train_ids)
+        assert config.batch_size * config.seq_length < len(training.trainer.train_part)
 
 
 def test_the_rest_of_a_run_is_estimated_from_the_speed(rain, tmp_path):

@@ -1,8 +1,8 @@
 """Data-parallel training: several processes, started by PyTorch's launcher, train one model.
 
-Each process reads batch rows of its own; their numbers are those of the whole batch, so that it is
-the same batch on any number of processes. Gradients, loss and what the processes have to tell each
-other are added up in one sum a step; then every process makes the same update.
+Each process reads batch rows of its own, numbered as in the whole batch, so that the batch is the
+same on any number of processes. Gradients, loss and the values of `any` and `of_first` are added up
+over all processes in one all-reduce per step; then every process makes the same update.
 """
 
 import contextlib
@@ -15,12 +15,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from charrnn_cli.checkpoints.runs import Onlooker, Run
 from charrnn_cli.errors import ProcessLostError, UsageError
 from charrnn_cli.models.device import choose_device
 from charrnn_cli.training.distributed.group import ALONE, Group, T
 
-TIMEOUT = timedelta(minutes=10)  # without a word from the others; a killed one is noticed at once
+TIMEOUT = timedelta(
+    minutes=10
+)  # silence after which the others count as lost; a kill shows at once
 
 
 @contextlib.contextmanager
@@ -36,7 +37,7 @@ def open_group() -> Iterator[Group]:
     try:
         yield group
     except BaseException:
-        group.tells()  # lest the others do, of this one's end
+        group.claim_report()  # or the others would report that this process is lost
         raise
     group.leave()
 
@@ -52,12 +53,12 @@ class Processes(Group):
         try:
             with self._together():
                 store, self.rank, self.size = next(rendezvous("env://", timeout=TIMEOUT))
-        except ValueError as error:  # of a scheduler that sets one of its variables alone
+        except ValueError as error:  # some schedulers set WORLD_SIZE alone
             raise UsageError(
                 f"WORLD_SIZE is set in the environment, but torchrun did not start this: {error}. "
                 "Unset it, or start with torchrun."
             ) from None
-        # the launcher may keep it over a restart: what stands there then is of processes now gone
+        # The launcher may keep the store over a restart, with the entries of processes now gone.
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         self.store = dist.PrefixStore(f"charrnn/{attempt}", store)  # type: ignore[attr-defined]
         self.first = self.rank == 0
@@ -65,12 +66,12 @@ class Processes(Group):
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
         self.threads = max(1, _cores() // self.local_size)
         self.device = torch.device("cpu")
-        self._tells: bool | None = None
-        self._questions: list[Callable[[], float]] = []
-        self._answers: Tensor | list[float] = []
+        self._reports: bool | None = None  # whether this process reports the error, once claimed
+        self._asked: list[Callable[[], float]] = []  # the functions given to `any` and `of_first`
+        self._answers: Tensor | list[float] = []  # their sums over all processes
 
     def connect(self, device: str) -> torch.device:
-        """The device of this process: its own GPU, or the CPU."""
+        """Connect the processes; return the device of this one: its own GPU, or the CPU."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and torch.cuda.is_available():
@@ -85,7 +86,7 @@ class Processes(Group):
             self.local_size > 1 or not device.startswith("cuda")
         ):
             raise UsageError(
-                f"--device {device}: does not do for several processes. Use cpu or cuda."
+                f"--device {device}: cannot be used by several processes. Use cpu or cuda."
             )
         self.device = choose_device(device)
         cuda = self.device.type == "cuda"
@@ -105,35 +106,36 @@ class Processes(Group):
         return self.device
 
     def leave(self) -> None:
-        """Part from the others, the training being over."""
+        """Disconnect from the other processes at the end of the training."""
         if dist.is_initialized():
             dist.destroy_process_group()
 
-    def tells(self) -> bool:
-        """Whether this process is to tell of what ends the training: the first that asks is."""
-        if self._tells is None:
+    def claim_report(self) -> bool:
+        """Claim to report the error that ends the training; True for the first process that does.
+        Waits for nobody."""
+        if self._reports is None:
             try:
-                self._tells = bool(self.store.add("told", 1) == 1)
+                self._reports = bool(self.store.add("reports", 1) == 1)
             except RuntimeError:  # the launcher is gone as well
-                self._tells = True
-        return self._tells
+                self._reports = True
+        return self._reports
 
     def part(self, count: int) -> slice:
-        """The share that this process has of `count` things in a row; it may be empty."""
+        """The share of this process in `count` consecutive things; it may be empty."""
         return slice(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def rows(self, batch_size: int) -> slice:
-        """The rows of a batch that this process trains on. Raises UsageError if there are too few
-        for all."""
+        """The rows of a batch that this process trains on. Raises UsageError if there are fewer
+        rows than processes."""
         if batch_size < self.size:
             raise UsageError(
-                f"--batch-size {batch_size}: too few rows for {self.size} processes, of which "
-                "each needs one. Raise it, or start fewer processes."
+                f"--batch-size {batch_size}: too few rows for {self.size} processes; each needs at "
+                "least one. Raise it, or start fewer processes."
             )
         return self.part(batch_size)
 
     def decide(self, action: Callable[[], T]) -> T:
-        """What the first process gets from an action, which the others do not take."""
+        """What the first process gets from an action, which the others do not perform."""
         result: list[Any] = [action() if self.first else None]
         with self._together():
             dist.broadcast_object_list(result, device=self.device)
@@ -141,30 +143,32 @@ class Processes(Group):
         return decided
 
     def any(self, ask: Callable[[], bool]) -> Callable[[], bool]:
-        """Ask whether so for any process, as of this step's gradients."""
-        answer = self._question(ask)
+        """Logical OR of `ask` over all processes, carried by the gradient all-reduce: the answer is
+        that of the last `average` or `listen`."""
+        answer = self._summed(ask)
         return lambda: answer() > 0
 
     def of_first(self, ask: Callable[[], float]) -> Callable[[], float]:
-        """Ask the first process, which answers as of this step's gradients."""
-        return self._question(ask if self.first else lambda: 0.0)
+        """What `ask` gives in the first process, carried by the gradient all-reduce: the answer is
+        that of the last `average` or `listen`."""
+        return self._summed(ask if self.first else lambda: 0.0)
 
-    def _question(self, ask: Callable[[], float]) -> Callable[[], float]:
-        """The sum of all processes' answers; this one's own as long as nobody listened."""
-        index = len(self._questions)
-        self._questions.append(ask)
-        return lambda: self._heard()[index] if index < len(self._answers) else float(ask())
+    def _summed(self, ask: Callable[[], float]) -> Callable[[], float]:
+        """The sum of `ask` over all processes; this process's own value before the first sum."""
+        index = len(self._asked)
+        self._asked.append(ask)
+        return lambda: self._sums()[index] if index < len(self._answers) else float(ask())
 
-    def _heard(self) -> list[float]:
-        if isinstance(self._answers, Tensor):  # fetched from a GPU once a step, when it is asked
+    def _sums(self) -> list[float]:
+        if isinstance(self._answers, Tensor):  # fetched from a GPU once per step, when needed
             self._answers = self._answers.tolist()
         return self._answers
 
     def _own_answers(self) -> Tensor:
-        return torch.tensor([float(ask()) for ask in self._questions], device=self.device)
+        return torch.tensor([float(ask()) for ask in self._asked], device=self.device)
 
     def listen(self) -> None:
-        """Get answers before the first step has brought them."""
+        """Exchange the answers for `any` and `of_first` now, before the first gradients do."""
         self._answers = self._add(self._own_answers())
 
     def average(self, loss: Tensor, parameters: Sequence[Tensor], share: float) -> Tensor:
@@ -172,7 +176,7 @@ class Processes(Group):
         gradients = [p.grad for p in parameters if p.grad is not None]
         parts = [*(gradient.flatten() for gradient in gradients), loss.detach().view(1)]
         own = torch.cat([*parts, self._own_answers()])
-        sizes = [*map(len, parts), len(self._questions)]
+        sizes = [*map(len, parts), len(self._asked)]
         own[: sum(sizes[:-1])] *= share
         *means, mean_loss, self._answers = torch.split(self._add(own), sizes)
         for gradient, mean in zip(gradients, means, strict=True):
@@ -185,37 +189,34 @@ class Processes(Group):
         return float(self._add(own))
 
     def highest(self, value: float) -> float:
-        """The highest of all processes."""
+        """The maximum over all processes."""
         own = torch.tensor(value, dtype=torch.float64, device=self.device)
         with self._together():
             dist.all_reduce(own, dist.ReduceOp.MAX)
         return float(own)
 
     def gather(self, state: Tensor, batch_size: int) -> Tensor:
-        """The state of all batch rows, (B, …), from that of each process's own."""
+        """The state of all batch rows, (B, …), from that of each process's own rows."""
         whole = state.new_zeros(batch_size, *state.shape[1:])
         whole[self.part(batch_size)] = state
         return self._add(whole)
 
     def align(self, parameters: Iterable[Tensor]) -> None:
-        """Give all processes the values of the first: machines of two kinds round differently."""
+        """Give all processes the first one's values: different kinds of machines round
+        differently."""
         for parameter in parameters:
             with self._together():
                 dist.broadcast(parameter.detach(), 0)
 
-    def writer(self, run: Run) -> Run:
-        """The run, as this process may write it."""
-        return run if self.first else Onlooker(run.folder)
-
     def _add(self, own: Tensor) -> Tensor:
-        """The sum of all processes' tensors, in place."""
+        """Replace a tensor by its sum over all processes, and return it."""
         with self._together():
             dist.all_reduce(own)
         return own
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
-        """Turn what PyTorch raises when a process is gone into ProcessLostError."""
+        """Turn PyTorch's error for a process that is gone into ProcessLostError."""
         try:
             yield
         except torch.OutOfMemoryError:
@@ -229,7 +230,7 @@ class Processes(Group):
 
 
 def _cores() -> int:
-    """The processor's cores that this process may use."""
+    """How many CPU cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -9,7 +9,6 @@ from processes import files_in, in_processes, train_together
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import CharRNNError
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.planning import make_plan
 
 pytestmark = pytest.mark.slow  # groups of processes
 
@@ -129,14 +128,14 @@ def test_what_is_not_finite_for_one_ends_all_in_the_same_words(results):
     assert load(last, training=True).progress.step == 1
 
 
-def test_fewer_lanes_than_processes_are_refused(results):
+def test_fewer_batch_rows_than_processes_are_refused(results):
     for result in results[2]:
         kind, message = result["errors"]["too_few"]
         assert kind == "UsageError"
-        assert message.startswith("--batch-size 1: too few lanes for 2 processes")
+        assert message.startswith("--batch-size 1: too few rows for 2 processes")
 
 
-def test_processes_that_read_different_texts_are_told(results):
+def test_processes_that_read_different_texts_are_refused(results):
     for result in results[2]:
         kind, message = result["errors"]["other_text"]
         assert kind == "TextError"
@@ -144,12 +143,12 @@ def test_processes_that_read_different_texts_are_told(results):
 
 
 class Many(Group):
-    """As many processes as a small batch has too few lanes for; there is but one in truth."""
+    """More processes than a small batch has rows, or so it says: there is only one."""
 
     size = 48
 
 
-def test_a_plan_has_a_lane_for_each_process(tmp_path):
+def test_a_plan_has_a_batch_row_for_each_process(tmp_path):
     from factories import ask_to_train, words
 
     from charrnn_cli.training.setup import open_training
@@ -161,11 +160,3 @@ def test_a_plan_has_a_lane_for_each_process(tmp_path):
         assert training.trainer.config.batch_size < Many.size
     with open_training(ask_to_train(text, tmp_path, **wishes), Many()) as training:
         assert training.trainer.config.batch_size >= Many.size
-
-
-def test_a_batch_size_that_is_given_chooses_no_row():
-    alone, together = (
-        make_plan(900_000, 100_000, 65, {"epochs": 0.5, "batch_size": 50}, None, processes)
-        for processes in (1, 48)
-    )
-    assert alone == together

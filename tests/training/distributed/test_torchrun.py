@@ -67,13 +67,13 @@ def launched(tmp_path_factory):
     }  # fmt: skip
 
 
-def test_the_plan_is_told_once_and_names_the_processes(launched):
+def test_the_plan_is_shown_once_and_names_the_processes(launched):
     plans = [line for line in launched["begun"] if "to go" in line]
     assert len(plans) == 1
     assert "2 processes, each on cpu (1 thread)" in plans[0]
 
 
-def test_a_killed_process_ends_the_others_with_a_word(launched):
+def test_a_killed_process_ends_the_others_with_one_error(launched):
     errors = [line for line in launched["killed"] if line.startswith("Error: ")]
     assert len(errors) == 1
     assert "another process of this training ended" in errors[0]

@@ -32,11 +32,6 @@ ORDER = (
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 
-# Imports that point upwards today. Remove each from this set when it is mended.
-KNOWN_OFFENDERS = {
-    ("sampling.originality", "training.resume"),
-}
-
 
 class Import(NamedTuple):
     """One module of the package that another imports; names without `charrnn_cli.`."""
@@ -115,12 +110,7 @@ def test_the_order_names_every_room_once_and_no_other():
 
 def test_no_import_points_upwards():
     offenders = {(one.importer, one.imported) for one in IMPORTS if not points_downwards(one)}
-    assert offenders - KNOWN_OFFENDERS == set(), "these imports point upwards or sideways"
-
-
-def test_each_known_offender_still_offends():
-    offenders = {(one.importer, one.imported) for one in IMPORTS if not points_downwards(one)}
-    assert KNOWN_OFFENDERS - offenders == set(), "mended: remove them from KNOWN_OFFENDERS"
+    assert offenders == set(), "these imports point upwards or sideways"
 
 
 def test_no_two_modules_import_each_other_in_a_circle():

@@ -123,6 +123,11 @@ class ModelConfig(ABC):
             for (name, tensors), width, output in zip(parts.items(), widths, outputs, strict=True)
         ]
 
+    def fitting(self, seq_length: int) -> "ModelConfig":
+        """The configuration for a text whose longest window has so many characters: a model that
+        looks back further could not learn to."""
+        return self
+
     @classmethod
     def sizes(cls) -> tuple[str, ...]:
         """The settings that a user may choose: all fields but architecture and vocabulary size."""

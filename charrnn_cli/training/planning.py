@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from charrnn_cli.config import TrainConfig
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
 from charrnn_cli.text.corpus import MAX_MEASURED, fit_batch
@@ -55,6 +56,7 @@ def make_plan(
     preset = choose_preset(train_part, given, measure, processes)
     model, wanted = apply_given(preset, len(train_part.vocabulary), given)
     train = fit_to_text(wanted, train_part)
+    model = model.fitting(train.seq_length)
     notes = _size_notes(wanted, train, held_out_part)
 
     per_step = train.batch_size * train.seq_length
@@ -150,6 +152,13 @@ def apply_given(
         "min_count": 1,
     }
     chosen = {name: given.get(name, value) for name, value in settings.items()}
+    if model.context is not None:
+        if "seq_length" in given:
+            raise UsageError(
+                f"--seq-length {given['seq_length']}: a model of kind {model.architecture} is "
+                "trained on windows of its context. Use --context instead."
+            )
+        chosen["seq_length"] = model.context
     return model, TrainConfig(eval_every=1, **chosen)
 
 

@@ -1,7 +1,7 @@
 """The sizes of a GPT-2 or a Llama, and what follows from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import LayerInfo, ModelConfig, Shape
@@ -74,6 +74,10 @@ class TransformerConfig(ModelConfig):
         if not self.kind.gated:
             return 4 * self.hidden_size
         return -(-8 * self.hidden_size // (3 * GROUP)) * GROUP
+
+    def fitting(self, seq_length: int) -> "TransformerConfig":
+        """The same with no longer context than that."""
+        return replace(self, context=min(self.context, seq_length))
 
     def parameter_shapes(self) -> dict[str, Shape]:
         """Name and shape of every parameter: V characters, H units, C characters of context."""

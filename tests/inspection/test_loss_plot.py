@@ -11,7 +11,7 @@ from charrnn_cli.errors import ExitCode, UsageError, WriteError
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.inspection.loss_plot import curves, draw_curves
 
-MARKS = {"uniform": 4.0, "unigram": 3.0, "five_gram": 1.6, "counted": 99}
+BASELINES = {"uniform": 4.0, "unigram": 3.0, "five_gram": 1.6, "counted": 99}
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def facts(tmp_path):
         "history": history((3.0, 2.8), (2.0, 2.1), (1.5, 1.9), (1.0, 2.0)),
         "best_val_loss": 1.9,
         "best_step": 30,
-        "marks": MARKS,
+        "marks": BASELINES,
     }
 
 
@@ -56,7 +56,7 @@ def test_the_axes_say_what_they_are_in(facts):
     assert losses.get_title("left").startswith("mine: gru 2 x 4, ")
 
 
-def test_the_marks_are_horizontal_lines_with_their_names(facts):
+def test_the_baselines_are_horizontal_lines_with_their_names(facts):
     axes = curves(facts).axes[0]
     heights = {line.get_ydata()[0] for name, line in lines(axes).items() if name[0] == "_"}
     assert heights == {4.0, 3.0, 1.6}
@@ -64,7 +64,7 @@ def test_the_marks_are_horizontal_lines_with_their_names(facts):
     assert named == ["uniform 4.000", "unigram 3.000", "5-gram 1.600"]
 
 
-def test_an_old_file_without_marks_is_drawn_without_them(facts):
+def test_an_old_file_without_baselines_is_drawn_without_them(facts):
     assert not curves(facts | {"marks": None}).axes[0].texts
 
 

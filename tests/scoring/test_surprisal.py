@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from charrnn_cli.models.torch_reader import TorchReader
 from factories import make_checkpoint
 
-from charrnn_cli.models.torch_reader import TorchReader
 from charrnn_cli.scoring.surprisal import SPAN, NumpyReader, Surprise, bits_of
 
 VOCABULARY = "abcdefgh\n"

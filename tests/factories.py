@@ -47,6 +47,12 @@ def corpus_of(text: str) -> Corpus:
     return Corpus("a.txt", vocabulary.encode(text), vocabulary, "")
 
 
+def corpus_of_ids(ids) -> Corpus:
+    """A text of these ids, of a vocabulary that has all of them."""
+    vocabulary = Vocabulary(range(100, 100 + max(2, int(np.max(ids)) + 1)))
+    return Corpus("a.txt", np.asarray(ids), vocabulary, "")
+
+
 # checkpoints
 
 

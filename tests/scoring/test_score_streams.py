@@ -8,8 +8,7 @@ import sys
 
 from factories import make_checkpoint, save_checkpoint
 from rich.cells import cell_len
-from terminal import CHARRNN, on_terminal
-from test_process import modules_after
+from terminal import CHARRNN, modules_after, on_terminal
 
 
 def plain(shown):

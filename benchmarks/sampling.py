@@ -1,4 +1,4 @@
-"""How fast text is written: charrnn's NumPy engine beside a PyTorch loop over the same weights.
+"""How fast text is written: charrnn's NumPy decoder beside a PyTorch loop over the same weights.
 
     python benchmarks/sampling.py
 
@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from side_by_side import medians
 
-from charrnn_cli.config import ModelConfig, SamplingConfig
-from charrnn_cli.models.recurrent.model import CharRNN
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
+from charrnn_cli.config import SamplingConfig
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.text.dataset import Batch
 
 ROUNDS = 9
 CHARACTERS = 4000  # of one stream, a round
@@ -42,10 +44,10 @@ main()
 """
 
 
-def numpy_speed(model: CharRNN, streams: int | None, sampling: SamplingConfig) -> float:
+def numpy_speed(model: RecurrentModel, streams: int | None, sampling: SamplingConfig) -> float:
     """Characters a second, all streams together."""
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    steps = generate(NumpyEngine(model.config, weights, streams), [0], sampling, 0, streams)
+    steps = generate(RecurrentDecoder(model.config, weights, streams), [0], sampling, 0, streams)
     next(steps)
     count = CHARACTERS if streams is None else 4 * CHARACTERS // streams
     begun = time.perf_counter()
@@ -55,26 +57,27 @@ def numpy_speed(model: CharRNN, streams: int | None, sampling: SamplingConfig) -
 
 
 @torch.no_grad()
-def torch_speed(model: CharRNN) -> float:
+def torch_speed(model: RecurrentModel) -> float:
     """Characters a second of a loop as the tutorial writes it."""
     model.eval()
-    hidden = model.initial_hidden(1)
+    state = model.initial_state(1)
     ids = torch.zeros(1, 1, dtype=torch.long)
     count = CHARACTERS // 4
     begun = time.perf_counter()
     for _ in range(count):
-        logits, hidden = model(ids, hidden)
+        logits, state = model(Batch(ids, None), state)
         ids = torch.multinomial(torch.softmax(logits[0], dim=-1), num_samples=1)
     return count / (time.perf_counter() - begun)
 
 
 def memory_of_a_sample() -> float:
     """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
-    from charrnn_cli.checkpoints.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
+    from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes
+    from charrnn_cli.checkpoints.records import CorpusInfo, Progress
     from charrnn_cli.config import TrainConfig
     from charrnn_cli.text.vocabulary import Vocabulary
 
-    model = CharRNN(ModelConfig("gru", 61, 256, 2, 0.0))
+    model = RecurrentModel(RecurrentConfig("gru", 61, 256, 2, 0.0))
     checkpoint = Checkpoint(
         model.config,
         TrainConfig(
@@ -113,7 +116,7 @@ def main() -> None:
     print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
     for kind, size, layers in MODELS:
         torch.manual_seed(0)
-        model = CharRNN(ModelConfig(kind, 61, size, layers, 0.0))
+        model = RecurrentModel(RecurrentConfig(kind, 61, size, layers, 0.0))
         measures: dict[str, Callable[[], float]] = {
             "torch": lambda model=model: torch_speed(model),
             "one": lambda model=model: numpy_speed(model, None, plain),

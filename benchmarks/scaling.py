@@ -20,7 +20,7 @@ from pathlib import Path
 from side_by_side import medians
 
 SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
-SETTINGS = [(256, 16), (256, 32), (384, 64), (512, 64)]  # units, lanes a process
+SETTINGS = [(256, 16), (256, 32), (384, 64), (512, 64)]  # units, batch rows a process
 WINDOW = 32
 STEPS = 8  # in a row
 
@@ -82,14 +82,14 @@ def main() -> None:
     print(f"{arguments.rounds} rounds of {STEPS} steps in turn, medians, characters a second")
     print("              1 process, 1 thread  2 processes, 1 thread each   1 process, 2 threads")
     print("model         batch       speed    batch       speed   ratio    batch       speed ratio")
-    for units, lanes in SETTINGS:
+    for units, rows in SETTINGS:
         given = {"hidden_size": units, "num_layers": 1, "dropout": 0.0, "epochs": 1000}
         given |= {"seq_length": WINDOW, "patience": 1000}
         with tempfile.TemporaryDirectory() as folder:
             crews = {
                 (processes, threads): Crew(
                     processes, threads, arguments.text, Path(folder),
-                    batch_size=lanes * processes * threads, **given,
+                    batch_size=rows * processes * threads, **given,
                 )
                 for processes, threads in ((1, 1), (2, 1), (1, 2))
             }  # fmt: skip
@@ -102,9 +102,9 @@ def main() -> None:
             time.sleep(0.5)
         one, two, threads = speed.values()
         print(
-            f"gru 1 x {units}  {lanes:4} x {WINDOW}  {one:9,.0f}"
-            f"  {2 * lanes:4} x {WINDOW}  {two:9,.0f}  {two / one:5.2f}"
-            f"  {2 * lanes:4} x {WINDOW}  {threads:9,.0f}  {threads / one:5.2f}",
+            f"gru 1 x {units}  {rows:4} x {WINDOW}  {one:9,.0f}"
+            f"  {2 * rows:4} x {WINDOW}  {two:9,.0f}  {two / one:5.2f}"
+            f"  {2 * rows:4} x {WINDOW}  {threads:9,.0f}  {threads / one:5.2f}",
             flush=True,
         )
 

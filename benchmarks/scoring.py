@@ -13,6 +13,7 @@ for library in ("OPENBLAS", "MKL", "VECLIB"):  # as `charrnn score` does
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ import torch
 from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.models.torch_reader import TorchReader
+from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.registry import build_decoder
+from charrnn_cli.models.torch_decoder import TorchDecoder
+from charrnn_cli.models.weights import trained_model
 from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
-from charrnn_cli.scoring.surprisal import Meter, NumpyReader, Surprise
+from charrnn_cli.scoring.surprisal import Meter, Surprisal, bits_of
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 5
@@ -34,12 +38,28 @@ SETTINGS = [
 ]
 
 
+class OneStream:
+    """Measures a text in one pass, without rows side by side."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    def bits(self, ids: np.ndarray) -> np.ndarray:
+        """See `Meter`."""
+        logits = self.decoder.logits(ids[:-1])
+        return np.concatenate([[np.nan], bits_of(logits, ids[1:])])
+
+
 def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     cpu = torch.device("cpu")
     checkpoint = load(ROOT / "checkpoints/sonnets/best.safetensors")
     sonnets = known(checkpoint, (ROOT / "data/sonnets.txt").read_text())
+
+    context = checkpoint.model.context
+    by_numpy = partial(build_decoder, checkpoint.model, checkpoint.weights)
+    by_pytorch = partial(TorchDecoder, trained_model(checkpoint.model, checkpoint.weights, cpu))
 
     def speed(meter: Meter, characters: int) -> float:
         begun = time.perf_counter()
@@ -48,9 +68,9 @@ def main() -> None:
 
     found = medians(
         {
-            "one stream, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint, 1)), 20_000),
-            "64 lanes, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint)), 90_000),
-            "64 lanes, PyTorch": lambda: speed(Surprise(TorchReader(checkpoint, cpu)), 90_000),
+            "one stream, NumPy": lambda: speed(OneStream(by_numpy()), 20_000),
+            "64 rows, NumPy": lambda: speed(Surprisal(by_numpy, context), 90_000),
+            "64 rows, PyTorch": lambda: speed(Surprisal(by_pytorch, context), 90_000),
             "--adapt": lambda: speed(AdaptiveMeter(checkpoint, cpu), 4_000),
         },
         ROUNDS,
@@ -64,7 +84,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         texts[Path(name).name] = known(checkpoint, Path(name).read_text())[:20_000]
     print("\nbits a character", *texts, sep="  ")
-    static = [np.nanmean(Surprise(NumpyReader(checkpoint)).bits(ids)) for ids in texts.values()]
+    static = [np.nanmean(Surprisal(by_numpy, context).bits(ids)) for ids in texts.values()]
     print("as it is", *(f"{value:.3f}" for value in static), sep="  ")
     for segment, rate, decay in SETTINGS:
         values = [

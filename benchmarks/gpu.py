@@ -24,10 +24,12 @@ from pathlib import Path
 import torch
 from side_by_side import medians, setting
 
-from charrnn_cli.config import ModelConfig, TrainConfig
+from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.device import choose_device, describe_device
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.optimizer import Optimizer
 from charrnn_cli.training.updates import Updates
 
@@ -56,7 +58,7 @@ TUTORIAL = {
 
 
 def updates_of(
-    config: ModelConfig, precision: str, batch: int, window: int, device: torch.device, way: str
+    config: RecurrentConfig, precision: str, batch: int, window: int, device: torch.device, way: str
 ) -> Callable[[], float]:
     """A function that makes some updates and returns the seconds of one."""
     train = TrainConfig(
@@ -73,17 +75,18 @@ def updates_of(
         eval_every=1,
         precision=precision,
     )
-    model = CharRNN(config).to(device).train()
+    model = RecurrentModel(config).to(device).train()
     updates = Updates(model, Optimizer(model, train), train, batch, ahead=way != "waiting")
     if way == "ahead":  # each operation launched by itself
         updates.graphs = None
     ids = torch.randint(VOCABULARY, (2, window, batch), device=device)
+    here = Batch(ids[0], ids[1])
 
     def some() -> float:
         begun = time.perf_counter()
         for step in range(STEPS):
-            updates.make(*ids, 1e-4, step)
-        updates.read()
+            updates.step(here, 1e-4, step)
+        updates.read_losses()
         return (time.perf_counter() - begun) / STEPS
 
     return some
@@ -119,7 +122,7 @@ def print_table(device: torch.device, settings: list[tuple], rounds: int) -> Non
     print("model        batch      precision     waiting      ahead      graph   us a time step")
     ways = ["waiting", "ahead", *(["graph"] if device.type == "cuda" else [])]
     for kind, units, layers, batch, window in settings:
-        config = ModelConfig(kind, VOCABULARY, units, layers, 0.3)
+        config = RecurrentConfig(kind, VOCABULARY, units, layers, 0.3)
         for precision in PRECISIONS:
             if precision == "float16" and device.type == "cpu":
                 continue  # slow there, and no LSTM

@@ -27,8 +27,10 @@ import torch
 from torch import Tensor, nn
 
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.models.recurrent.model import CharRNN, load_weights
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.corpus import Corpus, read_corpus
+from charrnn_cli.text.dataset import Batch
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.training.evaluation import held_out_loss
 
@@ -54,22 +56,24 @@ class Plain(nn.Module):
 
     def __init__(self, cell: str, vocabulary_size: int) -> None:
         super().__init__()
+        self.config = RecurrentConfig(cell, vocabulary_size, SIZE, 1, 0.5)
         self.vocabulary_size, self.states = vocabulary_size, 2 if cell == "lstm" else 1
         self.cell = CELLS[cell](vocabulary_size, SIZE)
         self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(SIZE, vocabulary_size)
 
-    def initial_hidden(self, batch_size: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(batch_size, SIZE),) * self.states
+    def initial_state(self, batch_size: int) -> dict[str, Tensor]:
+        return {str(index): torch.zeros(batch_size, SIZE) for index in range(self.states)}
 
-    def forward(self, ids: Tensor, hidden: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        inputs = nn.functional.one_hot(ids, self.vocabulary_size).float()
+    def forward(self, batch: Batch, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        inputs = nn.functional.one_hot(batch.inputs, self.vocabulary_size).float()
+        hidden = tuple(state.values())
         outputs = []
         for x in inputs:
             new = self.cell(x, hidden if self.states == 2 else hidden[0])
             hidden = new if self.states == 2 else (new,)
             outputs.append(hidden[0])
-        return self.head(self.dropout(torch.stack(outputs))), hidden
+        return self.head(self.dropout(torch.stack(outputs))), dict(zip(state, hidden, strict=True))
 
 
 @torch.no_grad()
@@ -85,7 +89,7 @@ def loss_in_windows(model: nn.Module, ids: Ids) -> float:
         whole[1:].view(count, CONTEXT).split(64),
         strict=True,
     ):
-        logits, _ = model(inputs.T, model.initial_hidden(len(inputs)))
+        logits, _ = model(Batch(inputs.T, targets.T), model.initial_state(len(inputs)))
         total += nn.functional.cross_entropy(
             logits.flatten(0, 1), targets.T.flatten(), reduction="sum"
         ).item()
@@ -96,7 +100,8 @@ def loss_in_windows(model: nn.Module, ids: Ids) -> float:
 def plain_losses(corpus: Corpus, cell: str, random_seed: int, times: list[float]) -> list[Result]:
     """The best losses of the plain loop up to each of the times in seconds, in rising order."""
     torch.manual_seed(random_seed)
-    train_ids, held_out = corpus.split(0.1)
+    train_part, held_out = corpus.split(0.1)
+    train_ids = train_part.ids
     batches = len(train_ids) // (BATCH * WINDOW)
     inputs = torch.from_numpy(train_ids[: batches * BATCH * WINDOW].astype("int64"))
     targets = torch.roll(inputs, -1).view(BATCH, -1).T
@@ -108,10 +113,10 @@ def plain_losses(corpus: Corpus, cell: str, random_seed: int, times: list[float]
         begun = time.perf_counter()
         index = step % batches
         if index == 0:
-            hidden = model.initial_hidden(BATCH)
+            state = model.initial_state(BATCH)
         rows = slice(index * WINDOW, (index + 1) * WINDOW)
-        logits, hidden = model(inputs[rows], hidden)
-        hidden = tuple(state.detach() for state in hidden)
+        logits, state = model(Batch(inputs[rows], targets[rows]), state)
+        state = {name: values.detach() for name, values in state.items()}
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets[rows].flatten())
         optimizer.zero_grad()
         loss.backward()
@@ -123,7 +128,7 @@ def plain_losses(corpus: Corpus, cell: str, random_seed: int, times: list[float]
         if step % EVALUATE_EVERY == 0 or over:
             carried = held_out_loss(model, held_out)
             if carried < best:
-                best, windows = carried, loss_in_windows(model, held_out)
+                best, windows = carried, loss_in_windows(model, held_out.ids)
         if over:
             results.append(Result(spent, best, windows))
     return results
@@ -145,10 +150,9 @@ def charrnn_loss(
         best = load(run / "best.safetensors")
         records = map(json.loads, (run / "metrics.jsonl").read_text("utf-8").splitlines())
         reached = [record["seconds"] for record in records if record["val_loss"] <= NANOGPT]
-    model = CharRNN(best.model)
-    load_weights(model, best.weights)
+    model = trained_model(best.model, best.weights, torch.device("cpu"))
     assert best.val_loss is not None
-    result = Result(seconds, best.val_loss, loss_in_windows(model, corpus.split(0.1)[1]))
+    result = Result(seconds, best.val_loss, loss_in_windows(model, corpus.split(0.1)[1].ids))
     return result, min(reached, default=None)
 
 

@@ -22,12 +22,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from side_by_side import medians, setting
 
-from charrnn_cli.config import ModelConfig, SamplingConfig
-from charrnn_cli.models.recurrent.model import CharRNN
+from charrnn_cli.config import SamplingConfig
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
+from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.text.dataset import Batch
 
 STREAMS = 64
 MODELS = [("rnn", 512, 1), ("gru", 256, 1), ("gru", 256, 2), ("lstm", 256, 2)]  # units, layers
@@ -43,11 +45,11 @@ main()
 
 
 def numpy_speed(
-    model: CharRNN, streams: int | None, sampling: SamplingConfig, characters: int
+    model: RecurrentModel, streams: int | None, sampling: SamplingConfig, characters: int
 ) -> float:
     """Characters a second, all streams together."""
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    steps = generate(NumpyEngine(model.config, weights, streams), [0], sampling, 0, streams)
+    steps = generate(RecurrentDecoder(model.config, weights, streams), [0], sampling, 0, streams)
     next(steps)
     count = characters if streams is None else max(1, 4 * characters // streams)
     begun = time.perf_counter()
@@ -57,25 +59,26 @@ def numpy_speed(
 
 
 @torch.no_grad()
-def torch_speed(model: CharRNN, count: int) -> float:
+def torch_speed(model: RecurrentModel, count: int) -> float:
     """Characters a second of a loop as the tutorial writes it."""
     model.eval()
-    hidden = model.initial_hidden(1)
+    state = model.initial_state(1)
     ids = torch.zeros(1, 1, dtype=torch.long)
     begun = time.perf_counter()
     for _ in range(count):
-        logits, hidden = model(ids, hidden)
+        logits, state = model(Batch(ids, None), state)
         ids = torch.multinomial(torch.softmax(logits[0], dim=-1), num_samples=1)
     return count / (time.perf_counter() - begun)
 
 
 def memory_of_a_sample(characters: int) -> float:
     """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
-    from charrnn_cli.checkpoints.checkpoint import Checkpoint, CorpusInfo, Progress, to_bytes
+    from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes
+    from charrnn_cli.checkpoints.records import CorpusInfo, Progress
     from charrnn_cli.config import TrainConfig
     from charrnn_cli.text.vocabulary import Vocabulary
 
-    model = CharRNN(ModelConfig("gru", 61, 256, 2, 0.0))
+    model = RecurrentModel(RecurrentConfig("gru", 61, 256, 2, 0.0))
     checkpoint = Checkpoint(
         model.config,
         TrainConfig(
@@ -120,7 +123,7 @@ def main() -> None:
     print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
     for kind, size, layers in arguments.models:
         torch.manual_seed(0)
-        model = CharRNN(ModelConfig(kind, 61, size, layers, 0.0))
+        model = RecurrentModel(RecurrentConfig(kind, 61, size, layers, 0.0))
         measures: dict[str, Callable[[], float]] = {
             "torch": lambda model=model: torch_speed(model, max(1, characters // 4)),
             "one": lambda model=model: numpy_speed(model, None, plain, characters),

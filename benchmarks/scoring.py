@@ -16,18 +16,34 @@ for library in ("OPENBLAS", "MKL", "VECLIB"):  # as `charrnn score` does
 
 import itertools
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from charrnn_cli.models.torch_reader import TorchReader
 from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.registry import build_decoder
+from charrnn_cli.models.torch_decoder import TorchDecoder
+from charrnn_cli.models.weights import trained_model
 from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
-from charrnn_cli.scoring.surprisal import Meter, NumpyReader, Surprise
+from charrnn_cli.scoring.surprisal import Meter, Surprisal, bits_of
 
 ROOT = Path(__file__).parent.parent
+
+
+class OneStream:
+    """Measures a text in one pass, without rows side by side."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+
+    def bits(self, ids: np.ndarray) -> np.ndarray:
+        """See `Meter`."""
+        logits = self.decoder.logits(ids[:-1])
+        return np.concatenate([[np.nan], bits_of(logits, ids[1:])])
 
 
 def main() -> None:
@@ -46,6 +62,10 @@ def main() -> None:
     checkpoint = load(ROOT / "checkpoints/sonnets/best.safetensors")
     sonnets = known(checkpoint, (ROOT / "data/sonnets.txt").read_text("utf-8"))
 
+    context = checkpoint.model.context
+    by_numpy = partial(build_decoder, checkpoint.model, checkpoint.weights)
+    by_pytorch = partial(TorchDecoder, trained_model(checkpoint.model, checkpoint.weights, cpu))
+
     def speed(meter: Meter, characters: int) -> float:
         begun = time.perf_counter()
         meter.bits(sonnets[:characters])
@@ -54,9 +74,9 @@ def main() -> None:
     many, few = 9 * characters // 2, characters // 5
     found = medians(
         {
-            "one stream, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint, 1)), characters),
-            "64 rows, NumPy": lambda: speed(Surprise(NumpyReader(checkpoint)), many),
-            "64 rows, PyTorch": lambda: speed(Surprise(TorchReader(checkpoint, cpu)), many),
+            "one stream, NumPy": lambda: speed(OneStream(by_numpy()), characters),
+            "64 rows, NumPy": lambda: speed(Surprisal(by_numpy, context), many),
+            "64 rows, PyTorch": lambda: speed(Surprisal(by_pytorch, context), many),
             "--adapt": lambda: speed(AdaptiveMeter(checkpoint, cpu), few),
         },
         arguments.rounds,
@@ -70,7 +90,7 @@ def main() -> None:
     for path in arguments.texts:
         texts[path.name] = known(checkpoint, path.read_text("utf-8"))[:characters]
     print("\nbits a character", *texts, sep="  ")
-    static = [np.nanmean(Surprise(NumpyReader(checkpoint)).bits(ids)) for ids in texts.values()]
+    static = [np.nanmean(Surprisal(by_numpy, context).bits(ids)) for ids in texts.values()]
     print("as it is", *(f"{value:.3f}" for value in static), sep="  ")
     settings = itertools.product(arguments.segments, arguments.rates, arguments.decays)
     for segment, rate, decay in settings:

@@ -21,11 +21,13 @@ import torch
 from side_by_side import medians, setting
 from torch import Tensor, nn
 
-from charrnn_cli.config import ModelConfig
-from charrnn_cli.models.autocast import DTYPES, products_in
+from charrnn_cli.models.autocast import DTYPES, autocast
 from charrnn_cli.models.device import choose_device, describe_device, processor
-from charrnn_cli.models.recurrent.model import CharRNN, Hidden, detach
+from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.text.dataset import Batch
 
+State = dict[str, Tensor]
 VOCABULARY = 65
 SETTINGS = [  # model, units, layers, batch rows, characters of a window
     ("gru", 256, 1, 16, 32),
@@ -51,15 +53,18 @@ class Plain(nn.Module):
         self.recurrence = MODULES[kind](hidden_size, hidden_size, num_layers)
         self.head = nn.Linear(hidden_size, VOCABULARY)
 
-    def forward(self, ids: Tensor, hidden: object) -> tuple[Tensor, object]:
-        outputs, hidden = self.recurrence(self.embedding(ids), hidden)
-        return self.head(outputs), hidden
+    def forward(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+        before = tuple(state.values())
+        hidden = None if not before else before if len(before) > 1 else before[0]
+        outputs, hidden = self.recurrence(self.embedding(batch.inputs), hidden)
+        after = hidden if isinstance(hidden, tuple) else (hidden,)
+        return self.head(outputs), {str(index): values for index, values in enumerate(after)}
 
 
 class Loop(nn.Module):
     """The tutorial's model with the weights of one of ours: a tanh RNN, step by step."""
 
-    def __init__(self, ours: CharRNN) -> None:
+    def __init__(self, ours: RecurrentModel) -> None:
         super().__init__()
         layer = ours.layers[0]
         self.w_xh = nn.Parameter(layer.weight_ih.detach().t().clone())
@@ -69,14 +74,14 @@ class Loop(nn.Module):
         self.head = nn.Linear(*reversed(ours.head.weight.shape))
         self.head.load_state_dict(ours.head.state_dict())
 
-    def forward(self, ids: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
-        inputs, h = nn.functional.one_hot(ids.t(), VOCABULARY).float(), hidden[0]
+    def forward(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+        inputs, h = nn.functional.one_hot(batch.inputs.t(), VOCABULARY).float(), state["0"]
         outputs = []
-        for t in range(len(ids)):
+        for t in range(len(batch.inputs)):
             h = torch.tanh(inputs[:, t] @ self.w_xh + h @ self.w_hh + self.b_h)
             outputs.append(h.unsqueeze(1))
         stacked = self.dropout(torch.cat(outputs, dim=1).transpose(0, 1))
-        return self.head(stacked), (h,)
+        return self.head(stacked), {"0": h}
 
     def gradients(self) -> list[Tensor]:
         """In the order and layout of our parameters."""
@@ -91,38 +96,38 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def learn(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> object:
+def learn(model: nn.Module, state: State, ids: Tensor, precision: str) -> State:
     """One window's gradients; the state after it."""
-    with products_in(precision, ids.device):
-        logits, hidden = model(ids, hidden)
+    with autocast(precision, ids.device):
+        logits, state = model(Batch(ids, ids), state)
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
     model.zero_grad()
     loss.backward()
-    return hidden
+    return state
 
 
-def computes(model: nn.Module, hidden: object, ids: Tensor, precision: str) -> bool:
+def computes(model: nn.Module, state: State, ids: Tensor, precision: str) -> bool:
     """Whether this machine can; an LSTM in bfloat16 needs AVX-512 on a CPU."""
     try:
-        learn(model, hidden, ids, precision)
+        learn(model, state, ids, precision)
     except RuntimeError:
         return False
     return True
 
 
 def step_of(
-    model: nn.Module, hidden: object, ids: Tensor, precision: str = "float32"
+    model: nn.Module, state: State, ids: Tensor, precision: str = "float32"
 ) -> Callable[[], float]:
     """A function that makes a training step and returns its seconds."""
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    carried = [hidden]
+    carried = [state]
 
     def step() -> float:
         begun = time.perf_counter()
-        hidden = learn(model, carried[0], ids, precision)
+        after = learn(model, carried[0], ids, precision)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        carried[0] = detach(hidden) if isinstance(hidden, tuple) else hidden.detach()
+        carried[0] = {name: values.detach() for name, values in after.items()}
         wait(ids.device)
         return time.perf_counter() - begun
 
@@ -143,31 +148,33 @@ def product_of(dtype: torch.dtype, device: torch.device, size: int = 1024) -> Ca
 
 
 def measure(
-    config: ModelConfig, batch: int, window: int, loop: bool, rounds: int, device: torch.device
+    config: RecurrentConfig, batch: int, window: int, loop: bool, rounds: int, device: torch.device
 ) -> None:
     """Print a line for each precision."""
     ids = torch.randint(VOCABULARY, (window, batch), device=device)
-    ours = {precision: CharRNN(config).train().to(device) for precision in PRECISIONS}
-    hidden = ours["float32"].initial_hidden(batch)
+    ours = {precision: RecurrentModel(config).train().to(device) for precision in PRECISIONS}
+    state = ours["float32"].initial_state(batch)
     theirs: nn.Module
     if loop:
-        theirs, their_hidden = Loop(ours["float32"]).train().to(device), hidden
+        theirs, their_state = Loop(ours["float32"]).train().to(device), state
     else:
-        theirs = Plain(config.model, config.hidden_size, config.num_layers).train().to(device)
-        their_hidden = None
+        theirs = (
+            Plain(config.architecture, config.hidden_size, config.num_layers).train().to(device)
+        )
+        their_state = {}
     measures = {
-        p: step_of(model, hidden, ids, p)
+        p: step_of(model, state, ids, p)
         for p, model in ours.items()
-        if computes(model, hidden, ids, p)
+        if computes(model, state, ids, p)
     }
     measures |= {
         f"product, {p}": product_of(DTYPES.get(p, torch.float32), device) for p in PRECISIONS
     }
-    taken = medians(measures | {"theirs": step_of(theirs, their_hidden, ids)}, rounds)
+    taken = medians(measures | {"theirs": step_of(theirs, their_state, ids)}, rounds)
     plain = ids.numel() / taken["theirs"]
     for precision in PRECISIONS:
         name = (
-            f"{config.model:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
+            f"{config.architecture:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
             f"  {precision:8}"
         )
         if precision not in measures:
@@ -186,12 +193,12 @@ def measure(
 def compare_gradients(hidden_size: int, batch: int, window: int, device: torch.device) -> None:
     """Print how far our gradients are from those of the tutorial's loop."""
     ids = torch.randint(VOCABULARY, (window, batch), device=device)
-    ours = CharRNN(ModelConfig("rnn", VOCABULARY, hidden_size, 1, 0.0)).to(device)
-    loop, hidden = Loop(ours).to(device), ours.initial_hidden(batch)
-    learn(loop, hidden, ids, "float32")
+    ours = RecurrentModel(RecurrentConfig("rnn", VOCABULARY, hidden_size, 1, 0.0)).to(device)
+    loop, state = Loop(ours).to(device), ours.initial_state(batch)
+    learn(loop, state, ids, "float32")
     exact = torch.cat([grad.flatten() for grad in loop.gradients()])
     for precision in PRECISIONS:
-        learn(ours, hidden, ids, precision)
+        learn(ours, state, ids, precision)
         grads = torch.cat([p.grad.flatten() for p in ours.parameters() if p.grad is not None])
         apart = (grads - exact).norm() / exact.norm()
         print(f"gradients in {precision} are {apart.item():.1e} of their norm from the loop's")
@@ -211,11 +218,11 @@ def main() -> None:
         print(f"{describe_device(device, arguments.threads)}, {arguments.rounds} rounds, medians")
         print(f"{header}PyTorch's modules  ratio")
         for kind, units, layers, batch, window in arguments.settings:
-            config = ModelConfig(kind, VOCABULARY, units, layers, 0.0)
+            config = RecurrentConfig(kind, VOCABULARY, units, layers, 0.0)
             measure(config, batch, window, False, arguments.rounds, device)
         print(f"{header}tutorial's loop    ratio")
         units, batch, window = arguments.tutorial
-        config = ModelConfig("rnn", VOCABULARY, units, 1, 0.5)
+        config = RecurrentConfig("rnn", VOCABULARY, units, 1, 0.5)
         measure(config, batch, window, True, arguments.rounds, device)
         compare_gradients(units, batch, window, device)
 

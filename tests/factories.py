@@ -9,6 +9,7 @@ import math
 import os
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
+from charrnn_cli.scoring.surprisal import Surprisal
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -45,6 +48,12 @@ def corpus_of(text: str) -> Corpus:
     """A text as if it had been read from a file."""
     vocabulary = Vocabulary.of(text)
     return Corpus("a.txt", vocabulary.encode(text), vocabulary, "")
+
+
+def corpus_of_ids(ids) -> Corpus:
+    """A text of these ids, of a vocabulary that has all of them."""
+    vocabulary = Vocabulary(range(100, 100 + max(2, int(np.max(ids)) + 1)))
+    return Corpus("a.txt", np.asarray(ids), vocabulary, "")
 
 
 # checkpoints
@@ -101,6 +110,12 @@ def make_checkpoint(
         if ".exp_avg_sq." in name:  # mean squares are never negative
             np.abs(values, out=values)
     return Checkpoint(**(vars(checkpoint) | {"training": state}))
+
+
+def surprisal_of(checkpoint: Checkpoint) -> Surprisal:
+    """What measures a text under a checkpoint's model, as `score` does."""
+    model = checkpoint.model
+    return Surprisal(partial(build_decoder, model, checkpoint.weights), model.context)
 
 
 def later(**changes) -> Checkpoint:

@@ -1,11 +1,13 @@
-"""A terminal to run the program on, as a person would."""
+"""The program in a process of its own: on a terminal, as a person would run it, or alone."""
 
 import fcntl
+import json
 import os
 import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -48,3 +50,17 @@ def on_terminal(*words, cwd, seconds=60, **terminal):
 def without_styles(shown):
     """What was shown, without the sequences that only colour it."""
     return re.sub(r"\x1b\[[0-9;]*m", "", shown)
+
+
+def modules_after(*words, cwd, code=0):
+    """The names of the modules that a command imports."""
+    program = (
+        "import sys, atexit, json\n"
+        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
+        f"sys.argv = ['charrnn', *{list(map(str, words))!r}]\n"
+        "from charrnn_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == code, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))

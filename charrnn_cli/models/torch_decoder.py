@@ -45,7 +45,7 @@ class TorchDecoder(Decoder):
 
     def state(self) -> State:
         """See `Decoder`."""
-        return {name: values.float().cpu().numpy() for name, values in self._state.items()}
+        return {name: values.float().cpu().numpy().copy() for name, values in self._state.items()}
 
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
         """See `Decoder`."""

@@ -8,10 +8,12 @@ import numpy.typing as npt
 
 from charrnn_cli.models.base import Floats, State
 from charrnn_cli.models.decoders import OpenDecoder
-from charrnn_cli.text.rows import MAX_ROWS, Rows, stateful_rows, windows
+from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, Rows, stateful_rows, windows
 
 Ids = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.float64]
+
+SPAN = 4 * WARM_UP  # characters of a row: of fewer, more would be read twice than is gained
 MAX_LOGITS = 1 << 20  # logits held before their logarithms are taken at once
 
 
@@ -52,7 +54,7 @@ class Surprisal:
         total = len(inputs)
         measured = np.empty(total)
         if self.context is None:
-            self._read(stateful_rows(total), inputs, targets, measured)
+            self._read(stateful_rows(total, SPAN), inputs, targets, measured)
         else:
             cut = windows(total, self.context, total - new)
             for begin in range(0, cut.positions.shape[1], MAX_ROWS):

@@ -295,5 +295,7 @@ class Windows(Sequence[Batch]):
         """Window `index`: views (T, B) of the rows."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
         part = slice(index * self.seq_length, (index + 1) * self.seq_length)
         return Batch(self.inputs[:, part].T, self.targets[:, part].T, share=self.share)

@@ -36,10 +36,10 @@ def cut_rows(total: int, count: int, warm_up: int) -> Rows:
     return Rows(positions.clip(0, total - 1), own, warm_up, end)
 
 
-def stateful_rows(total: int) -> Rows:
-    """The rows for a model that carries a state: as many as pay for their warm-up, at most
-    `MAX_ROWS`; a text too short for two is read in one pass."""
-    count = max(1, min(MAX_ROWS, total // WARM_UP))
+def stateful_rows(total: int, span: int = WARM_UP) -> Rows:
+    """The rows for a model that carries a state, at most `MAX_ROWS`, each of at least `span`
+    characters of its own; a text too short for two is read in one pass."""
+    count = max(1, min(MAX_ROWS, total // span))
     return cut_rows(total, count, WARM_UP if count > 1 else 0)
 
 

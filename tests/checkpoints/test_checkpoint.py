@@ -115,8 +115,8 @@ def test_training_state_holds_the_moments_and_every_layers_hidden_state(model, s
         hidden = name in checkpoint.model.matrices()
         for moment in ("momentum",) if hidden else ("exp_avg", "exp_avg_sq"):
             assert shapes.pop(f"optimizer.{moment}.{name}") == shape
-    lanes = checkpoint.train.batch_size
-    assert shapes == {f"hidden.{index}": (lanes, 4) for index in range(states)}
+    rows = checkpoint.train.batch_size
+    assert shapes == {f"hidden.{index}": (rows, 4) for index in range(states)}
 
 
 def test_val_loss_is_that_of_the_last_evaluation_at_this_step():

@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.inspection.overview import drawings, table_rows
 from charrnn_cli.terminal.ascii_plots import UNICODE
-from charrnn_cli.training.baselines import Marks
 
 TINY_BYTES = to_bytes(TINY)
 
@@ -150,7 +150,7 @@ def places(header, here=()) -> list[tuple]:
 WITH_ALL = dataclasses.replace(
     TINY,
     history=({"step": 3, "epoch": 0.3, "train_loss": 2.5, "val_loss": 2.0}, *TINY.history),
-    marks=Marks(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90),
+    baselines=Baselines(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90),
     device="cpu",
 )
 PLACES = [place for place in places(header_of(WITH_ALL)) if not place[0].endswith("sha256")]

@@ -1,5 +1,6 @@
 """Files that are no checkpoints of ours: refused by name, executing nothing."""
 
+import dataclasses
 import json
 import math
 import os
@@ -10,18 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import (
-    TINY,
-    header_of,
-    table_and_body,
-    with_header,
-)
+from factories import TINY, header_of, table_and_body, with_header
 from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
 from charrnn_cli.checkpoints.format import MAX_HEADER, MAX_PARTS
 from charrnn_cli.errors import CheckpointError
-from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 TINY_BYTES = to_bytes(TINY)
 
@@ -95,7 +90,7 @@ def test_a_file_that_is_all_hole_is_refused_unread(tmp_path):
     header["model"] |= {"model": "lstm", "hidden_size": 8192, "num_layers": 16}
     small = with_header(header)
     path = tmp_path / "hole.safetensors"
-    config = RecurrentConfig(**header["model"])
+    config = dataclasses.replace(TINY.model, architecture="lstm", hidden_size=8192, num_layers=16)
     size = sum(4 * math.prod(shape) for shape in config.parameter_shapes().values())
     start = 8 + int.from_bytes(small[:8], "little")
     path.write_bytes(small[:start])

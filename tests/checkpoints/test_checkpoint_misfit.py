@@ -10,14 +10,14 @@ from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoints.checkpoint import to_bytes
 from charrnn_cli.checkpoints.format import sealed
-from charrnn_cli.training.baselines import Marks
+from charrnn_cli.checkpoints.records import Baselines
 
 
 @pytest.mark.parametrize("part", ["model", "train", "corpus", "progress"])
 def test_a_header_with_an_unknown_field_is_refused(refused, part):
     header = header_of(TINY)
     header[part]["surprise"] = 1
-    assert "needs exactly the fields" in refused(with_header(header))
+    assert "must have exactly the fields" in refused(with_header(header))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_header_with_an_unknown_field_is_refused(refused, part):
     ],
 )
 def test_a_value_of_the_wrong_type_or_beyond_its_limits_is_refused(refused, part, field, value):
-    header = header_of(dataclasses.replace(TINY, marks=Marks(2.0, 1.5, 1.0, 90)))
+    header = header_of(dataclasses.replace(TINY, baselines=Baselines(2.0, 1.5, 1.0, 90)))
     header[part][field] = value
     assert "damaged or foreign" in refused(with_header(header))
 

@@ -5,30 +5,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 
 import pytest
 from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
-from terminal import CHARRNN, on_terminal, open_terminal
+from terminal import CHARRNN, modules_after, on_terminal, open_terminal
 
 from charrnn_cli.checkpoints.checkpoint import load
 
 pytestmark = pytest.mark.slow  # each test starts processes
-
-
-def modules_after(*words, cwd, code=0):
-    """The names of the modules that a command imports."""
-    program = (
-        "import sys, atexit, json\n"
-        "atexit.register(lambda: print(json.dumps(sorted(sys.modules)), file=sys.stderr))\n"
-        f"sys.argv = ['charrnn', *{list(map(str, words))!r}]\n"
-        "from charrnn_cli.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
-    assert done.returncode == code, done.stderr
-    return set(json.loads(done.stderr.splitlines()[-1]))
-
 
 LIGHT = ["--help", "--version", "train --help", "info", "info --json", "info --all", "sample"]
 

@@ -8,9 +8,9 @@ import pytest
 from factories import later, make_checkpoint, make_run, save_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import CorpusInfo
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.inspection.facts import categories, inspect, model_parts
 from charrnn_cli.inspection.overview import table_rows
-from charrnn_cli.training.baselines import Marks
 
 
 @pytest.fixture
@@ -113,10 +113,10 @@ def test_characters_are_counted_by_category_the_most_frequent_first():
     ]  # fmt: skip
 
 
-def test_the_facts_have_baselines_and_device_of_a_run(facts_of):
-    marks = Marks(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90)
-    facts = facts_of(dataclasses.replace(make_checkpoint(), marks=marks, device="cuda"))
-    assert facts["marks"] == vars(marks)
+def test_facts_name_the_baselines_and_the_device_of_a_run(facts_of):
+    baselines = Baselines(uniform=2.0, unigram=1.5, five_gram=1.0, counted=90)
+    facts = facts_of(dataclasses.replace(make_checkpoint(), baselines=baselines, device="cuda"))
+    assert facts["marks"] == vars(baselines)
     assert facts["device"] == "cuda"
 
 

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 from factories import later, make_checkpoint, make_run, save_checkpoint
 
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.inspection.overview import drawings, table_rows, vocabulary_rows
 from charrnn_cli.terminal.ascii_plots import UNICODE
-from charrnn_cli.training.baselines import Marks
 
-BASELINES = Marks(uniform=2.0, unigram=1.5, five_gram=1.0 + 0.1, counted=12_345)
+BASELINES = Baselines(uniform=2.0, unigram=1.5, five_gram=1.0 + 0.1, counted=12_345)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_run_with_two_ends_has_both_in_its_settings(rows_of):
 
 
 def test_baselines_are_drawn_beside_the_loss_and_compared_with_it(facts_of):
-    facts = facts_of(dataclasses.replace(make_checkpoint(), marks=BASELINES))
+    facts = facts_of(dataclasses.replace(make_checkpoint(), baselines=BASELINES))
     lines = dict(drawings(facts, 90, UNICODE))["Held-out loss beside simple baselines"]
     assert [line.split()[:3] for line in lines[1:4]] == [
         ["uniform", "2.000", "2.885"], ["unigram", "1.500", "2.164"], ["5-gram", "1.100", "1.587"],
@@ -114,7 +114,7 @@ def test_baselines_are_drawn_beside_the_loss_and_compared_with_it(facts_of):
 
 def test_a_model_worse_than_the_5_gram_is_reported_as_such(facts_of):
     worse = dataclasses.replace(BASELINES, five_gram=0.5)
-    facts = facts_of(dataclasses.replace(make_checkpoint(), marks=worse))
+    facts = facts_of(dataclasses.replace(make_checkpoint(), baselines=worse))
     lines = dict(drawings(facts, 90, UNICODE))["Held-out loss beside simple baselines"]
     assert "0.721 bits/char worse than the 5-gram" in lines[5]
 

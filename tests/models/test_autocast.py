@@ -20,15 +20,16 @@ from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models import autocast as module
 from charrnn_cli.models.autocast import (
+    DOUBLED_AFTER,
     FIRST_SCALE,
     FIXED_SCALE,
-    PATIENCE,
     LossScale,
     autocast,
     choose_precision,
 )
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.optimizer import Optimizer
 
 pytestmark = pytest.mark.slow  # lower precision is slow on most processors
@@ -37,6 +38,7 @@ torch.set_num_threads(1)
 
 LACKING = ("lstm", "float16")
 CPU = torch.device("cpu")
+LSTM_REFUSED = "--precision float16: a model of kind lstm cannot compute in it on the CPU"
 LOWER = ("bfloat16", "float16")
 COMPUTED = [  # on a CPU
     (cell, precision) for cell in CELLS for precision in LOWER if (cell, precision) != LACKING
@@ -48,14 +50,14 @@ def model_of(cell: str, hidden_size: int = 32) -> RecurrentModel:
     return RecurrentModel(RecurrentConfig(cell, 11, hidden_size, 2, 0.0))
 
 
-def gradients(cell: str, precision: str) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+def gradients(cell: str, precision: str) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """All gradients of a step in one vector, and the state after it."""
     model = model_of(cell)
     ids = torch.randint(11, (7, 4), generator=torch.Generator().manual_seed(2))
     with autocast(precision, CPU):
-        logits, hidden = model(ids, model.initial_state(4))
+        logits, state = model(Batch(ids, ids), model.initial_state(4))
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten()).backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters()]), hidden
+    return torch.cat([p.grad.flatten() for p in model.parameters()]), state
 
 
 @pytest.mark.parametrize(("cell", "precision"), COMPUTED)
@@ -68,20 +70,20 @@ def test_gradients_are_those_of_float32_but_for_rounding(cell, precision):
 
 @pytest.mark.parametrize("cell", ["gru", "rnn"])  # the LSTM's kernel is PyTorch's own
 def test_the_state_is_carried_in_float32(cell):
-    _, hidden = gradients(cell, "bfloat16")
-    assert all(state.dtype == torch.float32 for state in hidden)
-    assert any((state != state.bfloat16()).any() for state in hidden)
+    _, state = gradients(cell, "bfloat16")
+    assert all(values.dtype == torch.float32 for values in state.values())
+    assert any((values != values.bfloat16()).any() for values in state.values())
 
 
 def test_an_update_gate_that_is_open_keeps_the_state_to_the_last_bit():
     model = model_of("gru")
     with torch.no_grad():
         model.layers[0].bias_ih[32:64] = 200.0
-    state = torch.randn(4, 32, generator=torch.Generator().manual_seed(4))
+    before = torch.randn(4, 32, generator=torch.Generator().manual_seed(4))
     ids = torch.zeros(7, 4, dtype=torch.long)
     with autocast("bfloat16", CPU):
-        _, hidden = model(ids, (state, state))
-    assert torch.equal(hidden[0], state)
+        _, after = model(Batch(ids, None), {"0": before, "1": before})
+    assert torch.equal(after["0"], before)
 
 
 @pytest.mark.parametrize(("cell", "precision"), COMPUTED)
@@ -102,6 +104,25 @@ def test_lower_precision_learns_as_much(precision, rain, tmp_path):
     ]
     assert best[0] != best[1]
     assert best[1] == pytest.approx(best[0], abs=0.05)
+
+
+def test_an_lstm_in_bfloat16_learns_the_same_with_and_without_onednn(rain, tmp_path, monkeypatch):
+    """Many CPUs have no LSTM of oneDNN's in bfloat16: there both runs are without."""
+    wishes = {"model": "lstm", "precision": "bfloat16", "epochs": 1.0}
+    _, as_it_is = train(rain, tmp_path / "as it is", **wishes)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    _, without = train(rain, tmp_path / "without", **wishes)
+    losses = [
+        [record[name] for record in trainer.history for name in ("train_loss", "val_loss")]
+        for trainer in (as_it_is, without)
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=0.02)
+
+
+def test_a_step_of_an_lstm_in_bfloat16_leaves_onednn_as_it_was():
+    before = torch.backends.mkldnn.enabled
+    gradients("lstm", "bfloat16")
+    assert torch.backends.mkldnn.enabled == before
 
 
 def test_muon_makes_matrices_orthogonal_in_bfloat16_too():
@@ -143,7 +164,7 @@ def test_an_older_pytorch_that_cannot_tell_takes_float32(monkeypatch):
 
 
 def test_what_pytorch_lacks_is_refused(rain, tmp_path):
-    with pytest.raises(UsageError, match="--precision float16: an LSTM on the CPU"):
+    with pytest.raises(UsageError, match=LSTM_REFUSED):
         train(rain, tmp_path, model="lstm", precision="float16")
     assert not list(tmp_path.glob("rain*/"))
 
@@ -189,13 +210,13 @@ def test_an_overflow_halves_the_scale_and_leaves_the_update_out():
 
 def test_updates_without_overflow_double_the_scale():
     scale = LossScale("float16")
-    assert not any(scale.adjust(finite=True) for _ in range(PATIENCE))
+    assert not any(scale.adjust(finite=True) for _ in range(DOUBLED_AFTER))
     assert scale.value == 2 * FIRST_SCALE
 
 
 def test_an_overflow_begins_the_count_anew():
     scale = LossScale("float16")
-    for finite in [True] * (PATIENCE - 1) + [False] + [True] * (PATIENCE - 1):
+    for finite in [True] * (DOUBLED_AFTER - 1) + [False] + [True] * (DOUBLED_AFTER - 1):
         scale.adjust(finite)
     assert scale.value == FIRST_SCALE / 2
 
@@ -272,7 +293,7 @@ def test_resuming_what_pytorch_lacks_is_refused(rain, tmp_path):
     state = dict(last.training) | {"loss_scale": LossScale("float16").state()}
     config = dataclasses.replace(last.train, precision="float16")
     save_checkpoint(stopped.run.last, dataclasses.replace(last, train=config, training=state))
-    with pytest.raises(UsageError, match="--precision float16: an LSTM on the CPU"):
+    with pytest.raises(UsageError, match=LSTM_REFUSED):
         train(None, tmp_path, resume="")
 
 

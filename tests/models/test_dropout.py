@@ -73,20 +73,22 @@ def test_low_precision_stays_low():
     assert dropped(ONES.bfloat16()).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("lanes_last", [True, False])
-@pytest.mark.parametrize("lanes", [slice(0, 3), slice(3, 4), slice(4, 6)])
-def test_each_process_drops_its_lanes_of_what_one_drops(lanes, lanes_last):
+@pytest.mark.parametrize("rows_last", [True, False])
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(3, 4), slice(4, 6)])
+def test_each_process_drops_of_its_batch_rows_what_one_drops_of_all(rows, rows_last):
     whole = torch.randn(5, 6, 7)  # (T, B, H)
 
     def as_layers_give_it(values):
-        if not lanes_last:
+        if not rows_last:
             return values.contiguous()
-        steps, lanes, units = values.shape
-        return torch.empty(steps, units, lanes).transpose(1, 2).copy_(values)
+        steps, batch_size, units = values.shape
+        return torch.empty(steps, units, batch_size).transpose(1, 2).copy_(values)
 
     torch.manual_seed(1)
-    expected = Dropout(0.4)(as_layers_give_it(whole))[:, lanes]
+    expected = Dropout(0.4)(as_layers_give_it(whole))[:, rows]
+    dropout = Dropout(0.4)
+    dropout.take_rows(6, rows)
     torch.manual_seed(1)
-    part = Dropout(0.4, 6, lanes)(as_layers_give_it(whole[:, lanes]))
+    part = dropout(as_layers_give_it(whole[:, rows]))
     assert part.equal(expected)
     assert 0 < (part == 0).float().mean() < 1

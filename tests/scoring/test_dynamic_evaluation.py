@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from factories import make_checkpoint, plain
+from factories import make_checkpoint, plain, surprisal_of
 
 from charrnn_cli.scoring.dynamic_evaluation import SEGMENT, AdaptiveMeter
-from charrnn_cli.scoring.surprisal import NumpyReader, Surprise
 
 CPU = torch.device("cpu")
 CYCLE = np.arange(600) % 3  # nothing a random model expects, and easily learned
@@ -19,21 +18,21 @@ def meter(checkpoint=None, **settings):
 @pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
 def test_without_a_rate_it_is_the_static_model(model):
     checkpoint = make_checkpoint(model)
-    static = Surprise(NumpyReader(checkpoint)).bits(CYCLE)
+    static = surprisal_of(checkpoint).bits(CYCLE)
     assert meter(checkpoint, rate=0.0).bits(CYCLE) == pytest.approx(static, abs=1e-4, nan_ok=True)
 
 
 @pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
 def test_it_learns_what_it_reads(model):
     checkpoint = make_checkpoint(model, hidden_size=16)
-    static = Surprise(NumpyReader(checkpoint)).bits(CYCLE)
+    static = surprisal_of(checkpoint).bits(CYCLE)
     adapted = meter(checkpoint, rate=0.01).bits(CYCLE)
     assert np.mean(adapted[-100:]) < 0.5 < np.mean(static[-100:])
 
 
 def test_a_segment_is_measured_before_it_is_learned():
     checkpoint = make_checkpoint()
-    static = Surprise(NumpyReader(checkpoint)).bits(CYCLE)
+    static = surprisal_of(checkpoint).bits(CYCLE)
     adapted = meter(checkpoint, rate=0.1).bits(CYCLE)
     same = np.flatnonzero(np.abs(adapted - static) < 1e-4)
     assert same[:SEGMENT].tolist() == list(range(1, SEGMENT + 1))

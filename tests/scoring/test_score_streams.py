@@ -9,8 +9,7 @@ import sys
 import pytest
 from factories import make_checkpoint, save_checkpoint
 from rich.cells import cell_len
-from terminal import CHARRNN, on_terminal
-from test_process import modules_after
+from terminal import CHARRNN, modules_after, on_terminal
 
 pytestmark = pytest.mark.slow  # each test starts a process
 

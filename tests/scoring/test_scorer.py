@@ -4,17 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from factories import make_checkpoint
+from factories import make_checkpoint, surprisal_of
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.scoring.scorer import CODE_POINTS, Scorer
-from charrnn_cli.scoring.surprisal import NumpyReader, Surprise
 from charrnn_cli.text.corpus import read_corpus
 
 
 def scorer_of(vocabulary="abc \n"):
     checkpoint = make_checkpoint(vocabulary=vocabulary)
-    return Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)))
+    return Scorer(checkpoint.vocabulary, surprisal_of(checkpoint))
 
 
 def bits_of(text, vocabulary="abc \n"):
@@ -25,8 +24,8 @@ def test_the_loss_of_the_held_out_part_is_that_of_the_training(trained):
     checkpoint = load(trained / "poems" / "best.safetensors")
     corpus = read_corpus(str(trained.parent / "poems.txt"))
     _, held_out = corpus.split(checkpoint.train.val_fraction)
-    score = Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)))
-    score.feed(corpus.vocabulary.decode(held_out))
+    score = Scorer(checkpoint.vocabulary, surprisal_of(checkpoint))
+    score.feed(corpus.vocabulary.decode(held_out.ids))
     assert score.loss == pytest.approx(checkpoint.val_loss, abs=1e-5)
     assert score.scored == len(held_out) - 1
 
@@ -34,7 +33,7 @@ def test_the_loss_of_the_held_out_part_is_that_of_the_training(trained):
 def test_a_model_that_reads_the_replacement_pays_for_an_unknown_character_as_for_the_replacement():
     checkpoint = make_checkpoint(vocabulary="abc\ufffd")
     replacing, plain = (
-        Scorer(checkpoint.vocabulary, Surprise(NumpyReader(checkpoint)), reads_it)
+        Scorer(checkpoint.vocabulary, surprisal_of(checkpoint), reads_it)
         for reads_it in (True, False)
     )
     bits = replacing.feed("日bâ本").bits

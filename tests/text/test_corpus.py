@@ -250,9 +250,23 @@ fractions = st.floats(0.0001, 0.9)
 def test_split_gives_the_whole_text_in_two_parts_long_enough(fraction, extra):
     corpus = corpus_of("ab" * 10 + "c" * (characters_needed(fraction) + extra - 20))
     train, held_out = corpus.split(fraction)
-    assert np.concatenate([train, held_out]).tolist() == corpus.ids.tolist()
+    assert np.concatenate([train.ids, held_out.ids]).tolist() == corpus.ids.tolist()
     assert len(train) >= MIN_TRAIN
     assert len(held_out) >= MIN_HELD_OUT
+
+
+def test_both_parts_are_texts_of_the_same_name_and_vocabulary():
+    corpus = corpus_of("ab" * 500)
+    for part in corpus.split(0.1):
+        assert part.name == corpus.name
+        assert part.vocabulary is corpus.vocabulary
+        assert np.shares_memory(part.ids, corpus.ids)
+
+
+def test_the_beginning_of_a_text_is_its_first_characters():
+    corpus = corpus_of("abcdefgh")
+    assert corpus.vocabulary.decode(corpus.beginning(3).ids) == "abc"
+    assert len(corpus.beginning(99)) == len(corpus) == 8
 
 
 @fuzz

@@ -124,7 +124,7 @@ def test_a_changed_text_may_hold_unknown_characters_if_rare_ones_were_folded(tex
     train(text, tmp_path, stop_at=11, min_count=3)
     text.write_text(RARE + "☃", "utf-8")
     _, resumed = train(None, tmp_path, resume="", changed_text=True)
-    assert resumed.corpus.ids[-1] == resumed.corpus.vocabulary.id_of(REPLACEMENT)
+    assert resumed.dataset.ids[-1] == resumed.dataset.vocabulary.id_of(REPLACEMENT)
 
 
 def test_another_model_lends_what_it_knows_to_a_folded_text(text, tmp_path):

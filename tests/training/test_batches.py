@@ -1,106 +1,66 @@
-"""Batches, lanes and windows: every character is read in its order and predicted once."""
-
-import random
+"""Batches on the device that trains on them: the same ids, in types that it can compute with."""
 
 import numpy as np
-from factories import fuzz
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
+import torch
+from factories import corpus_of_ids, make_train_config
 
-from charrnn_cli.text.corpus import MIN_TRAIN, cut_lanes, fit_batch, steps_per_epoch
+from charrnn_cli.text.dataset import Batch
+from charrnn_cli.training import batches as module
+from charrnn_cli.training.batches import DeviceBatches, as_tensors
 
-lengths = st.integers(MIN_TRAIN, 3000)
-sizes = st.integers(1, 100)
-
-
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_fitted_batch_always_holds_a_step(characters, batch_size, seq_length):
-    batch, seq = fit_batch(characters, batch_size, seq_length)
-    assert 1 <= batch <= batch_size
-    assert 1 <= seq <= seq_length
-    assert steps_per_epoch(characters, batch, seq) >= 1
+CPU, META = torch.device("cpu"), torch.device("meta")
+ROWS = slice(0, 2)
 
 
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_batch_that_fits_is_left_alone(extra, batch_size, seq_length):
-    characters = batch_size * seq_length + extra
-    assert fit_batch(characters, batch_size, seq_length) == (batch_size, seq_length)
+def windows_of(ids):
+    return corpus_of_ids(ids).batches(make_train_config(), 0, ROWS)
 
 
-@fuzz
-@given(lengths, sizes, sizes)
-def test_a_fitted_batch_could_not_be_larger(characters, batch_size, seq_length):
-    batch, seq = fit_batch(characters, batch_size, seq_length)
-    assert batch == batch_size or (batch + 1) * seq >= characters
-    assert seq == seq_length or seq == characters - 1
+def test_batches_are_those_of_the_text_in_their_order():
+    windows = windows_of(np.arange(200, dtype=np.uint8))
+    on_device = DeviceBatches(windows, CPU)
+    for index, window in enumerate(windows):
+        batch = on_device[index]
+        assert np.array_equal(batch.inputs.numpy(), window.inputs)
+        assert np.array_equal(batch.targets.numpy(), window.targets)
+        assert (batch.source, batch.share) == (None, window.share)
 
 
-def test_lanes_are_given_up_before_the_window():
-    assert fit_batch(97, 64, 32) == (3, 32)
-    assert fit_batch(96, 64, 32) == (2, 32)  # the last character has no target
-    assert fit_batch(20, 64, 32) == (1, 19)
+def test_on_the_cpu_batches_copy_nothing():
+    ids = np.zeros(200, dtype=np.uint8)
+    assert np.shares_memory(DeviceBatches(windows_of(ids), CPU)[0].inputs.numpy(), ids)
 
 
-@st.composite
-def cuts(draw):
-    """Arguments of `cut_lanes`, the ids being their own positions."""
-    characters = draw(lengths)
-    batch, seq = fit_batch(characters, draw(sizes), draw(sizes))
-    seed, epoch = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 1000))
-    return np.arange(characters, dtype=np.uint16), batch, seq, seed, epoch
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(np.uint8, torch.uint8), (np.uint16, torch.int32), (np.int64, torch.int64)],
+)
+def test_another_device_is_given_integers_that_it_can_compute_with(kind, expected):
+    batch = DeviceBatches(windows_of(np.zeros(200, dtype=kind)), META)[1]
+    assert (batch.inputs.device, batch.inputs.dtype) == (META, expected)
+    assert (batch.targets.device, batch.targets.dtype) == (META, expected)
 
 
-@fuzz
-@given(cuts())
-def test_targets_are_the_characters_after_the_inputs(cut):
-    inputs, targets = cut_lanes(*cut)
-    assert (targets == inputs + 1).all()
+def test_another_device_is_given_many_batches_at_once(monkeypatch):
+    monkeypatch.setattr(module, "AHEAD", 3)
+    asked = []
+
+    class Counted(list):
+        def __getitem__(self, index):
+            asked.append(index)
+            return super().__getitem__(index)
+
+    on_device = DeviceBatches(Counted(windows_of(np.zeros(200, dtype=np.uint8))[:5]), META)
+    for index in range(5):
+        on_device[index]
+        if index == 0:
+            assert asked == [0, 1, 2]
+    assert asked == [0, 1, 2, 3, 4]
 
 
-@fuzz
-@given(cuts())
-def test_each_lane_is_contiguous_and_the_next_goes_on_where_it_ends(cut):
-    inputs, _ = cut_lanes(*cut)
-    assert (np.diff(inputs.ravel()) == 1).all()
-
-
-@fuzz
-@given(cuts())
-def test_lanes_hold_as_many_whole_windows_as_the_text_allows(cut):
-    ids, batch, seq, *_ = cut
-    inputs, _ = cut_lanes(*cut)
-    rows, columns = inputs.shape
-    assert rows == batch
-    assert columns % seq == 0
-    assert batch * columns < len(ids) <= batch * (columns + seq)
-
-
-@fuzz
-@given(cuts(), st.integers(0, 1000))
-def test_lanes_depend_on_the_arguments_only(cut, noise):
-    first = cut_lanes(*cut)
-    random.seed(noise)
-    np.random.seed(noise)
-    second = cut_lanes(*cut)
-    assert [part.tolist() for part in first] == [part.tolist() for part in second]
-
-
-def test_lanes_are_views_that_copy_nothing():
-    ids = np.zeros(1000, dtype=np.uint8)
-    inputs, targets = cut_lanes(ids, 4, 16, 0, 0)
-    assert np.shares_memory(inputs, ids)
-    assert np.shares_memory(targets, ids)
-
-
-def test_over_the_epochs_every_character_is_read_and_predicted():
-    ids = np.arange(60)
-    cut = [cut_lanes(ids, 2, 8, 0, epoch) for epoch in range(200)]
-    assert set(np.ravel([inputs for inputs, _ in cut])) == set(range(59))
-    assert set(np.ravel([targets for _, targets in cut])) == set(range(1, 60))
-
-
-def test_another_random_seed_cuts_elsewhere():
-    starts = {int(cut_lanes(np.arange(60), 2, 8, seed, 0)[0][0, 0]) for seed in range(50)}
-    assert len(starts) > 5
+def test_pairs_bring_their_sources_along():
+    ids = np.arange(6).reshape(3, 2)
+    batch = as_tensors(Batch(ids, ids + 1, ids + 2, 0.5), CPU)
+    assert torch.equal(batch.source, torch.from_numpy(ids + 2))
+    assert batch.share == 0.5

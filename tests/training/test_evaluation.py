@@ -1,16 +1,19 @@
-"""The held-out loss: that lanes, windows and the warm-up change nothing but the speed."""
+"""The held-out loss: that rows, passages and the warm-up change nothing but the speed."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from factories import corpus_of_ids
 from torch import nn
 
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.text import corpus
+from charrnn_cli.text.dataset import Batch
+from charrnn_cli.text.rows import MAX_ROWS, WARM_UP
 from charrnn_cli.training import evaluation
-from charrnn_cli.training.evaluation import LANES, WARM_UP, held_out_loss
 
 torch.set_num_threads(1)
 
@@ -28,6 +31,10 @@ def make_model(name: str = "gru", scale: float = 12.0, dropout: float = 0.0) -> 
     return model
 
 
+def held_out_loss(model: RecurrentModel, ids: np.ndarray) -> float:
+    return evaluation.held_out_loss(model, corpus_of_ids(ids))
+
+
 def random_text(length: int) -> np.ndarray:
     return np.random.default_rng(length).integers(0, VOCABULARY, length).astype(np.uint8)
 
@@ -36,7 +43,7 @@ def random_text(length: int) -> np.ndarray:
 def plain_loss(model: RecurrentModel, ids: np.ndarray) -> float:
     """The loss of one pass from the first character to the last, all in one window."""
     row = torch.from_numpy(ids.astype(np.int64))
-    logits, _ = model(row[:-1, None], model.initial_state(1))
+    logits, _ = model(Batch(row[:-1, None], None), model.initial_state(1))
     return nn.functional.cross_entropy(logits[:, 0], row[1:]).item()
 
 
@@ -44,7 +51,7 @@ def plain_loss(model: RecurrentModel, ids: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize(
     "length",
-    [2, 3, 127, 130, WARM_UP + 1, 2 * WARM_UP + 1, 2 * WARM_UP + 2, 5000, WARM_UP * LANES + 999],
+    [2, 3, 127, 130, WARM_UP + 1, 2 * WARM_UP + 1, 2 * WARM_UP + 2, 5000, WARM_UP * MAX_ROWS + 999],
 )
 def test_loss_equals_that_of_one_pass_over_the_text(name, length):
     model, ids = make_model(name), random_text(length)
@@ -68,7 +75,7 @@ def test_a_model_of_zeros_is_as_surprised_as_by_dice():
 
 def test_a_text_of_two_characters_costs_what_its_second_does():
     model = make_model()
-    logits, _ = model(torch.tensor([[4]]), model.initial_state(1))
+    logits, _ = model(Batch(torch.tensor([[4]]), None), model.initial_state(1))
     expected = -logits[0, 0].log_softmax(-1)[7].item()
     assert held_out_loss(model, np.array([4, 7], np.uint8)) == pytest.approx(expected, abs=1e-6)
 
@@ -93,7 +100,7 @@ def test_measuring_leaves_no_gradients():
 
 def test_no_more_than_the_limit_is_measured(monkeypatch):
     model, ids = make_model(), random_text(1000)
-    monkeypatch.setattr(evaluation, "MAX_MEASURED", 40)
+    monkeypatch.setattr(corpus, "MAX_MEASURED", 40)
     beyond = ids.copy()
     beyond[41:] = (beyond[41:] + 1) % VOCABULARY
     expected = pytest.approx(plain_loss(model, ids[:41]), abs=1e-4)

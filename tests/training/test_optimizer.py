@@ -6,15 +6,19 @@ from factories import make_train_config
 
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
-from charrnn_cli.training.optimizer import EVERY, MOMENTUM, SIZE, Optimizer, orthogonalize
+from charrnn_cli.training.optimizer import MOMENTUM, SIZE, Optimizer, orthogonalize
 
 torch.set_num_threads(1)
 
+INTERVAL = RecurrentConfig.muon_interval
 RATE = torch.tensor(0.01)
 
 
-def random_blocks(count: int = 3, size: int = 24) -> torch.Tensor:
-    return torch.randn(count, size, size, generator=torch.Generator().manual_seed(7))
+ALL_SHAPES = pytest.mark.parametrize(("rows", "columns"), [(24, 24), (48, 16), (16, 48)])
+
+
+def random_blocks(count: int = 3, rows: int = 24, columns: int = 24) -> torch.Tensor:
+    return torch.randn(count, rows, columns, generator=torch.Generator().manual_seed(7))
 
 
 def make_model(name: str = "gru") -> RecurrentModel:
@@ -31,30 +35,47 @@ def learn(model: RecurrentModel, optimizer: Optimizer, steps: range) -> None:
         optimizer.step(RATE, step)
 
 
-def test_singular_values_are_brought_near_one():
-    blocks = random_blocks() * torch.tensor([1e-4, 1.0, 1e4])[:, None, None]
+@ALL_SHAPES
+def test_singular_values_are_brought_near_one(rows, columns):
+    blocks = random_blocks(3, rows, columns) * torch.tensor([1e-4, 1.0, 1e4])[:, None, None]
     values = torch.linalg.svdvals(orthogonalize(blocks))
     # the smallest of a random square matrix are all but zero, and rise slowest
     assert values.max() < 1.3
     assert values.median() > 0.6
 
 
-def test_directions_are_kept():
-    blocks = random_blocks()
-    u, _, v = torch.linalg.svd(blocks)
+@ALL_SHAPES
+def test_directions_are_kept(rows, columns):
+    blocks = random_blocks(3, rows, columns)
+    u, _, v = torch.linalg.svd(blocks, full_matrices=False)
     values = u.mT @ orthogonalize(blocks) @ v.mT
     off_diagonal = values - torch.diag_embed(values.diagonal(dim1=1, dim2=2))
     assert off_diagonal.abs().max() < 1e-4
 
 
-def test_each_gates_block_is_made_orthogonal_alone():
-    blocks = random_blocks()
+@ALL_SHAPES
+def test_each_gates_block_is_made_orthogonal_alone(rows, columns):
+    blocks = random_blocks(3, rows, columns)
     alone = torch.cat([orthogonalize(block[None]) for block in blocks])
     torch.testing.assert_close(orthogonalize(blocks), alone)
 
 
-def test_a_zero_gradient_moves_nothing():
-    assert not orthogonalize(torch.zeros(2, 4, 4)).any()
+def test_a_matrix_turned_over_is_made_orthogonal_as_it_is():
+    blocks = random_blocks(3, 48, 16)
+    torch.testing.assert_close(orthogonalize(blocks.mT), orthogonalize(blocks).mT)
+
+
+@ALL_SHAPES
+def test_all_singular_values_of_a_well_conditioned_matrix_come_between_bounds(rows, columns):
+    u, _, v = torch.linalg.svd(random_blocks(3, rows, columns), full_matrices=False)
+    near = u @ torch.diag_embed(torch.linspace(0.5, 2.0, u.shape[2]).expand(3, -1)) @ v
+    values = torch.linalg.svdvals(orthogonalize(near))
+    assert 0.65 < values.min() <= values.max() < 1.25
+
+
+@ALL_SHAPES
+def test_a_zero_gradient_moves_nothing(rows, columns):
+    assert not orthogonalize(torch.zeros(2, rows, columns)).any()
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -66,7 +87,7 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
     for key in model.config.matrices():
         parameter = model.get_parameter(key)
         change = (parameter.detach() - before[key]).view(-1, 8, 8)
-        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * EVERY * SIZE * 8**0.5
+        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * INTERVAL * SIZE * 8**0.5
         torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
 
 
@@ -78,7 +99,7 @@ def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step(RATE, 0)
     for key in model.config.matrices():
-        expected = before[key] * (1 - EVERY * 0.5 * 0.01)
+        expected = before[key] * (1 - INTERVAL * 0.5 * 0.01)
         torch.testing.assert_close(model.get_parameter(key).detach(), expected)
 
 
@@ -88,7 +109,7 @@ def test_hidden_matrices_stand_still_between_their_updates():
     learn(model, optimizer, range(1))
     matrix, bias = model.get_parameter("layers.0.weight_hh"), model.get_parameter("head.bias")
     before = matrix.detach().clone(), bias.detach().clone()
-    learn(model, optimizer, range(1, EVERY))
+    learn(model, optimizer, range(1, INTERVAL))
     assert torch.equal(matrix, before[0])
     assert not torch.equal(bias, before[1])
 
@@ -100,7 +121,7 @@ def test_momentum_outlasts_a_gradient():
     before = model.get_parameter("layers.0.weight_hh").detach().clone()
     for parameter in model.parameters():
         parameter.grad.zero_()
-    optimizer.step(RATE, EVERY)
+    optimizer.step(RATE, INTERVAL)
     assert not torch.equal(model.get_parameter("layers.0.weight_hh"), before)
     assert 0 < MOMENTUM < 1
 
@@ -129,11 +150,11 @@ def test_adamw_alone_when_asked_for():
 def test_what_is_restored_goes_on_as_if_never_stopped(kind):
     config = make_train_config(optimizer=kind)
     whole, parts = make_model(), make_model()
-    learn(whole, Optimizer(whole, config), range(EVERY + 1))
+    learn(whole, Optimizer(whole, config), range(INTERVAL + 1))
     first = Optimizer(parts, config)
     learn(parts, first, range(4))
     second = Optimizer(parts, config)
     second.restore({name: tensor.clone() for name, tensor in first.tensors()}, 4)
-    learn(parts, second, range(4, EVERY + 1))
+    learn(parts, second, range(4, INTERVAL + 1))
     for ours, theirs in zip(parts.parameters(), whole.parameters(), strict=True):
         assert torch.equal(ours, theirs)

@@ -15,7 +15,7 @@ from charrnn_cli.training.updates import Updates
 
 pytestmark = pytest.mark.slow  # training steps are measured
 
-MAKE = Updates.make
+STEP = Updates.step
 
 
 def test_measuring_the_speed_leaves_the_model_as_it_was(rain, tmp_path):
@@ -52,13 +52,13 @@ def machine(monkeypatch):
     def with_speeds(seconds, at=MappingProxyType({})) -> Machine:
         machine = Machine(seconds, at)
 
-        def make(updates, *arguments):
+        def step(updates, *arguments):
             machine.move(updates.model.config.hidden_size)
-            return MAKE(updates, *arguments)
+            return STEP(updates, *arguments)
 
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
         monkeypatch.setattr(speed, "time", machine)
-        monkeypatch.setattr(Updates, "make", make)
+        monkeypatch.setattr(Updates, "step", step)
         torch.set_num_threads(2)
         return machine
 

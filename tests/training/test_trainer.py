@@ -14,6 +14,7 @@ from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.models.weights import load_weights
 from charrnn_cli.text.corpus import read_corpus
+from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Finished, Stepped
 from charrnn_cli.training.schedule import learning_rate
@@ -41,10 +42,10 @@ def test_the_first_loss_is_that_of_guessing(rain, tmp_path):
 def is_one_pass(trainer: Trainer, losses: list[float]) -> bool:
     """Whether these are the losses of windows in a row, read from a state of zeros, for a model
     that did not change. Where in the text they begin is drawn each epoch: all places are tried."""
-    ids = torch.from_numpy(trainer.train_part.astype(np.int64))
+    ids = torch.from_numpy(trainer.train_part.ids.astype(np.int64))
     parts = ids.unfold(0, len(losses) * trainer.config.seq_length + 1, 1).T  # (T + 1, places)
     model = trainer.model.eval()
-    logits, _ = model(parts[:-1], model.initial_state(parts.shape[1]))
+    logits, _ = model(Batch(parts[:-1], parts[1:]), model.initial_state(parts.shape[1]))
     each = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), parts[1:].flatten(), reduction="none"
     )
@@ -56,8 +57,8 @@ def is_one_pass(trainer: Trainer, losses: list[float]) -> bool:
 @pytest.mark.parametrize("name", CELLS)
 def test_the_state_is_carried_over_an_epoch_and_begins_anew_at_the_next(name, rain, tmp_path):
     still = {"learning_rate": 1e-30, "dropout": 0.0}  # next to nothing: no weight moves
-    one_lane = {"batch_size": 1, "seq_length": 32, "epochs": 2}
-    events, trainer = train(rain, tmp_path, model=name, **still, **one_lane)
+    one_row = {"batch_size": 1, "seq_length": 32, "epochs": 2}
+    events, trainer = train(rain, tmp_path, model=name, **still, **one_row)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     edge = trainer.epoch_steps
     assert is_one_pass(trainer, losses[:edge])

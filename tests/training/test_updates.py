@@ -18,19 +18,21 @@ from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import DivergedError
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.text.dataset import IGNORE, Batch
 from charrnn_cli.training import cuda_graph
 from charrnn_cli.training import updates as module
 from charrnn_cli.training.events import Evaluated, Stepped
-from charrnn_cli.training.optimizer import EVERY, Optimizer
+from charrnn_cli.training.optimizer import Optimizer
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
-from charrnn_cli.training.updates import AHEAD, NotFiniteError, Updates
+from charrnn_cli.training.updates import MAX_AHEAD, NotFiniteError, Updates
 
 torch.set_num_threads(1)
 
 SHAPE = 6, 4  # T, B
 VOCABULARY = 9
+INTERVAL = RecurrentConfig.muon_interval
 
 
 def make_updates(cell: str = "gru", device: str = "cpu", **wishes) -> Updates:
@@ -42,23 +44,24 @@ def make_updates(cell: str = "gru", device: str = "cpu", **wishes) -> Updates:
 
 def make(updates: Updates, steps: range) -> list[float]:
     """So many updates, each from ids that depend on the step alone; the losses that are read."""
-    device, losses = updates.hidden[0].device, []
+    device, losses = updates.rate.device, []
     for step in steps:
         generator = torch.Generator().manual_seed(step)
         ids = torch.randint(VOCABULARY, (2, *SHAPE), generator=generator).to(device)
-        losses += updates.make(*ids, 0.01, step)
+        losses += updates.step(Batch(*ids), 0.01, step)
     return losses
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_updates_made_ahead_are_the_same(cell):
     one_by_one, ahead = make_updates(cell), make_updates(cell, ahead=True)
-    losses = make(one_by_one, range(2 * EVERY + 1))
-    assert make(ahead, range(2 * EVERY + 1)) + ahead.read() == losses
+    losses = make(one_by_one, range(2 * INTERVAL + 1))
+    assert make(ahead, range(2 * INTERVAL + 1)) + ahead.read_losses() == losses
     assert ahead.grad_norm == one_by_one.grad_norm
     pairs = zip(ahead.model.parameters(), one_by_one.model.parameters(), strict=True)
     assert all(torch.equal(*pair) for pair in pairs)
-    assert all(map(torch.equal, ahead.hidden, one_by_one.hidden))
+    assert ahead.state.keys() == one_by_one.state.keys()
+    assert all(torch.equal(ahead.state[name], s) for name, s in one_by_one.state.items())
 
 
 def test_on_the_cpu_each_loss_is_read_at_once():
@@ -67,16 +70,16 @@ def test_on_the_cpu_each_loss_is_read_at_once():
 
 
 def test_losses_of_updates_made_ahead_are_read_after_a_while(monkeypatch):
-    monkeypatch.setattr(module, "WAIT", math.inf)
+    monkeypatch.setattr(module, "MAX_WAIT", math.inf)
     updates = make_updates(ahead=True)
     assert len(make(updates, range(1))) == 1  # tells how long one takes
-    assert make(updates, range(1, AHEAD)) == []
-    assert len(make(updates, range(AHEAD, AHEAD + 1))) == AHEAD
-    assert updates.read() == []
+    assert make(updates, range(1, MAX_AHEAD)) == []
+    assert len(make(updates, range(MAX_AHEAD, MAX_AHEAD + 1))) == MAX_AHEAD
+    assert updates.read_losses() == []
 
 
 def test_updates_that_take_long_are_not_made_ahead(monkeypatch):
-    monkeypatch.setattr(module, "WAIT", 0.0)
+    monkeypatch.setattr(module, "MAX_WAIT", 0.0)
     updates = make_updates(ahead=True)
     assert [len(make(updates, range(step, step + 1))) for step in range(3)] == [1, 1, 1]
 
@@ -84,23 +87,61 @@ def test_updates_that_take_long_are_not_made_ahead(monkeypatch):
 def test_a_state_is_taken_up_and_dropped():
     updates = make_updates()
     make(updates, range(1))
-    state = tuple(torch.full_like(values, 0.5) for values in updates.hidden)
-    updates.begin(state)
-    assert all(map(torch.equal, updates.hidden, state))
-    updates.begin()
-    assert not any(values.any() for values in updates.hidden)
+    state = {name: torch.full_like(values, 0.5) for name, values in updates.state.items()}
+    updates.set_state(state)
+    assert all(torch.equal(updates.state[name], values) for name, values in state.items())
+    updates.set_state()
+    assert not any(values.any() for values in updates.state.values())
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_state_after_an_update_is_that_after_its_batch_without_a_graph(cell, ahead):
+    updates = make_updates(cell, ahead=ahead)
+    updates.model.eval()  # no dropout
+    ids = torch.randint(VOCABULARY, (2, *SHAPE), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        _, expected = updates.model(Batch(*ids), updates.model.initial_state(SHAPE[1]))
+    updates.step(Batch(*ids), 0.01, 0)
+    assert updates.state.keys() == expected.keys()
+    for name, values in updates.state.items():
+        assert not values.requires_grad
+        torch.testing.assert_close(values, expected[name])
 
 
 def test_an_update_made_ahead_that_is_not_finite_is_found_when_it_is_read():
     updates = make_updates(ahead=True)
     make(updates, range(3))
-    updates.read()
+    updates.read_losses()
     with torch.no_grad():
         updates.model.head.bias.fill_(math.nan)
     make(updates, range(3, 5))
     with pytest.raises(NotFiniteError) as caught:
-        updates.read()
-    assert (caught.value.step, caught.value.kept) == (3, False)
+        updates.read_losses()
+    assert (caught.value.step, caught.value.weights_unchanged) == (3, False)
+
+
+def test_an_update_that_is_not_finite_is_left_out_if_its_loss_is_read_at_once():
+    updates = make_updates()
+    make(updates, range(3))
+    updates.model.head.bias.register_hook(lambda gradient: gradient * math.nan)
+    before = [parameter.detach().clone() for parameter in updates.model.parameters()]
+    with pytest.raises(NotFiniteError) as caught:
+        make(updates, range(3, 4))
+    assert (caught.value.step, caught.value.weights_unchanged) == (3, True)
+    assert all(map(torch.equal, updates.model.parameters(), before))
+
+
+def test_targets_to_be_ignored_count_for_nothing():
+    ids = torch.randint(VOCABULARY, (2, *SHAPE), generator=torch.Generator().manual_seed(0))
+    half = SHAPE[0] // 2
+    padded = ids[1].clone()
+    padded[half:] = IGNORE
+    whole, short = make_updates(), make_updates()
+    whole.model.eval(), short.model.eval()  # no dropout
+    losses = whole.step(Batch(ids[0], padded), 0.01, 0)
+    assert losses == pytest.approx(short.step(Batch(*ids[:, :half]), 0.01, 0), abs=1e-5)
+    assert whole.grad_norm == pytest.approx(short.grad_norm, rel=1e-4)
 
 
 @pytest.fixture
@@ -117,11 +158,11 @@ def _adamw_on_meta():
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_update_on_a_gpu_waits_for_nothing(cell):
     updates = make_updates(cell, "meta", ahead=True)
-    updates._most = AHEAD
-    make(updates, range(EVERY + 1))  # raises if a value is asked for, or devices are mixed
+    updates._most = MAX_AHEAD
+    make(updates, range(INTERVAL + 1))  # raises if a value is asked for, or devices are mixed
     assert all(parameter.grad.is_meta for parameter in updates.model.parameters())
     with pytest.raises(RuntimeError, match="meta"):
-        updates.read()
+        updates.read_losses()
 
 
 # in a run

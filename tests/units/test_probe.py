@@ -179,15 +179,15 @@ def test_a_unit_that_stays_as_it_is_follows_nothing():
 
 
 @pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
-def test_lanes_read_what_a_single_pass_reads(model):
+def test_stretches_read_what_a_single_pass_reads(model):
     checkpoint = make_checkpoint(model, 6, 2, vocabulary=VERSE)
     config, ids = checkpoint.model, checkpoint.vocabulary.encode(VERSE[:3001])
-    engine = RecurrentDecoder(config, checkpoint.weights, None)
+    decoder = RecurrentDecoder(config, checkpoint.weights, None)
     expected = np.empty((12, len(ids)), np.float32)
     for place, index in enumerate(ids.tolist()):
-        engine.step(index)
+        decoder.step(index)
         states = [np.tanh(layer.state[1]) if model == "lstm" else layer.state[0]
-                  for layer in engine.layers]  # fmt: skip
+                  for layer in decoder.layers]  # fmt: skip
         expected[:, place] = np.concatenate(states)
     starts = np.arange(4) * 751
     assert starts[1] < WARM_UP < starts[2]  # some have less text before them than others

@@ -10,14 +10,14 @@ torch.set_num_threads(1)
 
 PYTORCH = {"gru": torch.gru, "rnn": torch.rnn_tanh}
 EVERY_CELL = pytest.mark.parametrize("cell", STEPS)
-TIME, LANES, SIZE, WIDTH = 6, 3, 5, 4
+TIME, BATCH, SIZE, WIDTH = 6, 3, 5, 4
 
 
 def random_layer(cell: str, width: int = WIDTH) -> list[torch.Tensor]:
     """A layer's weights and state in double precision, all of which ask for gradients."""
     generator = torch.Generator().manual_seed(4)
     rows = CELLS[cell].gates * SIZE
-    shapes = [(rows, width), (rows, SIZE), (rows,), (rows,), (LANES, SIZE)]
+    shapes = [(rows, width), (rows, SIZE), (rows,), (rows,), (BATCH, SIZE)]
     return [
         torch.randn(shape, dtype=torch.float64, generator=generator).mul_(0.5).requires_grad_()
         for shape in shapes
@@ -26,11 +26,11 @@ def random_layer(cell: str, width: int = WIDTH) -> list[torch.Tensor]:
 
 def random_inputs() -> torch.Tensor:
     generator = torch.Generator().manual_seed(5)
-    return torch.randn(TIME, LANES, WIDTH, dtype=torch.float64, generator=generator)
+    return torch.randn(TIME, BATCH, WIDTH, dtype=torch.float64, generator=generator)
 
 
 def random_ids(characters: int = WIDTH) -> torch.Tensor:
-    return torch.randint(characters, (TIME, LANES), generator=torch.Generator().manual_seed(6))
+    return torch.randint(characters, (TIME, BATCH), generator=torch.Generator().manual_seed(6))
 
 
 def run(cell: str, inputs: torch.Tensor, *layer: torch.Tensor) -> torch.Tensor:

@@ -1,20 +1,14 @@
-"""The two engines: NumPy's step is PyTorch's, for every model, size and number of streams."""
-
-import dataclasses
+"""The decoder in NumPy: its step is the PyTorch model's, for every size and number of streams."""
 
 import numpy as np
 import pytest
 import torch
-from factories import make_checkpoint
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.errors import UsageError
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
 from charrnn_cli.models.recurrent.model import RecurrentModel
-from charrnn_cli.models.torch_decoder import TorchEngine
 from charrnn_cli.models.weights import load_weights
-from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.dataset import Batch
 
 torch.set_num_threads(1)
 
@@ -42,14 +36,15 @@ def torch_logits(config: RecurrentConfig, weights: dict, ids: np.ndarray) -> np.
     """PyTorch's logits (T, B, V) for ids (T, B), all in one window."""
     model = RecurrentModel(config).eval()
     load_weights(model, weights)
-    logits, _ = model(torch.from_numpy(ids), model.initial_state(ids.shape[1]))
+    batch = Batch(torch.from_numpy(ids), None)
+    logits, _ = model(batch, model.initial_state(ids.shape[1]))
     return logits.numpy()
 
 
 def numpy_logits(config: RecurrentConfig, weights: dict, ids: np.ndarray) -> np.ndarray:
     """NumPy's logits (T, B, V) for ids (T, B), a step each."""
-    engine = RecurrentDecoder(config, weights, streams=ids.shape[1])
-    return np.stack([engine.step(row).copy() for row in ids])
+    decoder = RecurrentDecoder(config, weights, streams=ids.shape[1])
+    return np.stack([decoder.step(row).copy() for row in ids])
 
 
 @EVERY_MODEL
@@ -58,8 +53,8 @@ def numpy_logits(config: RecurrentConfig, weights: dict, ids: np.ndarray) -> np.
 def test_one_stream_has_pytorchs_logits(name, num_layers, hidden_size, vocabulary_size):
     config = RecurrentConfig(name, vocabulary_size, hidden_size, num_layers, 0.5)
     weights, ids = make_weights(config), random_ids(config, streams=1)
-    engine = RecurrentDecoder(config, weights, streams=None)
-    logits = np.stack([engine.step(index).copy() for index in ids[:, 0].tolist()])
+    decoder = RecurrentDecoder(config, weights, streams=None)
+    logits = np.stack([decoder.step(index).copy() for index in ids[:, 0].tolist()])
     expected = torch_logits(config, weights, ids)[:, 0]
     assert logits.shape == (LENGTH, vocabulary_size)
     np.testing.assert_allclose(logits, expected, rtol=0, atol=TOLERANCE)
@@ -112,7 +107,7 @@ def test_streams_that_read_the_same_give_the_same(name):
 
 
 @EVERY_MODEL
-def test_an_engine_leaves_the_weights_as_they_were(name):
+def test_a_decoder_leaves_the_weights_as_they_were(name):
     config = RecurrentConfig(name, 9, 12, 2, 0.0)
     weights = make_weights(config)
     before = {key: values.copy() for key, values in weights.items()}
@@ -122,7 +117,7 @@ def test_an_engine_leaves_the_weights_as_they_were(name):
 
 
 @EVERY_MODEL
-def test_engines_of_the_same_weights_share_no_state(name):
+def test_decoders_of_the_same_weights_share_no_state(name):
     config = RecurrentConfig(name, 9, 12, 2, 0.0)
     weights = make_weights(config)
     first = RecurrentDecoder(config, weights, streams=None)
@@ -131,35 +126,16 @@ def test_engines_of_the_same_weights_share_no_state(name):
     np.testing.assert_array_equal(RecurrentDecoder(config, weights, streams=None).step(3), expected)
 
 
-def checkpoint_with(config: RecurrentConfig) -> Checkpoint:
-    vocabulary = Vocabulary(range(100, 100 + config.vocabulary_size))
-    return dataclasses.replace(
-        make_checkpoint(), model=config, vocabulary=vocabulary, weights=make_weights(config)
-    )
-
-
-@EVERY_MODEL
 @pytest.mark.parametrize("streams", [None, 1, 3])
-def test_the_torch_engine_steps_as_numpys_does(name, streams):
-    checkpoint = checkpoint_with(RecurrentConfig(name, 9, 12, 2, 0.5))
-    ours = RecurrentDecoder(checkpoint.model, checkpoint.weights, streams)
-    theirs = TorchEngine(checkpoint, "cpu", streams)
-    for row in random_ids(checkpoint.model, streams or 1, length=60):
-        ids = int(row[0]) if streams is None else row
-        expected = ours.step(ids)
-        logits = theirs.step(ids)
-        assert logits.shape == expected.shape
-        np.testing.assert_allclose(logits, expected, rtol=0, atol=TOLERANCE)
-
-
-def test_the_torch_engine_refuses_a_device_that_is_not_there():
-    with pytest.raises(UsageError, match="--device cuda:9"):
-        TorchEngine(make_checkpoint(), "cuda:9", None)
-
-
-def test_the_engine_reads_as_it_steps():
-    checkpoint = make_checkpoint("gru")
-    read, stepped = (RecurrentDecoder(checkpoint.model, checkpoint.weights, 2) for _ in range(2))
-    outputs = read.read([1, 2])
-    stepped.step([1, 2])
-    assert (outputs == stepped.layers[-1].state[0]).all()
+@EVERY_MODEL
+def test_activations_are_the_units_of_all_layers(name, streams):
+    config = RecurrentConfig(name, 9, 12, 2, 0.0)
+    ids = random_ids(config, streams or 1, length=10)
+    decoder = RecurrentDecoder(config, make_weights(config), streams)
+    decoder.prefill(ids[:, 0] if streams is None else ids)
+    units = decoder.activations()
+    assert units.shape == ((config.units,) if streams is None else (config.units, streams))
+    state = list(decoder.state().values())
+    layers = [np.tanh(cells) for cells in state[1::2]] if name == "lstm" else state
+    expected = np.concatenate(layers, axis=1).T
+    np.testing.assert_array_equal(units.reshape(config.units, -1), expected)

@@ -9,11 +9,13 @@ from torch import nn
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.models.weights import load_known_weights, load_weights
+from charrnn_cli.text.dataset import Batch
 from charrnn_cli.text.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
 
 EVERY_MODEL = pytest.mark.parametrize("name", CELLS)
+State = dict[str, torch.Tensor]
 PYTORCH = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
@@ -27,13 +29,19 @@ def make_model(name: str, num_layers: int = 2, dropout: float = 0.0) -> Recurren
     return model
 
 
-def random_ids(length: int = 12, lanes: int = 3) -> torch.Tensor:
-    return torch.randint(0, 7, (length, lanes), generator=torch.Generator().manual_seed(2))
+def random_ids(length: int = 12, batch_size: int = 3) -> torch.Tensor:
+    return torch.randint(0, 7, (length, batch_size), generator=torch.Generator().manual_seed(2))
 
 
-def random_hidden(model: RecurrentModel, lanes: int = 3) -> tuple[torch.Tensor, ...]:
+def random_state(model: RecurrentModel, batch_size: int = 3) -> State:
     generator = torch.Generator().manual_seed(3)
-    return tuple(torch.randn(s.shape, generator=generator) for s in model.initial_state(lanes))
+    zeros = model.initial_state(batch_size)
+    return {name: torch.randn(s.shape, generator=generator) for name, s in zeros.items()}
+
+
+def read(model: RecurrentModel, ids: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+    """The model's logits (T, B, V) after ids (T, B), and its state then."""
+    return model(Batch(ids, None), state)
 
 
 def as_pytorch_module(model: RecurrentModel) -> nn.Module:
@@ -71,38 +79,50 @@ def test_the_tutorials_own_setting_has_325181_parameters():
 
 
 @EVERY_MODEL
-def test_logits_have_one_row_a_character_and_lane(name):
+def test_logits_are_of_each_character_of_each_batch_row(name):
     model = make_model(name)
-    logits, hidden = model(random_ids(12, 3), model.initial_state(3))
+    logits, _ = read(model, random_ids(12, 3), model.initial_state(3))
     assert logits.shape == (12, 3, 7)
-    assert [state.shape for state in hidden] == [(3, 5)] * (4 if name == "lstm" else 2)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_states_are_those_that_the_config_names(name, num_layers):
+    model = make_model(name, num_layers)
+    before = model.initial_state(4)
+    _, after = read(model, random_ids(12, 4), before)
+    for state in (before, after):
+        shapes = {key: tuple(values.shape) for key, values in state.items()}
+        assert shapes == model.config.state_shapes(4)
+        assert list(shapes) == list(map(str, range(num_layers * (2 if name == "lstm" else 1))))
 
 
 @EVERY_MODEL
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_logits_and_state_equal_those_of_pytorchs_own_module(name, num_layers):
     model = make_model(name, num_layers)
-    ids, hidden = random_ids(), random_hidden(model)
+    ids, state = random_ids(), random_state(model)
+    count = model.config.cell.states
     # theirs: (layers, B, H), for an LSTM a pair of such
-    stacked = [torch.stack(hidden[i :: model.config.cell.states]) for i in range(len(hidden))]
-    their_state = tuple(stacked[:2]) if name == "lstm" else stacked[0]
+    stacked = [torch.stack(list(state.values())[i::count]) for i in range(count)]
+    their_state = tuple(stacked) if name == "lstm" else stacked[0]
     outputs, their_state = as_pytorch_module(model)(
         nn.functional.one_hot(ids, 7).float(), their_state
     )
     theirs = nn.functional.linear(outputs, model.head.weight, model.head.bias)
 
-    logits, hidden = model(ids, hidden)
+    logits, state = read(model, ids, state)
 
     torch.testing.assert_close(logits, theirs, atol=1e-5, rtol=0)
     for index, expected in enumerate(their_state if name == "lstm" else (their_state,)):
-        got = torch.stack(hidden[index :: model.config.cell.states])
+        got = torch.stack(list(state.values())[index::count])
         torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
 @EVERY_MODEL
 def test_gradients_reach_every_parameter(name):
     model = make_model(name)
-    logits, _ = model(random_ids(), model.initial_state(3))
+    logits, _ = read(model, random_ids(), model.initial_state(3))
     logits.square().sum().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
 
@@ -110,48 +130,49 @@ def test_gradients_reach_every_parameter(name):
 @EVERY_MODEL
 def test_two_windows_with_the_state_carried_equal_one_long_window(name):
     model = make_model(name)
-    ids, hidden = random_ids(12), random_hidden(model)
-    whole, whole_hidden = model(ids, hidden)
-    first, between = model(ids[:5], hidden)
-    second, end = model(ids[5:], between)
+    ids, state = random_ids(12), random_state(model)
+    whole, whole_state = read(model, ids, state)
+    first, between = read(model, ids[:5], state)
+    second, end = read(model, ids[5:], between)
     torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-5, rtol=0)
-    torch.testing.assert_close(end, whole_hidden, atol=1e-5, rtol=0)
+    torch.testing.assert_close(end, whole_state, atol=1e-5, rtol=0)
 
 
 @EVERY_MODEL
 def test_the_state_before_any_character_is_zero(name):
-    assert not any(state.any() for state in make_model(name).initial_state(3))
+    assert not any(values.any() for values in make_model(name).initial_state(3).values())
 
 
 @EVERY_MODEL
-def test_lanes_do_not_mix(name):
+def test_batch_rows_do_not_mix(name):
     model = make_model(name)
     ids = random_ids(12, 3)
     changed = ids.clone()
     changed[:, 0] = (changed[:, 0] + 1) % 7
-    before, _ = model(ids, model.initial_state(3))
-    after, _ = model(changed, model.initial_state(3))
+    before, _ = read(model, ids, model.initial_state(3))
+    after, _ = read(model, changed, model.initial_state(3))
     torch.testing.assert_close(before[:, 1:], after[:, 1:])
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_dropout_acts_while_training(num_layers):
     model = make_model("gru", num_layers, dropout=0.5).train()
-    ids, hidden = random_ids(), model.initial_state(3)
+    ids, state = random_ids(), model.initial_state(3)
     torch.manual_seed(0)
-    assert not torch.equal(model(ids, hidden)[0], model(ids, hidden)[0])
+    assert not torch.equal(read(model, ids, state)[0], read(model, ids, state)[0])
 
 
 def test_dropout_leaves_the_state_of_its_own_layer_alone():
     model = make_model("gru", num_layers=1, dropout=0.5)
-    ids, hidden = random_ids(), random_hidden(model)
-    torch.testing.assert_close(model.train()(ids, hidden)[1], model.eval()(ids, hidden)[1])
+    ids, state = random_ids(), random_state(model)
+    _, training = read(model.train(), ids, state)
+    torch.testing.assert_close(training, read(model.eval(), ids, state)[1])
 
 
 def test_dropout_is_off_outside_training():
     with_dropout, without = make_model("gru", dropout=0.5).eval(), make_model("gru")
-    ids, hidden = random_ids(), random_hidden(without)
-    torch.testing.assert_close(with_dropout(ids, hidden)[0], without(ids, hidden)[0])
+    ids, state = random_ids(), random_state(without)
+    torch.testing.assert_close(read(with_dropout, ids, state)[0], read(without, ids, state)[0])
 
 
 @EVERY_MODEL
@@ -197,7 +218,7 @@ def known_weights(name: str, ours: str, theirs: str):
     vocabulary = Vocabulary.of(ours)
     model = RecurrentModel(RecurrentConfig(name, len(vocabulary), 4, 2, 0.0))
     before = {key: p.detach().numpy().copy() for key, p in model.named_parameters()}
-    counts = load_known_weights(model, vocabulary, source)
+    counts = load_known_weights(model, vocabulary, source.weights, source.vocabulary)
     after = {key: p.detach().numpy() for key, p in model.named_parameters()}
     return before, after, source.weights, counts
 
@@ -239,13 +260,3 @@ def test_a_text_without_shared_characters_still_takes_the_hidden_layers():
     _, after, source, counts = known_weights("lstm", ours="12", theirs="abc")
     assert counts == (0, 2)
     np.testing.assert_array_equal(after["layers.1.weight_ih"], source["layers.1.weight_ih"])
-
-
-@EVERY_MODEL
-def test_a_detached_state_is_the_same_without_its_graph(name):
-    model = make_model(name)
-    _, hidden = model(random_ids(), model.initial_state(3))
-    cut = detach(hidden)
-    assert all(state.requires_grad for state in hidden)
-    assert not any(state.requires_grad for state in cut)
-    torch.testing.assert_close(cut, tuple(state.detach() for state in hidden))

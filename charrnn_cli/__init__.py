@@ -1,3 +1,3 @@
-"""Train, sample, and inspect character-level recurrent language models."""
+"""Train, sample, score and inspect character-level language models."""
 
 __version__ = "0.1.0"

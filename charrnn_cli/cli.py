@@ -93,7 +93,7 @@ def discard_stdout(code: ExitCode) -> ExitCode:
 
 app = typer.Typer(
     cls=OneLineErrors,
-    help="Train a character-level recurrent network on any text, and write new text with it.",
+    help="Train a character-level model on any text, and write new text with it.",
     epilog="Start with: charrnn train data/sonnets.txt, then: charrnn sample --seed H --top-k 5",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -127,4 +127,4 @@ def main(
         typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Train a character-level recurrent network on any text, and write new text with it."""
+    """Train a character-level model on any text, and write new text with it."""

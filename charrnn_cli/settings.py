@@ -32,6 +32,7 @@ class Setting:
     stored_as: str = ""
     default: Any = None
     default_words: str = ""
+    planned: Any = None  # what a plan takes where `default` leaves the value to it
     at_least: float = -math.inf
     at_most: float = math.inf
     above: float = -math.inf
@@ -81,8 +82,8 @@ class Setting:
         words = [f"{self.help.removesuffix('.')}: {self.values}." if self.choices else self.help]
         if self.limits:
             words.append(f"({self.limits})")
-        if self.default_words:
-            words.append(f"[{self.default_words}]")
+        if self.default_words or self.planned is not None:
+            words.append(f"[{self.default_words or format(self.planned, 'g')}]")
         return " ".join(words)
 
     def allows(self, value: float) -> bool:
@@ -181,12 +182,12 @@ _ROWS = (
         help="Weights shrink at each step by this much times the learning rate.",
     ),
     Setting(
-        name="grad_clip", type=float, group="training", above=0, default_words="1",
+        name="grad_clip", type=float, group="training", above=0, planned=1.0,
         help="Largest norm of the gradient; a larger one is scaled down.",
     ),
     Setting(
         name="val_fraction", type=float, group="training", above=0, at_most=0.9,
-        default_words="0.1", help="Share of the text, at its end, held out to measure the loss.",
+        planned=0.1, help="Share of the text, at its end, held out to measure the loss.",
     ),
     Setting(
         name="patience", type=int, group="training", at_least=1,
@@ -198,12 +199,12 @@ _ROWS = (
         help="Steps between measurements of the held-out loss.",
     ),
     Setting(
-        name="min_count", type=int, group="training", at_least=1, default_words="1",
+        name="min_count", type=int, group="training", at_least=1, planned=1,
         help="Characters that occur fewer times in the text are all read as one, U+FFFD.",
     ),
     Setting(
         name="random_seed", type=int, group="training", at_least=0, at_most=2**32 - 1,
-        default_words="0", help="Seed of the random generator.",
+        planned=0, help="Seed of the random generator.",
     ),
     Setting(
         name="save_every", type=float, at_least=0, default=SAVE_EVERY,

@@ -64,7 +64,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
             *setting.flags,
             help=setting.full_help,
             metavar=setting.metavar,
-            show_default=not setting.default_words,
+            show_default=not setting.default_words and setting.planned is None,
         )
     )
     return inspect.Parameter(

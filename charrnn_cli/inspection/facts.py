@@ -35,6 +35,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "hidden_size": model.hidden_size,
         "num_layers": model.num_layers,
         "dropout": model.dropout,
+        **{name: getattr(model, name) for name in model.own_sizes()},
         "parameters": model.parameters,
         "parts": model_parts(model),
         "vocabulary_size": len(checkpoint.vocabulary),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.models.base import in_words
 from charrnn_cli.models.registry import config_class
 from charrnn_cli.terminal.ascii_plots import draw_baselines, draw_curve, draw_model
 
@@ -27,13 +28,14 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The facts in words, as rows of a table."""
     training, corpus = facts["training"], facts["corpus"]
     layers = facts["num_layers"]
+    own_sizes = {name: facts[name] for name in config_class(facts["model"]).own_sizes()}
     rows = [
         ("file", f"{facts['file']} ({facts['bytes'] / 1e6:.1f} MB, format {facts['format']})"),
         ("run", _run(facts)),
         (
             "model",
             f"{facts['model']}, {layers} layer{'s' if layers > 1 else ''} of "
-            f"{facts['hidden_size']} units, dropout {facts['dropout']:g}",
+            f"{facts['hidden_size']} units, {in_words(own_sizes)}dropout {facts['dropout']:g}",
         ),
         ("parameters", f"{facts['parameters']:,}"),
         ("vocabulary", f"{facts['vocabulary_size']:,} characters: {_shown(facts['vocabulary'])}"),

@@ -85,6 +85,11 @@ class ModelConfig(ABC):
         """How many multiplications take a character through the model: its cost in training."""
         return sum(math.prod(shape) for shape in self.parameter_shapes().values() if len(shape) > 1)
 
+    @classmethod
+    def own_sizes(cls) -> tuple[str, ...]:
+        """The sizes that the family adds to those that every model has."""
+        return tuple(n for n in cls.sizes() if n not in ("hidden_size", "num_layers", "dropout"))
+
     @property
     def units(self) -> int:
         """How many hidden units `info --units` can study; 0: the model has no such state."""
@@ -123,6 +128,12 @@ class ModelConfig(ABC):
         return self
 
     @classmethod
+    def choose(cls, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """A preset's `sizes`, with those that the user has `given` in their place, and what must
+        change with these."""
+        return {name: given.get(name, sizes[name]) for name in cls.sizes()}
+
+    @classmethod
     def sizes(cls) -> tuple[str, ...]:
         """The settings that a user may choose: all fields but architecture and vocabulary size."""
         return tuple(
@@ -133,6 +144,11 @@ class ModelConfig(ABC):
         """The fields as a checkpoint stores them."""
         values = asdict(self)
         return {"model": values.pop("architecture"), **values}
+
+
+def in_words(sizes: Mapping[str, Any]) -> str:
+    """Sizes that a family adds, such as `heads 4, context 256, `; empty if there are none."""
+    return "".join(f"{name.removeprefix('num_')} {value}, " for name, value in sizes.items())
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,11 @@ class Decoder(ABC):
 
     @abstractmethod
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
-        """Put a state in place of that of some streams; None: the state before any character."""
+        """Put a state in place of that of some streams; None: the state before any character.
+
+        A decoder that has no state begins a new text if it is None for all streams, and refuses
+        (ValueError) to do so for some of them alone.
+        """
 
     def activations(self) -> Floats:
         """The hidden units after the last character, (U,) or (U, B); U is `ModelConfig.units`."""

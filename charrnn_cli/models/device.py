@@ -66,7 +66,8 @@ def memory_limit(config: TrainConfig) -> Iterator[None]:
             raise
         raise MemoryLimitError(
             f"out of memory at --batch-size {config.batch_size} and --seq-length "
-            f"{config.seq_length}. Lower one of them, or --hidden-size; saved checkpoints are kept."
+            f"{config.seq_length} (of a transformer: --context). Lower one of them, or "
+            "--hidden-size; saved checkpoints are kept."
         ) from None
 
 

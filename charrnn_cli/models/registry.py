@@ -66,8 +66,7 @@ def make_config(
     Raises UsageError for a value outside its limits.
     """
     cls = config_class(architecture)
-    chosen = {name: given.get(name, sizes[name]) for name in cls.sizes()}
-    return cls(architecture, vocabulary_size, **chosen)
+    return cls(architecture, vocabulary_size, **cls.choose(sizes, given))
 
 
 def stored_fields(architecture: str) -> dict[str, Any]:

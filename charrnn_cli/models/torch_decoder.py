@@ -43,6 +43,11 @@ class TorchDecoder(Decoder):
         array: Floats = torch.cat(parts).float().cpu().numpy()  # (T, B, V)
         return array[:, 0] if self.single else array
 
+    def prefill(self, ids: Any) -> Floats:
+        """See `Decoder`."""
+        last: Floats = self.logits(ids)[-1]
+        return last
+
     def state(self) -> State:
         """See `Decoder`."""
         return {name: values.float().cpu().numpy().copy() for name, values in self._state.items()}
@@ -51,8 +56,10 @@ class TorchDecoder(Decoder):
         """See `Decoder`."""
         for name, values in self._state.items():
             values[rows] = 0.0 if state is None else torch.from_numpy(state[name]).to(self.device)
-        if isinstance(rows, slice) and rows == slice(None):
-            self._read = self._read[:0]
+        every = isinstance(rows, slice) and rows == slice(None)
+        if self.context is not None and not every:
+            raise ValueError("the streams of a transformer begin a text together")
+        self._read = self._read[:0]
 
     def _parts(self, rows: Tensor) -> list[Tensor]:
         """The rows in as many parts as the model reads at once."""

@@ -56,7 +56,7 @@ def load_known_weights(
         if name in axes:
             own = np.moveaxis(merged[name], axes[name], 0)
             own[ours] = np.moveaxis(values, axes[name], 0)[theirs]
-        else:
-            merged[name] = values
+        else:  # of a table of positions, as many as the new model has
+            merged[name] = values[tuple(map(slice, merged[name].shape))]
     load_weights(model, merged)
     return len(known), len(vocabulary) - len(known)

@@ -6,8 +6,6 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.text.reader import read_text
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary, describe
 
-"""What can be done with a prompt's unknown characters: the values of `--unknown`."""
-
 MAX_NAMED = 5  # At most this many unknown characters are named in one message.
 
 

@@ -16,7 +16,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoders import decoders_on
 from charrnn_cli.sampling.drawing import Floats, generate_with_logits, surprisal
 from charrnn_cli.sampling.prompt import Prompt, name_unknown, read_prompt
-from charrnn_cli.settings import check_all
+from charrnn_cli.settings import SETTINGS, check_all
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class SampleRequest:
     sampling: SamplingConfig
     seed: str | None = None
     seed_file: str | None = None
-    unknown: str = "refuse"
-    length: int = 500
+    unknown: str = SETTINGS["unknown"].default
+    length: int = SETTINGS["length"].default
     until: str | None = None
-    num_samples: int = 1
+    num_samples: int = SETTINGS["num_samples"].default
     random_seed: int | None = None
-    device: str = "auto"
+    device: str = SETTINGS["device"].default
     whole: bool = False
 
 

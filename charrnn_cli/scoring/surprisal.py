@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from charrnn_cli.models.decoder import Floats, State
 from charrnn_cli.models.decoders import OpenDecoder
-from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, Rows, stateful_rows, windows
+from charrnn_cli.text.rows import WARM_UP, Rows, stateful_rows, windows, windows_at_once
 
 Ids = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.float64]
@@ -57,9 +57,9 @@ class Surprisal:
             self._read(stateful_rows(total, SPAN), inputs, targets, measured)
         else:
             cut = windows(total, self.context, total - new)
-            for begin in range(0, cut.positions.shape[1], MAX_ROWS):
-                some = slice(begin, begin + MAX_ROWS)
-                part = Rows(cut.positions[:, some], cut.own[:, some], cut.start, cut.end)
+            at_once = windows_at_once(self.context)
+            for begin in range(0, cut.positions.shape[1], at_once):
+                part = cut.some(slice(begin, begin + at_once))
                 self._read(part, inputs, targets, measured)
         return measured[total - new :]
 
@@ -75,7 +75,7 @@ class Surprisal:
         edges = {0, cut.start, cut.end + 1, steps, *range(0, steps, longest)}
         for begin, end in itertools.pairwise(sorted(edges)):
             positions, own = cut.positions[begin:end], cut.own[begin:end]
-            if begin == cut.start:
+            if begin == cut.start and self.context is None:
                 decoder.set_state(before, slice(0, 1))
             ids = inputs[positions]
             logits = decoder.logits(ids[:, 0] if count == 1 else ids)

@@ -13,7 +13,7 @@ from charrnn_cli.errors import TextError
 from charrnn_cli.text.dataset import IGNORE, Batch, Passage, whole
 from charrnn_cli.text.indexer import CHUNK, Encoder, recoded
 from charrnn_cli.text.reader import TextStream
-from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, stateful_rows, windows
+from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
 from charrnn_cli.text.windows import ShuffledWindows, Windows, steps_per_epoch
 
@@ -96,6 +96,10 @@ class Corpus:
         share = len(range(*rows.indices(config.batch_size))) / config.batch_size
         return ShuffledWindows(self.ids, grid[:, rows], length, share)
 
+    def evaluation_size(self, context: int | None) -> int:
+        """See `Dataset`: windows that overlap by half are read twice."""
+        return min(len(self.ids), MAX_MEASURED) * (1 if context is None else 2)
+
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole
     ) -> Iterator[Passage]:
@@ -110,8 +114,9 @@ class Corpus:
         mine = part(cut.positions.shape[1])
         targets = np.where(cut.own, ids[cut.positions + 1], IGNORE)
         if context is not None:
-            for begin in range(mine.start, mine.stop, MAX_ROWS):
-                some = slice(begin, min(begin + MAX_ROWS, mine.stop))
+            at_once = windows_at_once(context)
+            for begin in range(mine.start, mine.stop, at_once):
+                some = slice(begin, min(begin + at_once, mine.stop))
                 yield Passage(Batch(ids[cut.positions[:, some]], targets[:, some]), slice(None))
             return
         positions, targets = cut.positions[:, mine], targets[:, mine]

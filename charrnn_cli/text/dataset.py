@@ -61,6 +61,9 @@ class Dataset(Protocol):
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
         """The batches of an epoch, of some of their rows. Depends on nothing but the arguments."""
 
+    def evaluation_size(self, context: int | None) -> int:
+        """How many characters are read to measure that loss."""
+
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole
     ) -> Iterator[Passage]:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_ROWS = 64  # rows read side by side
+MAX_CHARACTERS = MAX_ROWS * 256  # characters of the windows that are read side by side
 WARM_UP = 256  # characters that a row reads first, for a state all but the one of a single pass
 
 
@@ -17,23 +18,36 @@ class Rows(NamedTuple):
     on, so that each character is some row's own once. The rest is read to come to a state, or
     stands beyond an end of the text, where the place is clipped. `start` is the step at which the
     first row comes to its own part, whose state before is the text's, and `end` the one at which
-    the last row reads the text's last character.
+    the last row reads the text's last character. `before` (T, B) marks steps before the text's
+    beginning, after which a state is still zero.
     """
 
     positions: npt.NDArray[np.int64]
     own: npt.NDArray[np.bool_]
     start: int
     end: int
+    before: npt.NDArray[np.bool_]
+
+    def some(self, rows: slice) -> "Rows":
+        """Some of the rows."""
+        return self._replace(
+            positions=self.positions[:, rows], own=self.own[:, rows], before=self.before[:, rows]
+        )
+
+
+def rows_from(starts: npt.NDArray[np.int64], span: int, warm_up: int, total: int) -> Rows:
+    """A row of `span` characters from each of `starts` (B,) on, with a warm-up on those before, of
+    a text of `total` characters."""
+    positions = starts + np.arange(-warm_up, span)[:, None]  # (T, B)
+    own = (positions >= starts) & (positions < total)
+    end = warm_up + min(span, total - int(starts[-1])) - 1
+    return Rows(positions.clip(0, total - 1), own, warm_up, end, positions < 0)
 
 
 def cut_rows(total: int, count: int, warm_up: int) -> Rows:
-    """`count` rows of a text of `total` characters, each with a warm-up on those before its own."""
+    """A text of `total` characters in `count` rows, one after another, each with a warm-up."""
     span = math.ceil(total / count)
-    starts = np.arange(count) * span
-    positions = starts + np.arange(-warm_up, span)[:, None]  # (T, B)
-    own = (positions >= starts) & (positions < total)
-    end = warm_up + total - 1 - int(starts[-1])
-    return Rows(positions.clip(0, total - 1), own, warm_up, end)
+    return rows_from(np.arange(count) * span, span, warm_up, total)
 
 
 def stateful_rows(total: int, span: int = WARM_UP) -> Rows:
@@ -41,6 +55,11 @@ def stateful_rows(total: int, span: int = WARM_UP) -> Rows:
     characters of its own; a text too short for two is read in one pass."""
     count = max(1, min(MAX_ROWS, total // span))
     return cut_rows(total, count, WARM_UP if count > 1 else 0)
+
+
+def windows_at_once(context: int) -> int:
+    """How many windows of that length are read side by side: bounds memory."""
+    return max(1, min(MAX_ROWS, MAX_CHARACTERS // context))
 
 
 def windows(total: int, context: int, first: int = 0) -> Rows:
@@ -58,4 +77,5 @@ def windows(total: int, context: int, first: int = 0) -> Rows:
     length = min(context, total - int(starts[0]))
     positions = starts + np.arange(length)[:, None]  # (T, B)
     own = (positions >= np.where(starts > 0, starts + warm_up, 0)) & (positions < total)
-    return Rows(positions.clip(0, total - 1), own & (positions >= first), 0, length - 1)
+    before = np.zeros_like(own)
+    return Rows(positions.clip(0, total - 1), own & (positions >= first), 0, length - 1, before)

@@ -84,9 +84,11 @@ class Optimizer:
 
     def _adamw(self, rate: Tensor) -> None:
         """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
+        gradients = [p.grad for p in self.others.values() if p.grad is not None]
+        assert len(gradients) == len(self.others), "a parameter took no part in the loss"
         adamw(
             list(self.others.values()),
-            [p.grad for p in self.others.values() if p.grad is not None],
+            gradients,
             list(self.exp_avg.values()),
             list(self.exp_avg_sq.values()),
             [],

@@ -15,12 +15,13 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
+from charrnn_cli.settings import SETTINGS
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.windows import fit_batch
 
-VAL_FRACTION = 0.1  # default share of the text that is held out
-GRAD_CLIP = 1.0  # default largest norm of the gradient
+# settings that every plan takes from the table, if the user does not set them
+BY_DEFAULT = ("grad_clip", "val_fraction", "random_seed", "min_count")
 EVALUATIONS = 50  # a run is evaluated at most about this many times
 MIN_PATIENCE = 5  # the shortest default patience, in evaluations
 PATIENCE_SHARE = 0.4  # default patience as a share of a run: spares the schedule's slow, useful end
@@ -72,7 +73,8 @@ def make_plan(
                 "so the run ends there (--epochs goes on)",
             )
         steps = min(steps, characters / per_step)
-    train = space_evaluations(train, steps, epoch_steps, len(held_out_part))
+    evaluation_size = held_out_part.evaluation_size(model.context)
+    train = space_evaluations(train, steps, epoch_steps, evaluation_size)
     return Plan(model, train, notes)
 
 
@@ -146,11 +148,8 @@ def apply_given(
         "warmup": preset.warmup,
         "schedule": preset.schedule,
         "shuffle": preset.shuffle,
-        "grad_clip": GRAD_CLIP,
-        "val_fraction": VAL_FRACTION,
         "patience": None,
-        "random_seed": 0,
-        "min_count": 1,
+        **{name: SETTINGS[name].planned for name in BY_DEFAULT},
     }
     chosen = {name: given.get(name, value) for name, value in settings.items()}
     if model.context is not None:
@@ -170,16 +169,15 @@ def fit_to_text(train: TrainConfig, train_part: Dataset) -> TrainConfig:
 
 
 def space_evaluations(
-    train: TrainConfig, steps: float, epoch_steps: int, held_out_characters: int
+    train: TrainConfig, steps: float, epoch_steps: int, evaluation_size: int
 ) -> TrainConfig:
     """The settings with the steps between evaluations and the patience, for a run of about `steps`
     steps."""
     # Evaluating a character takes a third of the time of training on it, or half in bfloat16:
     # this keeps all evaluations within a tenth of the run.
-    measured = min(held_out_characters, MAX_MEASURED)
     eval_every = max(
         1,
-        5 * measured // (train.batch_size * train.seq_length),
+        5 * evaluation_size // (train.batch_size * train.seq_length),
         int(min(epoch_steps, steps) // 10),
         math.ceil(steps / EVALUATIONS),
     )

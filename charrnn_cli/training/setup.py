@@ -20,8 +20,8 @@ from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
-from charrnn_cli.settings import check
-from charrnn_cli.text.corpus import MAX_MEASURED, Corpus, Watch, read_corpus
+from charrnn_cli.settings import SETTINGS, check
+from charrnn_cli.text.corpus import Corpus, Watch, read_corpus
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
@@ -30,7 +30,7 @@ from charrnn_cli.training.distributed.elastic import (
     remove_unsaved_runs,
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.planning import VAL_FRACTION, Plan, make_plan
+from charrnn_cli.training.planning import Plan, make_plan
 from charrnn_cli.training.request import Read, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
 from charrnn_cli.training.throughput import Speeds
@@ -108,7 +108,7 @@ def _open_new(
                 plan.train,
                 run,
                 started=request.started,
-                reserve=_evaluation_seconds(corpus, plan.train, speed),
+                reserve=_evaluation_seconds(corpus, plan, speed),
                 save_every=request.save_every,
                 baselines=group.decide(lambda: baselines_of(corpus, plan.train)),
                 group=group,
@@ -149,7 +149,7 @@ def _prepare(
     if init is not None:
         _take_sizes(given, init.model)
     corpus = read(request.source)
-    corpus.fold_rare(given.get("min_count", 1))
+    corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
 
@@ -186,7 +186,7 @@ class MeasuredPlans:
         self.precision = given.get("precision", "auto")
         self.given = {name: value for name, value in given.items() if name != "precision"}
         self.device, self.group = device, group
-        self.parts = corpus.split(given.get("val_fraction", VAL_FRACTION))
+        self.parts = corpus.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
         self.speeds = Speeds(self.parts[0], device, group)
 
     def make(self) -> Plan:
@@ -248,9 +248,10 @@ def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     return (note,)
 
 
-def _evaluation_seconds(corpus: Corpus, config: TrainConfig, speed: float) -> float:
+def _evaluation_seconds(corpus: Corpus, plan: Plan, speed: float) -> float:
     """An estimate of the first evaluation's seconds: a character takes at most half as long as in
     training."""
+    config = plan.train
     _, held_out = corpus.split(config.val_fraction)
-    seconds = 0.5 + min(len(held_out), MAX_MEASURED) / (2 * speed)
+    seconds = 0.5 + held_out.evaluation_size(plan.model.context) / (2 * speed)
     return seconds if config.minutes is None else min(seconds, MOST_RESERVED * 60 * config.minutes)

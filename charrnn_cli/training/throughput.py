@@ -36,7 +36,7 @@ class Speeds:
     def __call__(self, model: ModelConfig, train: TrainConfig) -> float:
         """Characters a second, all processes of a group together, with the threads set now."""
         sizes = dataclasses.replace(model, dropout=0.0), train.batch_size, train.seq_length
-        like = *sizes, train.precision, torch.get_num_threads()
+        like = *sizes, train.optimizer, train.precision, torch.get_num_threads()
         if like not in self._known:
             new = new_model(model, train, self.device)
             self._known[like] = measure_speed(new, train, self.train_part, self.group)
@@ -90,7 +90,7 @@ def measure_speed(
         batch = DeviceBatches(beginning.batches(config, 0, rows), device)[0]
         recorded = WARM_UP + 1 if updates.ahead else 0  # updates of each kind before a graph's
         seconds = usual(1, max(1, recorded))  # does not move Muon's matrices
-        if config.optimizer == "muon":
+        if config.optimizer == "muon" and not updates.optimizer.moves_matrices(1):
             interval = model.config.muon_interval
             seconds += max(0.0, usual(0, recorded) - seconds) / interval
     return config.batch_size * config.seq_length / seconds

@@ -11,6 +11,7 @@ import torch
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.models.base import in_words
 from charrnn_cli.models.device import describe_device
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
@@ -139,9 +140,10 @@ def plan_lines(training: Training) -> list[str]:
     if not remaining.startswith("under"):
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
+    own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
     plan = (
         f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
-        f"{model.architecture} {model.num_layers} x {model.hidden_size}, "
+        f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
         f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "

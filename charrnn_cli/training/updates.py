@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -23,6 +24,8 @@ NO_GRAPH = "CHARRNN_CUDA_GRAPH"  # environment variable: 0 launches each operati
 _SPREAD = 0x9E3779B97F4A7C15  # odd and large: neighbouring seeds share no step's random numbers
 
 State = dict[str, Tensor]
+Shapes = tuple[torch.Size | None, ...]
+"""Those of a batch's tensors."""
 
 
 class NotFiniteError(Exception):
@@ -43,8 +46,8 @@ class Updates:
     Waiting for it at every step would cost a GPU more than the step: there, a single process works
     `ahead`. Updates are made in any case, and their losses are checked up to `MAX_AHEAD` updates
     later, and before anything is saved or measured. All that such an update reads and writes stays
-    where it is in memory, so that a GPU can replay it as one of two CUDA `graphs`: one moves Muon's
-    matrices, the other does not.
+    where it is in memory, so that a GPU can replay it as one of the CUDA `graphs`: one for each
+    shape of batches, for updates that move Muon's matrices and for those that do not.
 
     `state` is the model's before the next batch, by name (B, …), of `rows` batch rows.
     """
@@ -69,14 +72,14 @@ class Updates:
         self.grad_norm = 0.0  # of the update whose loss was read last
         may_work_ahead = group.size == 1 and not self.loss_scale.needed
         self.ahead = may_work_ahead and (device.type == "cuda" if ahead is None else ahead)
-        self._batch: Batch | None = None  # what a replayed update reads from
+        self._places: dict[Shapes, Batch] = {}  # what replayed updates read from
         self._made: list[tuple[int, Tensor]] = []  # step; loss and norm, not checked yet
         self._most, self._read_at = 1.0, time.monotonic()
-        self.graphs: tuple[Replayed, Replayed] | None = None
+        self.graphs: dict[tuple[Shapes, bool], Replayed] | None = None
         if self.ahead and device.type == "cuda" and os.environ.get(NO_GRAPH) != "0":
-            stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-            pool = torch.cuda.graph_pool_handle()
-            self.graphs = Replayed(stream, pool), Replayed(stream, pool)
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._pool = torch.cuda.graph_pool_handle()
+            self.graphs = {}
 
     def step(self, batch: Batch, rate: float, step: int) -> list[float]:
         """Make update number `step`, the first being 0, from a batch of ids of any integer type.
@@ -90,8 +93,7 @@ class Updates:
         if not self.ahead:
             return [self._step_and_read(_as_int64(batch), step)]
         update = partial(self._step_unread, self._in_place(batch), step)
-        moves_matrices = self.optimizer.moves_matrices(step)
-        pair = self.graphs[moves_matrices](update) if self.graphs else update()
+        pair = self._replay(update, batch, step)
         self._made.append((step, pair.clone()))  # the next one writes to the same place
         return self.read_losses() if len(self._made) >= self._most else []
 
@@ -146,16 +148,25 @@ class Updates:
         return torch.stack((loss, grad_norm)), state
 
     def _in_place(self, batch: Batch) -> Batch:
-        """The batch copied to where the one before was, if it has the same shape."""
-        before = self._batch
-        if before is None or before.inputs.shape != batch.inputs.shape:
-            self._batch = _as_int64(batch)
-            return self._batch
-        before.inputs.copy_(batch.inputs)
-        before.targets.copy_(batch.targets)
-        if before.source is not None:
-            before.source.copy_(batch.source)
-        return before
+        """The batch copied to where the last one of its shapes was: there a graph reads it."""
+        shapes = _shapes(batch)
+        if shapes not in self._places:
+            self._places[shapes] = _as_int64(batch)
+            return self._places[shapes]
+        place = self._places[shapes]
+        for values, new in zip(place[:3], batch[:3], strict=True):
+            if values is not None:
+                values.copy_(new)
+        return place
+
+    def _replay(self, update: Callable[[], Tensor], batch: Batch, step: int) -> Tensor:
+        """The result of an update, which a GPU replays if it has made one like it."""
+        if self.graphs is None:
+            return update()
+        kind = _shapes(batch), self.optimizer.moves_matrices(step)
+        if kind not in self.graphs:
+            self.graphs[kind] = Replayed(self._stream, self._pool)
+        return self.graphs[kind](update)
 
     def _check_finite(
         self, step: int, loss: float, grad_norm: float, *, weights_unchanged: bool
@@ -190,6 +201,10 @@ def compute_gradients(
     loss = group.average(loss.detach(), parameters, batch.share)
     norm = nn.utils.clip_grad_norm_(parameters, config.grad_clip)
     return loss, norm, {name: values.detach() for name, values in state.items()}
+
+
+def _shapes(batch: Batch) -> Shapes:
+    return tuple(None if ids is None else ids.shape for ids in batch[:3])
 
 
 def _as_int64(batch: Batch) -> Batch:

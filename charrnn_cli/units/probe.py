@@ -13,6 +13,7 @@ import numpy.typing as npt
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.registry import build_decoder, untrained_weights
+from charrnn_cli.text.rows import rows_from
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.units.features import FEATURES, Feature, Text
 
@@ -125,17 +126,17 @@ def read_states(
     """
     decoder = build_decoder(config, weights, len(starts))
     steps = max(1, BLOCK // (config.units * len(starts)))
-    for offset in range(-min(WARM_UP, int(starts.max())), 0):
-        decoder.read(ids[np.maximum(starts + offset, 0)])
-        decoder.set_state(None, starts + offset < 0)  # there is no text before the text
-    for begin in range(0, span, steps):
-        positions = begin + np.arange(min(steps, span - begin))[:, None] + starts  # (K, B)
+    cut = rows_from(starts, span, min(WARM_UP, int(starts.max())), len(ids))
+    for places, before in zip(cut.positions[: cut.start], cut.before, strict=False):
+        decoder.read(ids[places])
+        decoder.set_state(None, before)  # there is no text before the text
+    for begin in range(cut.start, len(cut.positions), steps):
+        positions, own = cut.positions[begin : begin + steps], cut.own[begin : begin + steps]
         seen = np.empty((config.units, *positions.shape), np.float32)  # (U, K, B)
-        for step, places in enumerate(np.minimum(positions, len(ids) - 1)):
+        for step, places in enumerate(positions):
             decoder.read(ids[places])
             seen[:, step] = decoder.activations()
-        inside = positions.ravel() < len(ids)
-        yield positions.ravel()[inside], seen.reshape(config.units, -1)[:, inside]
+        yield positions[own], seen[:, own]
 
 
 def _watched(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import LayerInfo, ModelConfig, Shape
@@ -74,6 +75,16 @@ class TransformerConfig(ModelConfig):
         if not self.kind.gated:
             return 4 * self.hidden_size
         return -(-8 * self.hidden_size // (3 * GROUP)) * GROUP
+
+    @classmethod
+    def choose(cls, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """See `ModelConfig`: to a width that is given, as many heads as divide it well."""
+        chosen = super().choose(sizes, given)
+        if "hidden_size" in given and "num_heads" not in given:
+            counts = range(chosen["num_heads"], 1, -1)
+            fitting = (n for n in counts if chosen["hidden_size"] % (2 * n) == 0)
+            chosen["num_heads"] = next(fitting, 1)
+        return chosen
 
     def fitting(self, seq_length: int) -> "TransformerConfig":
         """The same with no longer context than that."""

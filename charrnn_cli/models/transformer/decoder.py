@@ -59,9 +59,10 @@ class TransformerDecoder(Decoder):
         return self._logits(stream[:, -1])
 
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
-        """See `Decoder`: there is no state; putting none in place of all begins a new text."""
-        if isinstance(rows, slice) and rows == slice(None):
-            self.filled = 0
+        """See `Decoder`: there is no state."""
+        if not (isinstance(rows, slice) and rows == slice(None)):
+            raise ValueError("the streams of a transformer begin a text together")
+        self.filled = 0
 
     def attention(self, ids: Any) -> Floats:
         """How much each character attends to each up to itself, (L, N, T, T) for L layers and N

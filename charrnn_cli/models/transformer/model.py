@@ -107,8 +107,8 @@ class Attention(nn.Module):
         shape = steps, rows, 3, self.heads, self.head_size
         queries, keys, values = self.qkv(inputs).view(shape).permute(2, 1, 3, 0, 4)  # (B, N, T, D)
         if rotation is not None:
-            queries = rotate(self.query_norm(queries), *rotation)
-            keys = rotate(self.key_norm(keys), *rotation)
+            queries = rotate(_normed(queries, self.query_norm), *rotation)
+            keys = rotate(_normed(keys, self.key_norm), *rotation)
         taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
         joined = taken.permute(2, 0, 1, 3).reshape(steps, rows, size)  # (T, B, H)
         attended: Tensor = self.output(joined)
@@ -143,6 +143,13 @@ def rotation_tables(config: TransformerConfig) -> tuple[Tensor, Tensor]:
     angles = torch.outer(torch.arange(config.context, dtype=torch.float64), ROPE_BASE**-half)
     angles = torch.cat([angles, angles], dim=1)
     return angles.cos().float(), angles.sin().float()
+
+
+def _normed(heads: Tensor, norm: nn.RMSNorm) -> Tensor:
+    """RMSNorm in the precision of the heads, which may be lower than that of the weight."""
+    assert norm.weight is not None
+    weight = norm.weight.to(heads.dtype)
+    return functional.rms_norm(heads, heads.shape[-1:], weight, NORM_EPSILON)
 
 
 def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from charrnn_cli.training.setup import open_training
 
 EVERY_MODEL = pytest.mark.parametrize("name", ["gpt2", "llama"])
 SIZES = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "context": 12, "seq_length": None}
-OPTIONS = "--hidden-size 16 --num-layers 1 --num-heads 2 --context 12 --epochs 1 --device cpu"
+OPTIONS = "--hidden-size 16 --num-layers 1 --num-heads 2 --context 24 --epochs 1 --device cpu"
 
 
 @EVERY_MODEL
@@ -112,6 +112,20 @@ def test_info_draws_it(name, rain, invoke):
     assert "character, embedding" in shown
     assert "block 1" in shown
     assert "format 3" in shown
+
+
+def test_a_text_shorter_than_the_context_of_its_model_takes_a_part_of_the_positions(rain, invoke):
+    assert invoke("train", rain, "--model", "gpt2", *OPTIONS.split()).exit_code == 0
+    Path("short.txt").write_text("the rain in a spain")
+    result = invoke("train", "short.txt", "--init-from", "rain", "--val-fraction", "0.1")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_as_many_heads_as_divide_a_width_that_is_given(rain, tmp_path):
+    wishes = {"model": "llama", "hidden_size": 50, "num_layers": 1, "context": 12}
+    with open_training(ask_to_train(rain, tmp_path, seq_length=None, **wishes)) as training:
+        config = training.trainer.model.config
+    assert (config.hidden_size, config.num_heads) == (50, 1)
 
 
 def test_a_context_longer_than_the_text_is_shortened(rain, tmp_path):

@@ -174,8 +174,8 @@ def measure(
     plain = ids.numel() / taken["theirs"]
     for precision in PRECISIONS:
         name = (
-            f"{config.architecture:4} {config.num_layers} x {config.hidden_size}  {batch:3} x {window:3}"
-            f"  {precision:8}"
+            f"{config.architecture:4} {config.num_layers} x {config.hidden_size}"
+            f"  {batch:3} x {window:3}  {precision:8}"
         )
         if precision not in measures:
             print(f"{name}  not on this machine", flush=True)

@@ -21,10 +21,11 @@ from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # most tests train a model, some twice
+
 # learning
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_the_loss_falls_on_a_simple_text(name, rain, tmp_path):
     _, trainer = train(rain, tmp_path, model=name, epochs=6, num_layers=1, learning_rate=0.02)
@@ -53,7 +54,6 @@ def is_one_pass(trainer: Trainer, losses: list[float]) -> bool:
     return bool(np.isclose(means, np.array(losses)[:, None], rtol=0, atol=1e-5).all(0).any())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_the_state_is_carried_over_an_epoch_and_begins_anew_at_the_next(name, rain, tmp_path):
     still = {"learning_rate": 1e-30, "dropout": 0.0}  # next to nothing: no weight moves
@@ -106,7 +106,6 @@ def test_equal_random_seeds_give_equal_bytes(rain, tmp_path):
     assert files(first) == files(second)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_different_random_seeds_give_different_weights(rain, tmp_path, dropout):
     runs = [

@@ -24,7 +24,7 @@ import torch
 from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.torch_decoder import TorchDecoder
 from charrnn_cli.models.weights import trained_model

@@ -39,7 +39,7 @@ class TrainConfig(_Checked):
     min_count: int = 1
     warmup: float = 0.05  # short enough to cost nothing, long enough to stay stable
     weight_decay: float = 0.01  # PyTorch's own default for AdamW
-    schedule: str = "cosine"  # of the learning rate after its warm-up; see `training.schedule`
+    schedule: str = "cosine"  # of the learning rate after its warm-up; see `training.optimizer`
     shuffle: bool = False  # windows in random order, for models that carry no state
 
     def __post_init__(self) -> None:

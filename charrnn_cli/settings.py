@@ -168,6 +168,10 @@ _ROWS = (
         help="Course of the learning rate after its warm-up.",
     ),
     Setting(
+        name="shuffle", type=bool, group="derived",
+        help="Train on windows in random order, not on contiguous stretches of the text.",
+    ),
+    Setting(
         name="warmup", type=float, group="derived", at_least=0, at_most=1,
         help="Share of the run in which the learning rate rises.",
     ),

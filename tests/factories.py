@@ -128,9 +128,10 @@ def later(**changes) -> Checkpoint:
 
 
 def plain(checkpoint: Checkpoint) -> dict:
-    """All of a checkpoint as plain values, which `==` can compare."""
+    """All that a checkpoint says as plain values, which `==` can compare; not the file's format."""
     arrays = {**checkpoint.weights, **checkpoint.training}
-    return vars(checkpoint) | {
+    said = {name: value for name, value in vars(checkpoint).items() if name != "format"}
+    return said | {
         "vocabulary": checkpoint.vocabulary.characters,
         "weights": {name: arrays[name].tolist() for name in checkpoint.weights},
         "training": {name: arrays[name].tolist() for name in checkpoint.training},

@@ -100,7 +100,7 @@ def test_check_all_passes_over_what_is_off_or_no_setting():
 @pytest.mark.parametrize(
     ("changes", "option"),
     [
-        ({"model": "mlp"}, "--model mlp"),
+        ({"architecture": "mlp"}, "--model mlp"),
         ({"vocabulary_size": 1}, "--vocabulary-size 1"),
         ({"vocabulary_size": 0x110001}, "--vocabulary-size"),
         ({"hidden_size": 0}, "--hidden-size 0"),
@@ -167,7 +167,8 @@ def test_a_configuration_cannot_be_changed(config):
 
 
 def test_configurations_survive_json():
-    assert RecurrentConfig(**json.loads(json.dumps(SEED.to_dict()))) == SEED
+    stored = json.loads(json.dumps(SEED.to_dict()))
+    assert RecurrentConfig(stored.pop("model"), **stored) == SEED
     train = make_train_config(patience=3)
     assert TrainConfig(**json.loads(json.dumps(train.to_dict()))) == train
 

@@ -8,7 +8,7 @@ from charrnn_cli.errors import ExitCode
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.signals import default_interrupt
-from charrnn_cli.text.text_file import check_place
+from charrnn_cli.text.reader import check_place
 
 EXAMPLE = "Example: charrnn train poems.txt --minutes 3 --model lstm"
 OPTIONS = (

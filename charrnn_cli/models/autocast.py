@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.base import Array, ModelConfig
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.decoder import Array
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 CPU = torch.device("cpu")

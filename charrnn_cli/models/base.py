@@ -1,7 +1,7 @@
-"""The contracts between the models and all that trains, samples, scores and shows them.
+"""The contract of a model's configuration, and the presets that a plan starts from.
 
-A family of models is a package that keeps them: a configuration without PyTorch, a PyTorch model, a
-decoder in NumPy, and presets. `registry.py` names the packages.
+A family of models is a package with a configuration, a PyTorch model (`module.py`), a decoder in
+NumPy (`decoder.py`) and presets. `registry.py` names the packages. Nothing here needs NumPy.
 """
 
 import math
@@ -10,16 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from charrnn_cli.settings import check_all
 
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
-State = dict[str, Floats]
-"""What a model carries from one character to the next, by name: (B, …) for B batch rows."""
 
 
 class LayerInfo(NamedTuple):
@@ -139,54 +132,6 @@ class ModelConfig(ABC):
         """The fields as a checkpoint stores them."""
         values = asdict(self)
         return {"model": values.pop("architecture"), **values}
-
-
-class Decoder(ABC):
-    """Reads characters one after another and gives logits for the next, without gradients.
-
-    It reads one stream, whose arrays have no batch axis, or B streams side by side.
-    """
-
-    vocabulary_size: int
-
-    @abstractmethod
-    def step(self, ids: Any) -> Floats:
-        """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
-        for the next. The array is overwritten by the next step."""
-
-    def read(self, ids: Any) -> None:
-        """Read one character of each stream; nobody asks for the next."""
-        self.step(ids)
-
-    def logits(self, ids: Any) -> Floats:
-        """Read ids (T,) of one stream or (T, B) of several; return the logits (T, V) or (T, B, V)
-        after each."""
-        first = self.step(ids[0])
-        logits = np.empty((len(ids), *first.shape), np.float32)
-        logits[0] = first
-        for place in range(1, len(ids)):
-            logits[place] = self.step(ids[place])
-        return logits
-
-    def prefill(self, ids: Any) -> Floats:
-        """Read a prompt, ids (T,) of one stream or (T, B) of several, T at least 1; return the
-        logits (V,) or (B, V) for the next."""
-        for row in ids[:-1]:
-            self.read(row)
-        return self.step(ids[-1])
-
-    def state(self) -> State:
-        """A copy of the state: (B, …) by name, with B = 1 for one stream. Empty for a model that
-        has none, whose context this does not hold."""
-        return {}
-
-    @abstractmethod
-    def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
-        """Put a state in place of that of some streams; None: the state before any character."""
-
-    def activations(self) -> Floats:
-        """The hidden units after the last character, (U,) or (U, B); U is `ModelConfig.units`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from charrnn_cli.models.base import Array, Decoder, ModelConfig
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.decoder import Array, Decoder
 from charrnn_cli.models.registry import build_decoder
 
 OpenDecoder = Callable[[int | None], Decoder]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.base import Array, Decoder, ModelConfig, Preset
+from charrnn_cli.models.base import ModelConfig, Preset
 
 if TYPE_CHECKING:
+    from charrnn_cli.models.decoder import Array, Decoder
     from charrnn_cli.models.module import Model
 
 DEFAULT = "gru"
@@ -84,8 +85,8 @@ def build_model(config: ModelConfig) -> "Model":
 
 
 def build_decoder(
-    config: ModelConfig, weights: Mapping[str, Array], streams: int | None = None
-) -> Decoder:
+    config: ModelConfig, weights: "Mapping[str, Array]", streams: int | None = None
+) -> "Decoder":
     """A decoder in NumPy, for one stream if `streams` is None."""
     family = family_of(config.architecture)
     decoder: Decoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights, streams)
@@ -98,7 +99,7 @@ def presets(architecture: str) -> tuple[Preset, ...]:
     return found
 
 
-def untrained_weights(config: ModelConfig) -> dict[str, Array]:
+def untrained_weights(config: ModelConfig) -> "dict[str, Array]":
     """Weights as a training begins with, without PyTorch; for models that have `units`."""
     make = family_of(config.architecture).part("decoder", "untrained_weights")
     weights: dict[str, Array] = make(config)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn_cli.models.base import Decoder, Floats, State
+from charrnn_cli.models.decoder import Decoder, Floats, State
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import Batch
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.models.base import Array, ModelConfig
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.registry import build_model

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.decoder import Decoder
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.integer[Any]]

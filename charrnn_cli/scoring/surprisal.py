@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.models.base import Floats, State
+from charrnn_cli.models.decoder import Floats, State
 from charrnn_cli.models.decoders import OpenDecoder
 from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, Rows, stateful_rows, windows
 

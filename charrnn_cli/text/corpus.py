@@ -4,7 +4,6 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from charrnn_cli.text.indexer import CHUNK, Encoder, recoded
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import MAX_ROWS, WARM_UP, stateful_rows, windows
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
+from charrnn_cli.text.windows import ShuffledWindows, Windows, steps_per_epoch
 
 MIN_TRAIN = 17  # characters: one batch row of one window of 16
 MIN_HELD_OUT = 2  # characters: one prediction
@@ -235,67 +235,3 @@ def _control_notes(corpus: Corpus) -> tuple[str, ...]:
 def _lasting_path(source: str) -> str | None:
     """Where a text can be found again from any folder; None for what passes once, as stdin does."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None
-
-
-def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:
-    """Shrink batch and window until `characters` hold one step: rows first, then the window."""
-    predictions = characters - 1
-    seq_length = min(seq_length, predictions)
-    return min(batch_size, predictions // seq_length), seq_length
-
-
-def steps_per_epoch(characters: int, batch_size: int, seq_length: int) -> int:
-    """How many whole windows each row of a batch holds."""
-    return (characters - 1) // (batch_size * seq_length)
-
-
-class ShuffledWindows(Sequence[Batch]):
-    """An epoch's windows of `seq_length` characters, each of which begins at one of `starts`
-    (steps, B)."""
-
-    def __init__(
-        self, ids: Ids, starts: npt.NDArray[np.int64], seq_length: int, share: float
-    ) -> None:
-        self.ids, self.starts, self.share = ids, starts, share
-        self.steps = np.arange(seq_length)[:, None]
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Batch]: ...
-    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        """Window `index` of each row: copies (T, B)."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        places = self.starts[index] + self.steps
-        return Batch(self.ids[places], self.ids[places + 1], share=self.share)
-
-
-class Windows(Sequence[Batch]):
-    """An epoch's windows of `seq_length` characters, in the order in which they are trained on.
-
-    `inputs` and `targets` are the ids (B, L) that some rows of the batches read in the epoch.
-    """
-
-    def __init__(self, inputs: Ids, targets: Ids, seq_length: int, share: float) -> None:
-        self.inputs, self.targets = inputs, targets
-        self.seq_length, self.share = seq_length, share
-
-    def __len__(self) -> int:
-        return int(self.inputs.shape[1]) // self.seq_length
-
-    @overload
-    def __getitem__(self, index: int) -> Batch: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Batch]: ...
-    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        """Window `index`: views (T, B) of the rows."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        part = slice(index * self.seq_length, (index + 1) * self.seq_length)
-        return Batch(self.inputs[:, part].T, self.targets[:, part].T, share=self.share)

@@ -1,5 +1,7 @@
-"""The optimizer: Muon for the matrices between hidden units, AdamW for all else."""
+"""The optimizer, Muon for matrices and AdamW for all else, and the schedule of its learning
+rate."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -11,6 +13,7 @@ from charrnn_cli.models.module import Model
 
 MOMENTUM = 0.95
 ITERATIONS = 5  # Newton-Schulz steps of one update
+LINEAR_FALL = 0.7  # share of the run in which a linear schedule falls
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 SIZE = 0.065  # root mean square of an update, for a learning rate of one; Adam's are near 0.2
 
@@ -111,3 +114,16 @@ def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
         x = torch.baddbmm(x, change, x, beta=linear)
     return (x.mT if tall else x).to(blocks.dtype)
+
+
+def learning_rate(share: float, config: TrainConfig) -> float:
+    """The rate at a share of the run: a linear warm-up, then, by `config.schedule`, half a cosine
+    to zero (Loshchilov and Hutter 2017), or the full rate and a straight fall to zero over the last
+    `LINEAR_FALL` of the run (Hägele et al. 2024)."""
+    if share < config.warmup:
+        # never zero: the first steps would learn nothing
+        return config.learning_rate * max(0.01, share / config.warmup)
+    if config.schedule == "linear":
+        return config.learning_rate * min(1.0, max(0.0, 1 - share) / LINEAR_FALL)
+    rest = (share - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))

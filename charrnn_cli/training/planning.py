@@ -15,8 +15,9 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
-from charrnn_cli.text.corpus import MAX_MEASURED, fit_batch
+from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.windows import fit_batch
 
 VAL_FRACTION = 0.1  # default share of the text that is held out
 GRAD_CLIP = 1.0  # default largest norm of the gradient

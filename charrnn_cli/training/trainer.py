@@ -16,7 +16,7 @@ from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
-from charrnn_cli.models.base import Array
+from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
@@ -26,9 +26,8 @@ from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
-from charrnn_cli.training.optimizer import Optimizer
+from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.schedule import learning_rate
 from charrnn_cli.training.updates import NotFiniteError, Updates
 
 # of an evaluation, in a checkpoint: what equal runs have equal

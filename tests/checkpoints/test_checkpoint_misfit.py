@@ -9,7 +9,7 @@ from factories import TINY, header_of, make_checkpoint, with_header
 from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoints.checkpoint import to_bytes
-from charrnn_cli.checkpoints.format import sealed
+from charrnn_cli.checkpoints.format import FORMAT, sealed
 from charrnn_cli.checkpoints.records import Baselines
 
 
@@ -121,8 +121,10 @@ def test_a_vocabulary_that_does_not_fit_is_refused(refused, vocabulary):
 
 
 def test_a_file_from_a_newer_charrnn_says_so(refused):
-    message = refused(with_header(header_of(TINY) | {"format": 3}))
-    assert message == "checkpoint format 3; this charrnn reads 2. Upgrade charrnn."
+    message = refused(with_header(header_of(TINY) | {"format": FORMAT + 1}))
+    assert message == (
+        f"checkpoint format {FORMAT + 1}; this charrnn reads {FORMAT}. Upgrade charrnn."
+    )
 
 
 def test_a_tensor_under_another_name_is_missed(refused):

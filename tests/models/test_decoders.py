@@ -5,7 +5,8 @@ import pytest
 import torch
 from factories import make_checkpoint
 
-from charrnn_cli.models.base import Decoder, ModelConfig
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.torch_decoder import TorchDecoder

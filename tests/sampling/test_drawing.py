@@ -10,25 +10,30 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.sampling.drawing import draw, generate, generate_with_logits, surprisal
 
 LAST_UNIFORM = 1 - 2**-53  # the largest number that a generator's random() gives
 
 
-class ChainEngine:
-    """An engine whose next character depends on the last one read alone: its row of a table."""
+class Chain(Decoder):
+    """A decoder whose next character depends on the last one read alone: its row of a table."""
 
     def __init__(self, table: np.ndarray) -> None:
         self.table = np.asarray(table, np.float32)
-        self.read: list = []
+        self.vocabulary_size = len(self.table)
+        self.seen: list = []
 
     def step(self, ids):
-        self.read.append(ids if isinstance(ids, int) else ids.tolist())
+        self.seen.append(np.asarray(ids).tolist())
         return self.table[ids]
 
+    def set_state(self, state, rows=slice(None)):
+        """It has none."""
 
-def random_chain(size: int = 11, seed: int = 3) -> ChainEngine:
-    return ChainEngine(np.random.default_rng(seed).normal(0, 1.5, (size, size)))
+
+def random_chain(size: int = 11, seed: int = 3) -> Chain:
+    return Chain(np.random.default_rng(seed).normal(0, 1.5, (size, size)))
 
 
 # drawing one
@@ -84,7 +89,7 @@ def chi_square(drawn: np.ndarray, chances: np.ndarray) -> float:
 
 @pytest.mark.parametrize("streams", [None, 4])
 def test_characters_are_drawn_as_often_as_they_are_likely(streams):
-    engine = ChainEngine(np.tile(logits_of(*CHANCES), (8, 1)))
+    engine = Chain(np.tile(logits_of(*CHANCES), (8, 1)))
     steps = generate(engine, [0], SamplingConfig(), random_seed=1, streams=streams)
     drawn = np.array(list(islice(steps, 20_000 // (streams or 1)))).ravel()
     assert len(drawn) == 20_000
@@ -92,7 +97,7 @@ def test_characters_are_drawn_as_often_as_they_are_likely(streams):
 
 
 def test_each_stream_draws_as_often_as_is_likely():
-    engine = ChainEngine(np.tile(logits_of(*CHANCES), (8, 1)))
+    engine = Chain(np.tile(logits_of(*CHANCES), (8, 1)))
     steps = generate(engine, [0], SamplingConfig(), random_seed=2, streams=3)
     drawn = np.array(list(islice(steps, 5000)))
     for stream in range(3):
@@ -100,7 +105,7 @@ def test_each_stream_draws_as_often_as_is_likely():
 
 
 def test_characters_are_drawn_by_the_distribution_after_temperature():
-    engine = ChainEngine(np.tile(logits_of(*CHANCES), (8, 1)))
+    engine = Chain(np.tile(logits_of(*CHANCES), (8, 1)))
     hot = np.sqrt(CHANCES) / np.sqrt(CHANCES).sum()
     steps = generate(engine, [0], SamplingConfig(temperature=2.0), random_seed=1)
     drawn = np.array(list(islice(steps, 20_000)))
@@ -155,13 +160,13 @@ def test_greedy_text_follows_the_most_likely_character():
 def test_the_whole_prompt_is_read_and_then_each_character_drawn():
     engine = random_chain()
     drawn = list(islice(generate(engine, [3, 1, 4], SamplingConfig(), 0), 10))
-    assert engine.read == [3, 1, 4, *drawn[:-1]]
+    assert engine.seen == [3, 1, 4, *drawn[:-1]]
 
 
 def test_every_stream_reads_the_whole_prompt():
     engine = random_chain()
     next(generate(engine, [3, 1], SamplingConfig(), 0, streams=2))
-    assert engine.read == [[3, 3], [1, 1]]
+    assert engine.seen == [[3, 3], [1, 1]]
 
 
 @pytest.mark.parametrize("prompt", [[], np.array([], np.uint8)])
@@ -191,7 +196,7 @@ def test_surprisal_is_what_each_character_costs_after_those_before_it(streams):
 
 
 def test_the_surprisal_of_dice_is_the_logarithm_of_their_faces():
-    _, bits = drawn_with_bits(ChainEngine(np.zeros((8, 8))), [0], 4)
+    _, bits = drawn_with_bits(Chain(np.zeros((8, 8))), [0], 4)
     np.testing.assert_allclose(bits, [3, 3, 3, 3])
 
 

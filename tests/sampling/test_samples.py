@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from charrnn_cli.models.recurrent.numpy_decoder import NumpyEngine
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
 from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling import samples as samples_module
 from charrnn_cli.sampling.drawing import surprisal
 from charrnn_cli.sampling.originality import compare, learned_text
@@ -186,7 +186,7 @@ def test_the_surprisal_of_a_record_is_that_of_its_text_alone(abc_runs, num_sampl
     vocabulary = samples.checkpoint.vocabulary
     for record in records(samples):
         ids = vocabulary.encode(record["seed"] + record["text"])
-        engine = NumpyEngine(samples.checkpoint.model, samples.checkpoint.weights, streams=None)
+        engine = build_decoder(samples.checkpoint.model, samples.checkpoint.weights)
         costs = [float(surprisal(engine.step(int(a)), int(b))) for a, b in pairwise(ids)]
         mean = np.mean(costs[len(record["seed"]) - 1 :])
         assert record["bits_per_char"] == pytest.approx(mean, rel=1e-5)

@@ -7,7 +7,8 @@ from factories import corpus_of_ids, fuzz, make_train_config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn_cli.text.corpus import MIN_TRAIN, Windows, fit_batch, steps_per_epoch
+from charrnn_cli.text.corpus import MIN_TRAIN
+from charrnn_cli.text.windows import Windows, fit_batch, steps_per_epoch
 
 lengths = st.integers(MIN_TRAIN, 3000)
 sizes = st.integers(1, 100)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from charrnn_cli.models.base import Decoder
+from charrnn_cli.models.decoder import Decoder
 
 
 class ToyDecoder(Decoder):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.models.registry import presets
-from charrnn_cli.text.corpus import MAX_MEASURED, MIN_TRAIN, Corpus, steps_per_epoch
+from charrnn_cli.text.corpus import MAX_MEASURED, MIN_TRAIN, Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
+from charrnn_cli.text.windows import steps_per_epoch
 from charrnn_cli.training.planning import Plan, make_plan, nearest_presets, planned_steps
 
 SONNETS = (84_387, 9_376, 61)  # characters to train on, held out, distinct

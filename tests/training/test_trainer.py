@@ -17,7 +17,7 @@ from charrnn_cli.text.corpus import read_corpus
 from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Finished, Stepped
-from charrnn_cli.training.schedule import learning_rate
+from charrnn_cli.training.optimizer import learning_rate
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.trainer import Trainer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.models.base import Array, Decoder, Floats, State
+from charrnn_cli.models.decoder import Array, Decoder, Floats, State
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.models.base import Array, Decoder, Floats, State
+from charrnn_cli.models.decoder import Array, Decoder, Floats, State
 from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
 
 Weights = Mapping[str, Floats]

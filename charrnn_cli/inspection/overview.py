@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.models.registry import config_class
 from charrnn_cli.terminal.ascii_plots import draw_baselines, draw_curve, draw_model
 
 CATEGORIES = {
@@ -61,7 +62,9 @@ def drawings(
     They are the model, the loss curve, and the held-out loss beside the baselines; the last two
     only if they were measured.
     """
-    yield "Model", draw_model(facts["parts"], facts["dropout"], width, signs)
+    kind = config_class(facts["model"])
+    dropout = facts["dropout"] if kind.dropout_between_parts else 0.0
+    yield "Model", draw_model(facts["parts"], dropout, width, signs, kind.input_kind)
     curve = draw_curve(facts["history"], facts["best_step"], width, signs)
     if curve:
         yield "Loss, nats per character", curve

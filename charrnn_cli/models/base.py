@@ -44,6 +44,7 @@ class ModelConfig(ABC):
     dropout: float
 
     input_kind: ClassVar[str] = "one-hot"  # how the first layer reads a character, in words
+    dropout_between_parts: ClassVar[bool] = False  # where dropout stands, for the drawing
     muon_interval: ClassVar[int] = 1  # optimizer steps from one update by Muon to the next
 
     def __post_init__(self) -> None:

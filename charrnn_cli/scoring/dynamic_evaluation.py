@@ -41,6 +41,8 @@ class AdaptiveMeter:
         self.state = self.model.initial_state(1)
         context = checkpoint.model.context
         self.before = 0 if context is None else context // 2  # characters read before a segment
+        if context is not None:
+            self.segment = min(segment, context - self.before)
         self.last: Ids = np.empty(0, np.int64)  # the characters before the next block
 
     def bits(self, ids: Ids) -> Bits:

@@ -30,15 +30,20 @@ BAR_COLUMNS = 40  # length of the longest bar
 
 
 def draw_model(
-    parts: Sequence[Mapping[str, Any]], dropout: float, width: int, signs: Mapping[str, str]
+    parts: Sequence[Mapping[str, Any]],
+    dropout: float,
+    width: int,
+    signs: Mapping[str, str],
+    input_kind: str = "one-hot",
 ) -> list[str]:
     """A model from its input to its output: sizes, tensors and parameters of each part.
 
-    `parts` are those of `inspection.facts.inspect`; equal layers are drawn once.
+    `parts` are those of `inspection.facts.inspect`; equal layers are drawn once. `dropout` is that
+    between the parts, `input_kind` how the first one reads a character.
     """
     arrow, down = signs["arrow"], signs["down"]
     columns = min(width, DIAGRAM_COLUMNS)
-    lines = [_justified("character, one-hot", f"{parts[0]['inputs']:,}", columns)]
+    lines = [_justified(f"character, {input_kind}", f"{parts[0]['inputs']:,}", columns)]
     for group in _equal_neighbours(parts):
         between = f" dropout {dropout:g}" if dropout and group[0] is not parts[0] else ""
         lines.append(f"  {down}{between}")

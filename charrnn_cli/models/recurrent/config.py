@@ -32,6 +32,7 @@ CELLS: Mapping[str, Cell] = {
 class RecurrentConfig(ModelConfig):
     """One-hot characters, `num_layers` recurrent layers of `hidden_size` units, logits."""
 
+    dropout_between_parts: ClassVar[bool] = True
     # Momentum turns slowly; an update at each step would take as long as the gradients.
     muon_interval: ClassVar[int] = 4
 

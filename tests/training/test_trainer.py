@@ -253,6 +253,17 @@ def test_what_is_not_finite_never_reaches_the_weights(spoil, steps, rain, tmp_pa
         assert trainer.run.last.read_bytes() == sound.run.last.read_bytes()
 
 
+def test_a_held_out_loss_that_is_not_finite_ends_the_run_and_is_never_best(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        trainer = training.trainer
+        trainer.model.head.register_forward_hook(
+            lambda module, inputs, logits: logits if module.training else logits * math.nan
+        )
+        with pytest.raises(DivergedError, match=r"step \d+: held-out loss nan.*--learning-rate"):
+            list(trainer.steps())
+    assert not trainer.run.best.exists()
+
+
 def test_a_run_that_fails_before_a_checkpoint_leaves_no_folder(rain, tmp_path):
     with pytest.raises(ZeroDivisionError), open_training(ask_to_train(rain, tmp_path / "runs")):
         raise ZeroDivisionError

@@ -181,3 +181,16 @@ def test_a_model_larger_than_the_file_is_refused_before_it_is_built(refused):
 
 def test_without_training_state_there_is_no_resuming(refused):
     assert "cannot be resumed. Use --init-from" in refused(to_bytes(TINY), training=True)
+
+
+@pytest.mark.parametrize("version", [0, -1, 2.0, "2", True, None])
+def test_a_format_that_never_was_is_refused(refused, version):
+    assert "format is" in refused(with_header(header_of(TINY) | {"format": version}))
+
+
+@pytest.mark.parametrize("lost", ["step", "train_loss", "val_loss"])
+def test_an_evaluation_without_its_step_or_losses_is_refused(refused, lost):
+    header = header_of(TINY)
+    del header["history"][0][lost]
+    message = refused(with_header(header))
+    assert "a record of the history lacks its step or losses" in message

@@ -25,6 +25,8 @@ from charrnn_cli.units.probe import MAX_READ, MIN_SPAN
 from charrnn_cli.units.report import MOST_LINES, MOST_SHOWN, report_units
 from charrnn_cli.units.view import report_lines
 
+pytestmark = pytest.mark.slow  # each test studies a model
+
 SPEECH = dialogue(1200)
 
 
@@ -158,7 +160,6 @@ def test_the_activations_shown_are_those_after_each_character(report):
         assert activation == pytest.approx(1 if quoted else -1, abs=0.01)
 
 
-@pytest.mark.slow
 def test_the_part_shown_is_of_the_half_that_was_measured_and_has_whole_lines(tmp_path):
     verse = SONNETS.read_text()[:20_000]
     path = save_checkpoint(

@@ -118,6 +118,7 @@ def fields(value):
     return set(value).union(*(fields(value[name]) for name in parts if name in value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("heading", "words"),
     [

@@ -43,6 +43,7 @@ def expected(values):
     return pytest.approx(values, abs=1e-4, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize(
     "length",

@@ -32,6 +32,7 @@ def marked(text, hot, width=80):
     return [line.plain for line in plain(text, hot, width)]
 
 
+@pytest.mark.slow
 @fuzz
 @given(st.text(max_size=60), st.integers(1, 30))
 def test_no_row_is_wider_than_asked(text, width):

@@ -21,10 +21,11 @@ from charrnn_cli.training.optimizer import learning_rate
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # most tests train a model, some twice
+
 # learning
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_the_loss_falls_on_a_simple_text(name, rain, tmp_path):
     _, trainer = train(rain, tmp_path, model=name, epochs=6, num_layers=1, learning_rate=0.02)
@@ -53,7 +54,6 @@ def is_one_pass(trainer: Trainer, losses: list[float]) -> bool:
     return bool(np.isclose(means, np.array(losses)[:, None], rtol=0, atol=1e-5).all(0).any())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_the_state_is_carried_over_an_epoch_and_begins_anew_at_the_next(name, rain, tmp_path):
     still = {"learning_rate": 1e-30, "dropout": 0.0}  # next to nothing: no weight moves
@@ -106,7 +106,6 @@ def test_equal_random_seeds_give_equal_bytes(rain, tmp_path):
     assert files(first) == files(second)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_different_random_seeds_give_different_weights(rain, tmp_path, dropout):
     runs = [
@@ -252,6 +251,17 @@ def test_what_is_not_finite_never_reaches_the_weights(spoil, steps, rain, tmp_pa
     assert load(trainer.run.last, training=True).progress.step == steps
     if steps:
         assert trainer.run.last.read_bytes() == sound.run.last.read_bytes()
+
+
+def test_a_held_out_loss_that_is_not_finite_ends_the_run_and_is_never_best(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path)) as training:
+        trainer = training.trainer
+        trainer.model.head.register_forward_hook(
+            lambda module, inputs, logits: logits if module.training else logits * math.nan
+        )
+        with pytest.raises(DivergedError, match=r"step \d+: held-out loss nan.*--learning-rate"):
+            list(trainer.steps())
+    assert not trainer.run.best.exists()
 
 
 def test_a_run_that_fails_before_a_checkpoint_leaves_no_folder(rain, tmp_path):

@@ -101,6 +101,7 @@ def test_what_the_character_alone_tells_is_no_gain():
             assert finding.gain < 0
 
 
+@pytest.mark.slow
 def test_an_untrained_model_gains_nothing_by_learning():
     checkpoint = make_checkpoint("gru", 16, 2, vocabulary=VERSE)
     fresh = with_weights(checkpoint, untrained_weights(checkpoint.model))
@@ -148,6 +149,7 @@ def test_the_share_done_rises_to_one():
     assert shares[-1] == 1
 
 
+@pytest.mark.slow
 @fuzz
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 300))
 def test_the_correlation_is_pearsons_in_whatever_blocks_the_units_come(seed, units, block):

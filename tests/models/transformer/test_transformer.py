@@ -151,6 +151,7 @@ def test_dropout_acts_while_training_only(name):
 # decoders
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 @pytest.mark.parametrize(("heads", "context"), [(3, 16), (1, 7), (2, 2), (12, 64)])
 def test_numpy_and_pytorch_agree_over_1000_characters_beyond_the_context(name, heads, context):
@@ -191,6 +192,7 @@ def test_a_prompt_is_read_as_its_characters_are(name):
     np.testing.assert_allclose(after, whole[-1], rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 def test_each_character_is_predicted_from_half_a_context_at_least(name):
     config = make_config(name)

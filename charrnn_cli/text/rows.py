@@ -17,8 +17,8 @@ class Rows(NamedTuple):
 
     `positions` (T, B) are indices into the text, clipped to its ends. `own` (T, B) is true where a
     row is measured: each character is measured in exactly one row. All other places are warm-up or
-    lie beyond an end of the text. `start` is the step at which the first row reads the text's first
-    character, and `end` the step at which the last row reads the text's last character.
+    lie beyond an end of the text. `start` is the step at which the first row's own
+    part begins, and `end` the step at which the last row reads the text's last character.
     """
 
     positions: npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ def windows(total: int, context: int, first: int = 0) -> Rows:
 
     Window k starts at character k * (context - context // 2). It is measured on the characters that
     have at least half a context before them in the window; the first window is measured on all.
-    Windows that end before character `first` are left out.
+    Only characters from `first` on are measured; windows without any of them are left out.
     """
     warm_up = context // 2
     span = context - warm_up

@@ -72,7 +72,7 @@ def test_on_the_cpu_each_loss_is_read_at_once():
 def test_losses_of_updates_made_ahead_are_read_after_a_while(monkeypatch):
     monkeypatch.setattr(module, "MAX_WAIT", math.inf)
     updates = make_updates(ahead=True)
-    assert len(make(updates, range(1))) == 1  # tells how long one takes
+    assert len(make(updates, range(1))) == 1  # measures how long one takes
     assert make(updates, range(1, MAX_AHEAD)) == []
     assert len(make(updates, range(MAX_AHEAD, MAX_AHEAD + 1))) == MAX_AHEAD
     assert updates.read_losses() == []

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file each, that no crash spoils, read with distrust."""
+"""Checkpoints: reading and checking a safetensors file, and serialising one."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from safetensors.numpy import save as serialize_tensors
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
 from charrnn_cli.checkpoints.format import check_tensors, oldest_format, read_header, sealed
 from charrnn_cli.checkpoints.records import (
-    LARGEST,
+    MAX_VALUE,
     Baselines,
     CorpusInfo,
     Progress,
@@ -34,11 +34,12 @@ from charrnn_cli.models.registry import config_class, stored_fields
 from charrnn_cli.settings import check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
-MOST = 2**53 - 1  # of a counted number: a float holds all whole numbers up to it
+# The largest count, such as of steps, that is accepted: floats hold all integers up to it exactly.
+MAX_COUNT = 2**53 - 1
 
-STATE = "hidden."  # what the names of a model's carried state begin with, in `last`
+STATE = "hidden."  # The tensors of a model's carried state have names with this prefix.
 
-# what reading a file that is not as it should be can raise
+# The exceptions that parsing a damaged or foreign file can raise.
 _DAMAGE = (
     AttributeError, KeyError, OverflowError, RecursionError, SafetensorError, TypeError, UsageError,
     ValueError,
@@ -47,7 +48,14 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a checkpoint file holds. `training` has what only a resume needs, or is empty."""
+    """The content of a checkpoint file.
+
+    `weights` are by parameter name. `training` holds the tensors that only a resume needs: the
+    optimizer's state, the carried state and the loss scale; it is empty in `best`. `history` has a
+    record for each evaluation. `threads` is the number of CPU threads, 0 for several processes.
+    `format` is that of the file it was read from. `device` and `baselines` are None in files of
+    earlier versions.
+    """
 
     model: ModelConfig
     train: TrainConfig
@@ -59,25 +67,25 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...] = ()
     torch_version: str = ""
     threads: int = 0
-    format: int = 2  # of the file that it was read from
-    device: str | None = None  # this and `baselines` are None in files of earlier versions
+    format: int = 2
+    device: str | None = None
     baselines: Baselines | None = None
 
     @property
-    def folds(self) -> bool:
-        """Whether the model reads characters that it does not know as U+FFFD: with --min-count it
-        learned rare ones so."""
+    def reads_replacement(self) -> bool:
+        """Whether the model reads unknown characters as U+FFFD, as it learned rare ones with
+        --min-count."""
         return self.train.min_count > 1 and REPLACEMENT in self.vocabulary
 
     @property
     def val_loss(self) -> float | None:
-        """The held-out loss of these weights in nats per character, if it was measured."""
+        """The held-out loss of these weights in nats per character; None if it was not measured."""
         last = self.history[-1] if self.history else {}
         return last.get("val_loss") if last.get("step") == self.progress.step else None
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
-    """The file's content; equal checkpoints give equal bytes."""
+    """A checkpoint as the bytes of a file; equal checkpoints give equal bytes."""
     model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
         "format": oldest_format(model, train),
@@ -102,15 +110,15 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def load(path: Path, *, training: bool = False) -> Checkpoint:
-    """Read and check a checkpoint; with `training`, one that a run can be resumed from.
+    """Read a checkpoint and check it; with `training`, require the state that a resume needs.
 
-    Raises CheckpointError, naming the file, for anything that is not exactly what its own
-    configuration says must be there. Nothing in a file is ever executed.
+    Raises CheckpointError that names the file, if its content is not exactly what its configuration
+    requires. Nothing in the file is executed.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, for one, would wait to be opened
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block
             raise CheckpointError(f"{path}: is not a file. Give a checkpoint file or a run's name.")
-        with open(path, "rb") as file:  # once: a training may replace it meanwhile
+        with open(path, "rb") as file:  # opened once: a training run may replace it
             start, header = read_header(path, file)
             checkpoint = _from_header(header)
             shapes = checkpoint.model.parameter_shapes()
@@ -135,7 +143,10 @@ def load(path: Path, *, training: bool = False) -> Checkpoint:
 
 
 def peek(path: Path) -> Checkpoint:
-    """A checkpoint without its tensors, whose size alone is checked. Raises CheckpointError."""
+    """Read a checkpoint without its tensors, of which only the size is checked.
+
+    Raises CheckpointError.
+    """
     try:
         if not path.is_file():
             raise CheckpointError(f"{path}: is not a file.")
@@ -151,9 +162,9 @@ def peek(path: Path) -> Checkpoint:
 
 
 def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...]]:
-    """The tensors of training state in a file that has so many bytes of tensors: all or none.
+    """Name and shape of the training state's tensors in a file with `size` bytes of tensors.
 
-    Raises ValueError if neither fits.
+    A file has all of them or none. Raises ValueError if the size fits neither.
     """
     shapes, state_shapes = checkpoint.model.parameter_shapes(), training_shapes(checkpoint)
     if size == _bytes_of(shapes):
@@ -164,7 +175,8 @@ def _state_shapes(checkpoint: Checkpoint, size: int) -> dict[str, tuple[int, ...
 
 
 def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the optimizer's state, the state carried over and the loss scale."""
+    """Name and shape of the tensors that a resume needs: the optimizer's state, the model's carried
+    state and the loss scale."""
     model, train = checkpoint.model, checkpoint.train
     shapes = {
         f"optimizer.{moment}.{name}": shape
@@ -179,14 +191,14 @@ def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
 
 
 def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...]:
-    """What the optimizer remembers of a parameter, each of the parameter's shape."""
+    """The optimizer's moments of a parameter, each with the parameter's shape."""
     if train.optimizer == "muon" and name in model.matrices():
         return ("momentum",)
     return ("exp_avg", "exp_avg_sq")
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:
-    """The checkpoint without its tensors. Raises one of `_DAMAGE`."""
+    """The checkpoint that a header describes, without tensors. Raises one of `_DAMAGE`."""
     checkpoint = Checkpoint(
         model=_model_config(header["model"]),
         train=from_json(TrainConfig, header["train"]),
@@ -216,13 +228,13 @@ def _model_config(values: Any) -> ModelConfig:
 
 
 def _check_numbers(checkpoint: Checkpoint) -> None:
-    """Raise ValueError for numbers that no training comes to."""
+    """Raise ValueError for numbers that training cannot produce."""
     progress, baselines = checkpoint.progress, checkpoint.baselines
     numbers = vars(progress) | {"characters": checkpoint.corpus.characters}
     numbers |= {} if baselines is None else vars(baselines)
-    most = {"best_step": progress.step, "optimizer_began": progress.step}
+    limits = {"best_step": progress.step, "optimizer_began": progress.step}
     for name, value in numbers.items():
-        limit = most.get(name, MOST if type(value) is int else LARGEST)
+        limit = limits.get(name, MAX_COUNT if type(value) is int else MAX_VALUE)
         if value is not None and not 0 <= value <= limit:
             raise ValueError(f"{name} is {value!s:.60}")
     steps = [-1, *(record["step"] for record in checkpoint.history), progress.step + 1]
@@ -231,11 +243,14 @@ def _check_numbers(checkpoint: Checkpoint) -> None:
 
 
 def _check_memory(path: Path, size: int) -> None:
-    """Refuse what this machine could not hold, such as a file that is all hole, unread."""
+    """Raise CheckpointError, before reading, if a file of `size` bytes does not fit in memory.
+
+    A sparse file, for example, can have a size that no machine could hold.
+    """
     if not hasattr(os, "sysconf"):
         return
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 3 * size > memory:  # it is there as bytes and as arrays for a moment
+    if 3 * size > memory:  # for a moment the bytes are held twice, and the arrays once
         raise CheckpointError(
             f"{path}: needs {3 * size / 1e9:,.0f} GB of memory; this machine has "
             f"{memory / 1e9:,.0f} GB."
@@ -247,7 +262,10 @@ def _bytes_of(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 def _take(tensors: dict[str, Array], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    """Take out the tensors of these names, checking shape, type and that all is finite."""
+    """Remove the tensors of these names from `tensors` and return them.
+
+    Raises ValueError for a missing one, a wrong shape or type, or values that are not finite.
+    """
     taken = {}
     for name, shape in shapes.items():
         if name not in tensors:

@@ -1,4 +1,4 @@
-"""A checkpoint's header: JSON in a safetensors file, sealed by checksums, read with distrust."""
+"""The header of a checkpoint: JSON in a safetensors file, with checksums, strictly checked."""
 
 import hashlib
 import json
@@ -15,43 +15,48 @@ from charrnn_cli.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
-FORMAT = 3  # 1 had no checksums, 2 no architectures but these and no choice of schedule
+# The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
+# and neither schedules nor shuffling.
+FORMAT = 3
 FORMAT_2 = {"gru", "lstm", "rnn"}
-MAX_HEADER = 16 << 20  # bytes: a vocabulary of every code point takes 10 MB of it
-MAX_PARTS = 50_000  # lists and objects in it: each takes 20 times the memory of its bytes
+MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
+# Limit of lists and objects in a header: parsed, each takes 20 times the memory of its bytes.
+MAX_PARTS = 50_000
 
 _CHANGED = "some of it was changed since it was written"
 _SEALS = {"header_sha256", "tensors_sha256"}
 _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
-_OPTIONAL = {"device", "marks"}  # told of a training, not of a model alone
+_OPTIONAL = {"device", "marks"}  # files of earlier versions lack these parts
 
 
 def oldest_format(model: Mapping[str, Any], train: Mapping[str, Any]) -> int:
-    """The oldest format that can hold a model and its training, so that older versions of charrnn
-    read all that they can."""
+    """The oldest format that can store a model and its training settings.
+
+    It is the one written, so that older versions of charrnn can read as many files as possible.
+    """
     return 2 if model["model"] in FORMAT_2 and not MEANT_BY_FORMAT_2.keys() & train.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
-    """The header with a checksum of the tensors, and one of all else that it says."""
+    """The header with two checksums (SHA-256) added: of the tensors, and of the header itself."""
     seal = {"tensors_sha256": _tensors_digest(tensors)}
     rest = {name: value for name, value in header.items() if name not in _SEALS} | seal
     return rest | {"header_sha256": _header_digest(rest)}
 
 
 def check_tensors(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
-    """Raise ValueError if the tensors are not those that a header was sealed with."""
+    """Raise ValueError if the tensors do not match the checksum in the header."""
     if header["format"] > 1 and header["tensors_sha256"] != _tensors_digest(tensors):
         raise ValueError(_CHANGED)
 
 
 def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
-    """The bytes up to the tensors, and what the project's own metadata in them say.
+    """Read the bytes before the tensors, and parse the project's own metadata in them.
 
-    A file of an older format reads as one of today's. Raises CheckpointError for what is no
-    checkpoint, ValueError for one that is not as it was written.
+    Headers of older formats are converted to the newest one. Raises CheckpointError for a file that
+    is not a checkpoint, ValueError for one that was changed or damaged.
     """
     start = file.read(8)
     _check_start(path, start, os.fstat(file.fileno()).st_size)
@@ -83,18 +88,18 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         header["train"].setdefault("min_count", 1)
         header["train"].setdefault("optimizer", "adamw")
         header["progress"].setdefault("optimizer_began", 0)
-    header["train"].setdefault("precision", "float32")  # what runs before the setting had
+    header["train"].setdefault("precision", "float32")  # older runs had no other
     for name, meant in MEANT_BY_FORMAT_2.items():
         header["train"].setdefault(name, meant)
     return start + table, header
 
 
 def _check_start(path: Path, start: bytes, size: int) -> None:
-    """Refuse other kinds of file by their first bytes, before the rest is read."""
+    """Raise CheckpointError for another kind of file, from its first eight bytes and its size."""
     length = int.from_bytes(start, "little")
     if len(start) == 8 and 2 <= length <= min(MAX_HEADER, size - 8):
         return
-    # only now: a length, too, can begin with these bytes
+    # checked last: a valid header length can begin with these bytes, too
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         raise CheckpointError(
             f"{path}: is a pickled PyTorch file, which could run code when read. "
@@ -111,12 +116,12 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _header_digest(header: Mapping[str, Any]) -> str:
-    """Of what it says, not of how that was spelt: read and written again it is the same."""
+    """The checksum of a header's values, which does not depend on how the JSON is formatted."""
     return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _tensors_digest(tensors: Mapping[str, Array]) -> str:
-    """Of the tensors by name: their place in the file does not matter."""
+    """The checksum of the tensors in order of name, whatever their order in the file."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].shape} ".encode())

@@ -1,5 +1,4 @@
-"""What a checkpoint remembers of a training besides the weights, each built from its stored
-form."""
+"""The records of a training run in a checkpoint, and how they are read from their stored form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -7,12 +6,17 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 1e39  # of a measured number: single precision, in which a model is trained, ends below it
+# The largest measured number, such as a loss, that is accepted: float32 numbers are below it.
+MAX_VALUE = 1e39
 
 
 @dataclass(frozen=True)
 class CorpusInfo:
-    """What a checkpoint remembers of its text; `path` is kept only in `last`, for --resume."""
+    """Identifies the text that a model was trained on.
+
+    `sha256` is the checksum of the bytes as read, and `characters` the length of the text. `path`
+    is stored only in `last`, for --resume.
+    """
 
     name: str
     sha256: str
@@ -22,11 +26,14 @@ class CorpusInfo:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `loss_sum` adds up the steps' losses since the last evaluation.
+    """How far a run has come.
 
-    `seconds` is kept for runs with a time limit only: without it equal runs give equal bytes.
-    `optimizer_began` is the step at which its moments were zero: 0, but for a run taken up from
-    `best`, which has none.
+    `step` is the number of optimizer steps, `epoch` the number of passes over the text. `loss_sum`
+    is the sum of the steps' losses since the last evaluation, in nats per character, as is
+    `best_val_loss`. `since_best` counts evaluations since the best one. `seconds` is the time spent
+    on the run; it is stored only for runs with a time limit, so that other equal runs give equal
+    bytes. `optimizer_began` is the step at which the optimizer's moments were zero: 0, or the step
+    of `best` for a run that was resumed from it, since `best` holds no moments.
     """
 
     step: int = 0
@@ -42,13 +49,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Losses of models that are no network, in nats per character on the characters that the
-    model's held-out loss is of.
+    """Held-out losses of three simple models, in nats per character, on the same characters as the
+    network's held-out loss.
 
-    `uniform` knows the size of the vocabulary alone, `unigram` how frequent each character is
-    (add-one smoothing), `five_gram` what follows each four characters: interpolated, with modified
-    Kneser-Ney smoothing (Chen and Goodman 1999). The last two were counted on the last `counted`
-    training characters. Raises ValueError for what no text can give.
+    `uniform` gives all characters of the vocabulary the same probability. `unigram` uses character
+    frequencies with add-one smoothing. `five_gram` predicts from the last four characters, with
+    interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999). The last two were estimated
+    on the last `counted` training characters. Raises ValueError for values that no text can give.
     """
 
     uniform: float
@@ -62,7 +69,11 @@ class Baselines:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """The value, if its type is what the annotation `kind` says; JSON's 1 is a float as well."""
+    """The value, with its type checked against the annotation `kind`.
+
+    An int is accepted and converted where a float is expected. Raises ValueError for another type,
+    or a float that is not finite.
+    """
     kinds = getattr(kind, "__args__", (kind,))
     if type(value) is int and int not in kinds and float in kinds:
         value = float(value)
@@ -72,24 +83,26 @@ def typed(name: str, value: Any, kind: Any) -> Any:
 
 
 def from_json(cls: type, values: Any) -> Any:
-    """Build a configuration whose fields are exactly `values`, each of the right type."""
+    """Build an instance of a dataclass, whose fields must be exactly `values`, with their types.
+
+    Raises ValueError.
+    """
     return cls(**checked(values, {f.name: f.type for f in fields(cls)}))
 
 
 def checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, if they are exactly those of `kinds`, each of the right type. Raises
-    ValueError."""
+    """The values, checked to have exactly the names and types of `kinds`. Raises ValueError."""
     if set(values) != set(kinds):
         raise ValueError(f"must have exactly the fields {', '.join(kinds)}")
     return {name: typed(name, values[name], kind) for name, kind in kinds.items()}
 
 
 def history_record(record: Any) -> dict[str, float]:
-    """One evaluation of a run's history. Raises ValueError for numbers that none comes to."""
+    """One evaluation of a run's history, checked. Raises ValueError for impossible numbers."""
     if not record.keys() >= {"step", "train_loss", "val_loss"}:
         raise ValueError("a record of the history lacks its step or losses")
     values = {name: typed(name, value, float) for name, value in record.items() if name != "step"}
     for name, value in values.items():
-        if not (0 if name.endswith("_loss") else -LARGEST) <= value <= LARGEST:
+        if not (0 if name.endswith("_loss") else -MAX_VALUE) <= value <= MAX_VALUE:
             raise ValueError(f"{name} is {value}")
     return {"step": typed("step", record["step"], int), **values}

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, sync_folder, write_file
-from charrnn_cli.checkpoints.checkpoint import MOST, Checkpoint, to_bytes
-from charrnn_cli.checkpoints.records import LARGEST, CorpusInfo
+from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
+from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo
 from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
 
 try:
@@ -187,9 +187,11 @@ def _is_evaluation(record: Any) -> bool:
     """Whether a line of the metrics has a step, a time, and nothing but numbers within limits."""
     return (
         type(record["step"]) is int
-        and 0 <= record["step"] <= MOST
+        and 0 <= record["step"] <= MAX_COUNT
         and record["seconds"] >= 0
-        and all(type(value) in (int, float) and abs(value) <= LARGEST for value in record.values())
+        and all(
+            type(value) in (int, float) and abs(value) <= MAX_VALUE for value in record.values()
+        )
     )
 
 

@@ -1,7 +1,7 @@
-"""In what precision a training step's matrix products are made.
+"""The precision of the matrix products in a training step.
 
-The weights, their updates and the held-out loss are float32 in any case, and so are the states
-that the CPU's own layers carry.
+Weights, optimizer updates and the held-out loss are always float32. So are the states of the
+recurrent layers in `recurrent.cpu_kernels`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -16,18 +16,18 @@ from charrnn_cli.models.decoder import Array
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 CPU = torch.device("cpu")
-FIRST_SCALE = 2.0**16  # factor of a float16 loss at the beginning of a run
-FIXED_SCALE = 2.0**10  # factor of a bfloat16 loss on CUDA
-DOUBLED_AFTER = 2_000  # updates in a row without an overflow, after which the factor is doubled
+FIRST_SCALE = 2.0**16  # A float16 loss is multiplied by this at the beginning of a run.
+FIXED_SCALE = 2.0**10  # A bfloat16 loss on CUDA is multiplied by this.
+DOUBLED_AFTER = 2_000  # The scale is doubled after so many updates in a row without an overflow.
 
 
 def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str:
-    """The precision of that name; `auto` takes bfloat16 where this machine computes in it.
+    """The precision of that name; `auto` takes bfloat16 on a CPU where it is faster, else float32.
 
-    On a GPU it is float32, whose products cuDNN makes in TF32 there: autocast would make those of
-    recurrent layers in float16 instead. The choice follows from the kind of machine and the model's
-    size, not from a measurement: two runs with equal settings on one machine make the same, with as
-    many threads. Raises UsageError for one that the device lacks.
+    On a GPU, `auto` is float32: cuDNN computes its products in TF32, while under autocast it would
+    compute those of recurrent layers in float16. The choice depends on the processor and the
+    model's size, never on a measurement, so that equal runs on one machine choose alike. Raises
+    UsageError if the model cannot be trained in the precision on this device.
     """
     if device.type == "cpu" and name in model.missing_on_cpu:
         raise UsageError(
@@ -36,44 +36,45 @@ def choose_precision(name: str, device: torch.device, model: ModelConfig) -> str
         )
     if name != "auto":
         return name
-    pays = device.type == "cpu" and model.gains_by_bfloat16 and _bfloat16_instructions()
-    return "bfloat16" if pays else "float32"
+    faster = device.type == "cpu" and model.gains_by_bfloat16 and _bfloat16_instructions()
+    return "bfloat16" if faster else "float32"
 
 
 def _bfloat16_instructions() -> bool:
-    """Whether the CPU multiplies bfloat16 itself. Others emulate it, slower than float32."""
-    # not in older versions
+    """Whether the CPU has bfloat16 instructions. Emulation is slower than float32."""
+    # older versions of PyTorch lack the function
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Within it a model's matrix products are made in that precision."""
+    """A context in which a model's matrix products are computed in that precision."""
     if precision not in DTYPES:
         return nullcontext()
     return torch.autocast(device.type, DTYPES[precision])
 
 
 class LossScale:
-    """Keeps float16 gradients from vanishing: the loss is multiplied by a scale and the gradients
-    divided by it (Micikevicius et al. 2018). An overflow halves the scale; `DOUBLED_AFTER` updates
-    without one double it. For the other precisions, whose range is wide enough, it stays at one;
-    but for bfloat16 on CUDA, where cuDNN's layers compute in float16 all the same, at
-    `FIXED_SCALE`.
+    """Keeps float16 gradients from vanishing (Micikevicius et al. 2018).
+
+    The loss is multiplied by a scale, and the gradients are divided by it. An overflow halves the
+    scale; `DOUBLED_AFTER` updates without one double it. The other precisions have a wide enough
+    range, and their scale stays at one. The exception is bfloat16 on CUDA, where cuDNN's recurrent
+    layers compute in float16: there it stays at `FIXED_SCALE`.
     """
 
     def __init__(self, precision: str, device: torch.device = CPU) -> None:
         self.needed = precision == "float16"
         fixed = FIXED_SCALE if precision == "bfloat16" and device.type == "cuda" else 1.0
         self.value = FIRST_SCALE if self.needed else fixed
-        self.good = 0  # updates since it last changed
+        self.good = 0  # updates since the last overflow or doubling
 
     def state(self) -> Array:
-        """What a resume needs: (2,)."""
+        """The scale and the number of updates since its last change, (2,): what a resume needs."""
         return np.array([self.value, self.good], dtype=np.float32)
 
     def restore(self, state: Array) -> None:
-        """Go on from what `state` gave."""
+        """Continue from an array that `state` returned."""
         self.value, self.good = max(1.0, float(state[0])), int(state[1])
 
     def unscale_(self, gradients: list[Tensor]) -> None:
@@ -82,8 +83,10 @@ class LossScale:
             torch._foreach_mul_(gradients, 1 / self.value)
 
     def adjust(self, finite: bool) -> bool:
-        """Adjust the scale to whether an update's gradients were `finite`; return True if the
-        update is to be left out, since a smaller scale may bring finite ones."""
+        """Adjust the scale after an update's gradients; return whether the update must be skipped.
+
+        It must if the gradients are not `finite` and the scale can still be lowered.
+        """
         if not self.needed:
             return False
         self.good = self.good + 1 if finite else 0

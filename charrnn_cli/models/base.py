@@ -1,7 +1,7 @@
-"""The contract of a model's configuration, and the presets that a plan starts from.
+"""The contract of a model's configuration, and the presets that planning starts from.
 
 A family of models is a package with a configuration, a PyTorch model (`module.py`), a decoder in
-NumPy (`decoder.py`) and presets. `registry.py` names the packages. Nothing here needs NumPy.
+NumPy (`decoder.py`) and presets. `registry.py` lists the packages. This file does not import NumPy.
 """
 
 import math
@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 
 
 class LayerInfo(NamedTuple):
-    """A part of a model as `info` draws it: its inputs and outputs, and its tensors' shapes."""
+    """A part of a model, for `info`: its numbers of inputs and outputs, and its tensors' shapes."""
 
     name: str
     inputs: int
@@ -25,27 +25,35 @@ class LayerInfo(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """How many numbers this part learns."""
+        """The number of trained weights in this part."""
         return sum(math.prod(shape) for shape in self.tensors.values())
 
 
 @dataclass(frozen=True)
 class ModelConfig(ABC):
-    """A model's architecture and sizes: with the vocabulary, all that is needed to build it.
+    """The architecture and sizes of a model, from which it can be built.
 
-    A family adds fields for sizes of its own; each field that is a setting is an option of `train`
-    by that name. Raises UsageError for a value outside its limits.
+    A family adds fields for its own sizes. Each size is an option of `train` with the same name.
+    Raises UsageError for a value outside its limits.
     """
 
     architecture: str
+    """A key of `registry.ARCHITECTURES`."""
     vocabulary_size: int
+    """Number of distinct characters, V."""
     hidden_size: int
+    """Units in each layer, H."""
     num_layers: int
+    """Number of layers."""
     dropout: float
+    """Probability with which a value is set to zero in training."""
 
-    input_kind: ClassVar[str] = "one-hot"  # how the first layer reads a character, in words
-    dropout_between_parts: ClassVar[bool] = False  # where dropout stands, for the drawing
-    muon_interval: ClassVar[int] = 1  # optimizer steps from one update by Muon to the next
+    input_kind: ClassVar[str] = "one-hot"
+    """How the first layer represents a character, for `info`."""
+    dropout_between_parts: ClassVar[bool] = False
+    """Whether dropout stands between the parts that `info` draws."""
+    muon_interval: ClassVar[int] = 1
+    """Number of optimizer steps between two updates by Muon."""
 
     def __post_init__(self) -> None:
         check_all(vars(self))
@@ -54,35 +62,35 @@ class ModelConfig(ABC):
 
         @property
         def context(self) -> int | None:
-            """How many characters the model can look back on; None: its state has no limit."""
+            """How many characters the model can look back on; None: a state without a limit."""
 
     else:
-        context = None  # in a family whose context is a size, a field of this name
+        context = None  # a family with a limited context has a field of this name
 
     @abstractmethod
     def parameter_shapes(self) -> dict[str, Shape]:
         """Name and shape of every parameter."""
 
     def state_shapes(self, batch_size: int) -> dict[str, Shape]:
-        """Name and shape of the state that is carried from window to window; none by default."""
+        """Name and shape of the state carried from window to window; no state by default."""
         return {}
 
     @abstractmethod
     def vocabulary_axes(self) -> dict[str, int]:
-        """The axis along which a parameter has one entry per character of the vocabulary."""
+        """The parameters with one entry per character, and the axis of the entries."""
 
     def matrices(self) -> dict[str, int]:
-        """The matrices that Muon updates: name, and how many blocks are stacked in its rows."""
+        """The matrices that Muon updates, and the number of blocks stacked in the rows of each."""
         return {}
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model learns."""
+        """The number of trained weights in the model."""
         return sum(math.prod(shape) for shape in self.parameter_shapes().values())
 
     @property
     def multiplications(self) -> int:
-        """How many multiplications take a character through the model: its cost in training."""
+        """Multiplications per character in a forward pass: a measure of training time."""
         return sum(math.prod(shape) for shape in self.parameter_shapes().values() if len(shape) > 1)
 
     @classmethod
@@ -92,17 +100,17 @@ class ModelConfig(ABC):
 
     @property
     def units(self) -> int:
-        """How many hidden units `info --units` can study; 0: the model has no such state."""
+        """The number of hidden units that `info --units` can study; 0 without a state."""
         return 0
 
     @property
     def missing_on_cpu(self) -> tuple[str, ...]:
-        """The precisions that the model cannot be trained in on a CPU."""
+        """The precisions in which the model cannot be trained on a CPU."""
         return ()
 
     @property
     def gains_by_bfloat16(self) -> bool:
-        """Whether products this large are faster in bfloat16 on a CPU that multiplies in it."""
+        """Whether a CPU with bfloat16 instructions trains this model faster in bfloat16."""
         return False
 
     def layers(self) -> list[LayerInfo]:
@@ -114,7 +122,7 @@ class ModelConfig(ABC):
         return self._connect(parts)
 
     def _connect(self, parts: Mapping[str, Mapping[str, Shape]]) -> list[LayerInfo]:
-        """Parts in a row, each of `hidden_size` outputs but for the last, which has V."""
+        """Parts connected in sequence: each has H outputs, the last has V."""
         widths = [self.vocabulary_size, *[self.hidden_size] * (len(parts) - 1)]
         outputs = [*widths[1:], self.vocabulary_size]
         return [
@@ -123,8 +131,10 @@ class ModelConfig(ABC):
         ]
 
     def fitting(self, seq_length: int) -> "ModelConfig":
-        """The configuration for a text whose longest window has so many characters: a model that
-        looks back further could not learn to."""
+        """The configuration for training on windows of at most `seq_length` characters.
+
+        A longer context than that cannot be trained, so a limited context is reduced to it.
+        """
         return self
 
     @classmethod
@@ -135,7 +145,7 @@ class ModelConfig(ABC):
 
     @classmethod
     def sizes(cls) -> tuple[str, ...]:
-        """The settings that a user may choose: all fields but architecture and vocabulary size."""
+        """The fields that a user may set: all but architecture and vocabulary size."""
         return tuple(
             f.name for f in fields(cls) if f.name not in ("architecture", "vocabulary_size")
         )
@@ -153,10 +163,11 @@ def in_words(sizes: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings that learn much in little time from a text of about `characters` characters.
+    """Settings for fast training on a text of about `characters` characters.
 
-    `sizes` are fields of the family's configuration. A run in minutes ends after `epochs` as well
-    where the text is so small that it would only be learned by heart (`ends`).
+    `sizes` are fields of the family's configuration, the others are fields of `TrainConfig`.
+    `ends` says that a run with a time limit also ends after `epochs`: on a text this small, a
+    longer run would overfit.
     """
 
     characters: float

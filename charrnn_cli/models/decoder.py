@@ -1,4 +1,4 @@
-"""The contract of a decoder: what samples, scores and studies units reads a text with."""
+"""The contract of a decoder, which reads texts for sampling, scoring and the study of units."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -9,13 +9,13 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 State = dict[str, Floats]
-"""What a model carries from one character to the next, by name: (B, …) for B streams."""
+"""A model's state between two characters: arrays (B, …) by name, for B streams."""
 
 
 class Decoder(ABC):
-    """Reads characters one after another and gives logits for the next, without gradients.
+    """Reads characters and returns logits for the next one, without gradients.
 
-    It reads one stream, whose arrays have no batch axis, or B streams side by side.
+    It reads one stream, whose arrays have no batch axis, or B streams in parallel.
     """
 
     vocabulary_size: int
@@ -26,7 +26,7 @@ class Decoder(ABC):
         for the next. The array is overwritten by the next step."""
 
     def read(self, ids: Any) -> None:
-        """Read one character of each stream; nobody asks for the next."""
+        """Read one character of each stream without computing logits."""
         self.step(ids)
 
     def logits(self, ids: Any) -> Floats:
@@ -47,16 +47,18 @@ class Decoder(ABC):
         return self.step(ids[-1])
 
     def state(self) -> State:
-        """A copy of the state: (B, …) by name, with B = 1 for one stream. Empty for a model that
-        has none, whose context this does not hold."""
+        """A copy of the state: (B, …) by name, with B = 1 for one stream.
+
+        Empty for a model with a limited context: the characters in the context are not included.
+        """
         return {}
 
     @abstractmethod
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
-        """Put a state in place of that of some streams; None: the state before any character.
+        """Replace the state of some streams; None is the initial state, before any character.
 
-        A decoder that has no state begins a new text if it is None for all streams, and refuses
-        (ValueError) to do so for some of them alone.
+        A decoder without a state begins a new text if it is None for all streams. Raises ValueError
+        if that is asked for some of them alone.
         """
 
     def activations(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Decoders for a device: NumPy's on a CPU, PyTorch's elsewhere."""
+"""Decoders for a device: in NumPy on a CPU, in PyTorch elsewhere."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,12 +8,15 @@ from charrnn_cli.models.decoder import Array, Decoder
 from charrnn_cli.models.registry import build_decoder
 
 OpenDecoder = Callable[[int | None], Decoder]
-"""Makes a decoder for so many streams; None: one stream."""
+"""Builds a decoder for a number of streams; None is one stream without a batch axis."""
 
 
 def decoders_on(config: ModelConfig, weights: Mapping[str, Array], device: str) -> OpenDecoder:
-    """What makes a model's decoders on a `--device`. On a CPU they need no PyTorch, which takes
-    longer to import than most texts to read. Raises UsageError for a device that is not there."""
+    """A function that builds a model's decoders for a `--device`.
+
+    On a CPU they do not import PyTorch, which takes longer than reading most texts. Raises
+    UsageError for a device that this machine does not have.
+    """
     if device in ("auto", "cpu"):
         return partial(build_decoder, config, weights)
     from charrnn_cli.models.device import choose_device

@@ -1,4 +1,4 @@
-"""Which device to compute on, and what happens when its memory runs out."""
+"""Choosing a device, and turning its out-of-memory errors into the project's own."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,8 @@ from charrnn_cli.errors import MemoryLimitError, UsageError
 def choose_device(name: str) -> torch.device:
     """The device of that name; `auto` takes CUDA, then MPS, then the CPU.
 
-    Raises UsageError, saying what there is, for a device that this machine lacks.
+    A CUDA device with a number becomes PyTorch's current device. Raises UsageError that lists the
+    available devices, if this machine does not have the one asked for.
     """
     if name == "auto":
         name = available_devices()[0]
@@ -23,33 +24,33 @@ def choose_device(name: str) -> torch.device:
         device = None
     if device is None or device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"--device {name}: must be auto, cpu, cuda, cuda:N or mps.")
-    there = available_devices()
-    if device.type not in there or (device.index or 0) >= max(1, _count(device.type)):
-        raise UsageError(f"--device {name}: not on this machine. There is: {', '.join(there)}.")
+    available = available_devices()
+    if device.type not in available or (device.index or 0) >= max(1, _count(device.type)):
+        raise UsageError(f"--device {name}: not on this machine. There is: {', '.join(available)}.")
     if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)  # streams and graphs are made on the current one
+        torch.cuda.set_device(device)  # streams and graphs use the current device
     return device
 
 
 def available_devices() -> list[str]:
-    """The kinds of device here, the fastest first."""
+    """The kinds of device that this machine has, fastest first."""
     kinds = [
         ("cuda", torch.cuda.is_available()),
         ("mps", torch.backends.mps.is_available()),
         ("cpu", True),
     ]
-    return [kind for kind, there in kinds if there]
+    return [kind for kind, available in kinds if available]
 
 
 def describe_device(device: torch.device, threads: int) -> str:
-    """The device in words: a GPU's own name, or the CPU with its threads."""
+    """The device for people to read: a GPU by its name, or the CPU with its number of threads."""
     if device.type == "cpu":
         return f"cpu ({threads} thread{'s' if threads > 1 else ''})"
     return device_name(device)
 
 
 def device_name(device: torch.device) -> str:
-    """The device by name, such as `cpu` or `cuda (NVIDIA H200)`."""
+    """The device's name, such as `cpu` or `cuda (NVIDIA H200)`."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return str(device)
@@ -57,7 +58,7 @@ def device_name(device: torch.device) -> str:
 
 @contextlib.contextmanager
 def memory_limit(config: TrainConfig) -> Iterator[None]:
-    """Turn what PyTorch raises when memory runs out into MemoryLimitError."""
+    """Raise MemoryLimitError in place of PyTorch's out-of-memory errors."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -73,11 +74,14 @@ def memory_limit(config: TrainConfig) -> Iterator[None]:
 
 @contextlib.contextmanager
 def processor(threads: int | None) -> Iterator[None]:
-    """Compute on the CPU with so many threads (None: as many as PyTorch takes), and fast;
-    afterwards as before."""
+    """Set PyTorch up for fast training on the CPU, and restore its settings afterwards.
+
+    `threads` is the number of CPU threads; None leaves it to PyTorch. Denormal numbers are flushed
+    to zero.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
-    torch.set_flush_denormal(True)  # the smallest numbers are slow, and matter to nothing
+    torch.set_flush_denormal(True)  # denormals are slow and of no use in training
     _keep_freed_memory()
     try:
         yield
@@ -87,8 +91,11 @@ def processor(threads: int | None) -> Iterator[None]:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed. By default it hands arrays of megabytes back to the system,
-    and each step faults them in anew: a tenth of the time. Elsewhere nothing is done."""
+    """Make glibc keep freed memory for reuse; without glibc, do nothing.
+
+    By default it returns arrays of megabytes to the system. The page faults that follow at each
+    step took a tenth of the training time.
+    """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         set_option = ctypes.CDLL(None).mallopt
         for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD

@@ -1,20 +1,20 @@
-"""Dropout, several times as fast on a CPU as PyTorch's."""
+"""Dropout that is several times as fast on a CPU as PyTorch's."""
 
 import torch
 from torch import Tensor, nn
 
-BITS = 16  # of chance that each value's fate is drawn with
+BITS = 16  # Each value is dropped or kept by a random number of 16 bits.
 
 
 class Dropout(nn.Module):
-    """While training, sets a share `rate` of the values to zero at random and scales the others up
-    by as much (Srivastava et al. 2014).
+    """In training, sets values to zero with probability `rate` and divides the others by 1 - `rate`
+    (Srivastava et al. 2014).
 
-    PyTorch draws a number for each value and makes 53 bits of chance of it, which took a fifth of
-    a training step; here a 64-bit number does for four values, and `rate` is met to 2**-17.
+    PyTorch draws 53 random bits for each value, which took a fifth of a training step. Here one
+    64-bit number serves four values, and `rate` is rounded to a multiple of 2**-16.
 
-    After `take_rows` the values (T, B, H) are those of some rows of a batch. Every process that has
-    a share of them draws for all, so that the number of processes makes no difference.
+    After `take_rows`, the values (T, B, H) are some rows of a larger batch. Each process draws the
+    mask of the whole batch, so that the masks do not depend on the number of processes.
     """
 
     def __init__(self, rate: float) -> None:
@@ -24,11 +24,11 @@ class Dropout(nn.Module):
         self.rows = slice(None)
 
     def take_rows(self, batch_size: int, rows: slice) -> None:
-        """From now on values are those of some rows of a batch of that size."""
+        """Treat all further values as these rows of a batch of `batch_size` rows."""
         self.batch_size, self.rows = batch_size, rows
 
     def forward(self, values: Tensor) -> Tensor:
-        """The values, of any shape and layout, with a share of them dropped."""
+        """The values, of any shape and memory layout, after dropout."""
         if not self.training or not self.rate:
             return values
         whole = values
@@ -41,7 +41,7 @@ class Dropout(nn.Module):
         dropped = min(round(self.rate * 2**BITS), 2**BITS - 1)
         count = whole.numel()
         drawn = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
-        kept = torch.empty_like(whole, dtype=torch.bool)  # laid out in memory as the values are
+        kept = torch.empty_like(whole, dtype=torch.bool)  # same memory layout as the values
         chances = drawn.view(torch.int16)[:count].as_strided(kept.shape, kept.stride())
         torch.ge(chances, dropped - 2 ** (BITS - 1), out=kept)
         if whole is not values:
@@ -50,8 +50,7 @@ class Dropout(nn.Module):
 
 
 def _as_laid_out(values: Tensor, batch_size: int) -> Tensor:
-    """An empty tensor like values (T, B, H), for so many batch rows, in the same order of
-    memory."""
+    """An empty tensor like values (T, B, H) with `batch_size` rows and the same memory layout."""
     steps, _, units = values.shape
     if values.stride(1) > values.stride(2):
         return values.new_empty(steps, batch_size, units)

@@ -1,4 +1,4 @@
-"""What every PyTorch model is to those who train it and read texts with it."""
+"""The contract of a PyTorch model."""
 
 from abc import ABC, abstractmethod
 
@@ -9,9 +9,11 @@ from charrnn_cli.text.dataset import Batch
 
 
 class Model(nn.Module, ABC):
-    """A model of characters. Parameter names and shapes are `config.parameter_shapes()`.
+    """A character-level language model.
 
-    Dropout is `models.dropout.Dropout`, whose masks do not depend on the number of processes.
+    Parameter names and shapes are `config.parameter_shapes()`.
+
+    Subclasses use `models.dropout.Dropout`, whose masks are the same for any number of processes.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -19,7 +21,7 @@ class Model(nn.Module, ABC):
         self.config = config
 
     def initial_state(self, batch_size: int) -> dict[str, Tensor]:
-        """The state before any character, by the names of `config.state_shapes`: zeros."""
+        """The state before any character: zeros, shaped as in `config.state_shapes`."""
         like = next(self.parameters())
         shapes = self.config.state_shapes(batch_size)
         return {name: like.new_zeros(shape) for name, shape in shapes.items()}

@@ -1,7 +1,7 @@
-"""Which architectures there are, and where each part of them is.
+"""The architectures, and the package that implements each.
 
-A new family is a package beside this file, and a line here for each of its architectures. Parts are
-imported when they are asked for: a configuration or a decoder never imports PyTorch.
+A new family is a package beside this file, and a line here for each of its architectures. Its
+modules are imported on first use: building a configuration or a decoder never imports PyTorch.
 """
 
 import importlib
@@ -21,8 +21,10 @@ DEFAULT = "gru"
 
 
 class Family(NamedTuple):
-    """A package with the modules `config`, `model`, `decoder` and `presets`, and what its classes'
-    names begin with: `{prefix}Config`, `{prefix}Model`, `{prefix}Decoder`."""
+    """A package with the modules `config`, `model`, `decoder` and `presets`.
+
+    Its classes are named `{prefix}Config`, `{prefix}Model` and `{prefix}Decoder`.
+    """
 
     package: str
     prefix: str
@@ -45,14 +47,14 @@ ARCHITECTURES: dict[str, Family] = {
 
 
 def family_of(architecture: str) -> Family:
-    """The family of an architecture. Raises UsageError, naming all, if there is no such one."""
+    """The family of an architecture. Raises UsageError that lists all, for an unknown one."""
     if architecture not in ARCHITECTURES:
         raise UsageError(f"--model {architecture}: must be one of {', '.join(ARCHITECTURES)}.")
     return ARCHITECTURES[architecture]
 
 
 def config_class(architecture: str) -> type[ModelConfig]:
-    """The class of an architecture's configurations. Raises UsageError."""
+    """The configuration class of an architecture. Raises UsageError for an unknown one."""
     family = family_of(architecture)
     found: type[ModelConfig] = family.part("config", f"{family.prefix}Config")
     return found
@@ -61,7 +63,7 @@ def config_class(architecture: str) -> type[ModelConfig]:
 def make_config(
     architecture: str, vocabulary_size: int, sizes: Mapping[str, Any], given: Mapping[str, Any]
 ) -> ModelConfig:
-    """A configuration of these `sizes`, but for those that the user has `given`.
+    """A configuration with these `sizes`, or the values that the user has `given` instead.
 
     Raises UsageError for a value outside its limits.
     """
@@ -70,14 +72,16 @@ def make_config(
 
 
 def stored_fields(architecture: str) -> dict[str, Any]:
-    """The fields of an architecture's configuration as `ModelConfig.to_dict` names them, each with
-    its type."""
+    """Name and type of each field that a checkpoint stores of an architecture's configuration.
+
+    The names are those of `ModelConfig.to_dict`.
+    """
     kinds = {f.name: f.type for f in fields(config_class(architecture))}
     return {"model": kinds.pop("architecture"), **kinds}
 
 
 def build_model(config: ModelConfig) -> "Model":
-    """A PyTorch module with fresh weights, drawn from PyTorch's generator."""
+    """A PyTorch model with initial weights drawn from PyTorch's random generator."""
     family = family_of(config.architecture)
     model: Model = family.part("model", f"{family.prefix}Model")(config)
     return model
@@ -86,27 +90,27 @@ def build_model(config: ModelConfig) -> "Model":
 def build_decoder(
     config: ModelConfig, weights: "Mapping[str, Array]", streams: int | None = None
 ) -> "Decoder":
-    """A decoder in NumPy, for one stream if `streams` is None."""
+    """A decoder in NumPy for a number of streams; None is one stream without a batch axis."""
     family = family_of(config.architecture)
     decoder: Decoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights, streams)
     return decoder
 
 
 def presets(architecture: str) -> tuple[Preset, ...]:
-    """An architecture's presets, sorted by the size of text they are for."""
+    """An architecture's presets, by rising size of text."""
     found: tuple[Preset, ...] = family_of(architecture).part("presets", "presets")(architecture)
     return found
 
 
 def untrained_weights(config: ModelConfig) -> "dict[str, Array]":
-    """Weights as a training begins with, without PyTorch; for models that have `units`."""
+    """Initial weights, made without PyTorch, for a model that has hidden `units`."""
     make = family_of(config.architecture).part("decoder", "untrained_weights")
     weights: dict[str, Array] = make(config)
     return weights
 
 
 def check_sizes(architecture: str, given: Mapping[str, Any]) -> None:
-    """Raise UsageError for a size that an architecture does not have."""
+    """Raise UsageError if a setting in `given` is a size that the architecture does not have."""
     own = set(config_class(architecture).sizes())
     training = {f.name for f in fields(TrainConfig)}
     for name in given:

@@ -1,4 +1,4 @@
-"""A PyTorch model as a decoder: for sampling and scoring on a GPU, whatever the architecture."""
+"""A PyTorch model as a decoder, to sample and score on a GPU with any architecture."""
 
 from typing import Any
 
@@ -10,14 +10,16 @@ from charrnn_cli.models.decoder import Decoder, Floats, State
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import Batch
 
-WINDOW = 128  # characters of each stream per forward pass of a model with a state: bounds memory
+# A model with a state reads at most so many characters of each stream in a forward pass. It bounds
+# memory.
+WINDOW = 128
 
 
 class TorchDecoder(Decoder):
     """Reads characters with a model in evaluation mode, on the model's device.
 
-    A model that looks back on a limited context reads, as `text.rows.windows` has it, until the
-    context is full; then it goes on with the newer half of what it has read.
+    A model with a limited context reads until the context is full. It then keeps the newer half of
+    the characters as the beginning of a new window, as in `text.rows.windows`.
     """
 
     def __init__(self, model: Model, streams: int | None = None) -> None:
@@ -62,7 +64,7 @@ class TorchDecoder(Decoder):
         self._read = self._read[:0]
 
     def _parts(self, rows: Tensor) -> list[Tensor]:
-        """The rows in as many parts as the model reads at once."""
+        """Ids (T, B) split into parts that the model can read in one forward pass each."""
         if self.context is None:
             return list(torch.split(rows, WINDOW))
         span = self.context - self.context // 2
@@ -70,7 +72,7 @@ class TorchDecoder(Decoder):
         return [part for part in (rows[:first], *torch.split(rows[first:], span)) if len(part)]
 
     def _forward(self, rows: Tensor) -> Tensor:
-        """Logits (T, B, V) after each of some rows (T, B) that the context has room for."""
+        """Logits (T, B, V) after each of ids (T, B), which fit into the rest of the context."""
         if self.context is None:
             logits: Tensor
             logits, self._state = self.model(Batch(rows, None), self._state)

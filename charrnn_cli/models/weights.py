@@ -1,5 +1,4 @@
-"""Weights of PyTorch models: fresh ones, those of a checkpoint, those of a model of another
-text."""
+"""PyTorch models with initial weights, a checkpoint's, or those of a model of another text."""
 
 from collections.abc import Mapping
 
@@ -16,8 +15,10 @@ from charrnn_cli.text.vocabulary import Vocabulary
 
 
 def new_model(config: ModelConfig, train: TrainConfig, device: torch.device) -> Model:
-    """A model as training begins with it: its weights follow from the random seed. Raises
-    MemoryLimitError."""
+    """A new model, whose initial weights are determined by the random seed.
+
+    Raises MemoryLimitError.
+    """
     torch.manual_seed(train.random_seed)
     with memory_limit(train):
         return build_model(config).to(device)
@@ -31,7 +32,7 @@ def trained_model(config: ModelConfig, weights: Mapping[str, Array], device: tor
 
 
 def load_weights(model: Model, weights: Mapping[str, Array]) -> None:
-    """Put a checkpoint's weights into a model of the same configuration."""
+    """Copy a checkpoint's weights into a model of the same configuration."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(torch.tensor(weights[name]))
@@ -43,10 +44,11 @@ def load_known_weights(
     source_weights: Mapping[str, Array],
     source_vocabulary: Vocabulary,
 ) -> tuple[int, int]:
-    """Start `model` from another text's weights; return how many characters were known and new.
+    """Initialise `model` from the weights of a model with another vocabulary.
 
-    Characters that both vocabularies hold keep what was learned of them; the others keep the values
-    that `model` began with. Weights that have no axis of the vocabulary are taken whole.
+    Entries of characters that both vocabularies contain are copied; entries of new characters keep
+    their initial values. Weights without a vocabulary axis are copied whole. Returns the numbers of
+    known and of new characters.
     """
     known = "".join(c for c in vocabulary.characters if c in source_vocabulary)
     ours, theirs = vocabulary.encode(known), source_vocabulary.encode(known)

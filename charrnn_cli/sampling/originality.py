@@ -53,7 +53,7 @@ def learned_text(file: Path, checkpoint: Checkpoint, source: str | None) -> Corp
     that file is not, or no longer, the text that the model learned.
     """
     corpus = read_corpus(source) if source is not None else _text_of_run(file, checkpoint)
-    if checkpoint.folds:
+    if checkpoint.reads_replacement:
         corpus.recode(checkpoint.vocabulary, fold=True)
     return corpus
 

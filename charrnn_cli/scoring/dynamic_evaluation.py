@@ -1,4 +1,4 @@
-"""Dynamic evaluation: a model that goes on learning from the text that it is measured on."""
+"""Dynamic evaluation: a model that is trained further on the text that it is measured on."""
 
 import numpy as np
 import torch
@@ -9,19 +9,21 @@ from charrnn_cli.models.weights import trained_model
 from charrnn_cli.scoring.surprisal import Bits, Ids
 from charrnn_cli.text.dataset import Batch
 
-SEGMENT = 32  # characters measured, and then learned from, at a time
-RATE = 2e-3  # step size: gains much on foreign text, and little less than the best on its own kind
-DECAY = 1e-3  # share of the way back to the checkpoint's weights, after each segment
+SEGMENT = 32  # After each segment of so many characters, the weights are updated.
+# The learning rate. It gains much on foreign text, and is near the best on text like the training
+# text.
+RATE = 2e-3
+# After each segment, the weights are moved back by this fraction of the way to the checkpoint's.
+DECAY = 1e-3
 
 
 class AdaptiveMeter:
-    """Measures the surprisal of a text while the model learns it, each segment once it was
-    measured.
+    """Measures the surprisal of a text, and trains the model on each segment after measuring it.
 
-    After each segment every weight takes a gradient step, scaled by the root mean square of its
-    gradients so far, and goes back a little towards where it began: the RMS variant of Krause,
-    Kahembwe, Murray and Renals (2018), with the mean taken over the text itself, since that which
-    the model was trained on is not at hand. The checkpoint's own weights are not changed.
+    After each segment, each weight takes a gradient step, divided by the root mean square of its
+    gradients so far, and decays towards its initial value. This is the RMS variant of Krause,
+    Kahembwe, Murray and Renals (2018), except that the mean square is taken over the measured text,
+    since the training text is not available. The checkpoint's own weights are not changed.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class AdaptiveMeter:
         """See `surprisal.Meter`."""
         text = np.concatenate([self.last, ids])
         bits = np.full(len(ids), np.nan)
-        first = len(ids) - len(text)  # of the text's first character in `bits`
+        first = len(ids) - len(text)  # index in `bits` of the first character of `text`
         for begin in range(max(0, len(self.last) - 1), len(text) - 1, self.segment):
             end = min(begin + self.segment, len(text) - 1)
             read = text[max(0, begin - self.before) : end + 1]
@@ -58,7 +60,7 @@ class AdaptiveMeter:
         return bits
 
     def _segment(self, ids: Ids, new: int) -> Bits:
-        """The bits of the last `new` of ids (T+1,); the model has then learned them."""
+        """Measure the last `new` of ids (T+1,) in bits, then train the model on them."""
         row = torch.from_numpy(ids).to(self.device)
         logits, state = self.model(Batch(row[:-1, None], row[1:, None]), self.state)
         losses = nn.functional.cross_entropy(logits[-new:, 0], row[-new:], reduction="none")
@@ -79,7 +81,7 @@ class AdaptiveMeter:
         for weight, start, gradient, mean in zip(
             self.weights, self.start, gradients, root, strict=True
         ):
-            # back towards the start, the faster the more a weight is used
+            # weights with large gradients decay faster
             back = (self.decay / (scale + 1e-12) * mean).clamp(max=1)
             weight.lerp_(start, back)
             weight.sub_(self.rate * gradient / (mean + 1e-8))

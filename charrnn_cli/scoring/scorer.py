@@ -85,7 +85,7 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     """Load the model that `which` names, the newest run's if it is None. Raises CharRNNError."""
     file = find_checkpoint(which, checkpoints)
     checkpoint = load(file)
-    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.folds
+    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
     model = checkpoint.model
     meter = Surprisal(decoders_on(model, checkpoint.weights, device), model.context)
     static = Scorer(vocabulary, meter, reads_replacement)

@@ -13,30 +13,32 @@ from charrnn_cli.text.rows import WARM_UP, Rows, stateful_rows, windows, windows
 Ids = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.float64]
 
-SPAN = 4 * WARM_UP  # characters of a row: of fewer, more would be read twice than is gained
-MAX_LOGITS = 1 << 20  # logits held before their logarithms are taken at once
+# A batch row has at least so many characters of its own: in shorter rows, reading warm-ups costs
+# more than reading rows in parallel gains.
+SPAN = 4 * WARM_UP
+MAX_LOGITS = 1 << 20  # At most so many logits are held in memory at once.
 
 
 class Meter(Protocol):
-    """What measures a text that comes in blocks."""
+    """Measures the surprisal of a text that is given in blocks."""
 
     def bits(self, ids: Ids) -> Bits:
-        """The surprisal (N,) of each of the text's next ids (N,) after those before it; NaN for the
-        very first of the text, which has no context."""
+        """The surprisal in bits (N,) of the text's next ids (N,), given all ids before; NaN for the
+        first character of the text, which has no context."""
 
 
 class Surprisal:
-    """Measures surprisal as `training.evaluation.held_out_loss` does, for a text of any length.
+    """Measures surprisal as `training.evaluation.held_out_loss` does, for texts of any length.
 
-    A model with a state carries it from the text's first character to its last; the text is read in
-    rows (`text.rows.stateful_rows`). One that looks back on `context` characters reads windows that
-    overlap by half (`text.rows.windows`).
+    For a model with a state (`context` is None), each block is read in batch rows
+    (`text.rows.stateful_rows`), and the state is carried from block to block. A model with a
+    limited context reads windows that overlap by half (`text.rows.windows`).
     """
 
     def __init__(self, open_decoder: OpenDecoder, context: int | None) -> None:
         self.open_decoder, self.context = open_decoder, context
         self._last: Ids = np.empty(0, np.int64)  # the characters before the next block
-        self._dropped = 0  # characters of the text before those
+        self._dropped = 0  # number of characters before those
         self._state: State | None = None
 
     def bits(self, ids: Ids) -> Bits:
@@ -50,7 +52,7 @@ class Surprisal:
         return surprisal
 
     def _measure(self, inputs: Ids, targets: Ids, new: int) -> Bits:
-        """The bits of the last `new` targets, each after the input in its place and all before."""
+        """The surprisal of the last `new` targets, given the inputs up to the same place."""
         total = len(inputs)
         measured = np.empty(total)
         if self.context is None:
@@ -64,9 +66,9 @@ class Surprisal:
         return measured[total - new :]
 
     def _read(self, cut: Rows, inputs: Ids, targets: Ids, measured: Bits) -> None:
-        """Read rows and put what their own characters cost in its place in `measured`."""
+        """Read batch rows, and write the surprisal of their own characters to `measured`."""
         steps, count = cut.positions.shape
-        # a matrix of one column takes longer than a vector
+        # a matrix of one column is slower than a vector
         decoder = self.open_decoder(None if count == 1 else count)
         decoder.set_state(None)
         before, after = self._state, self._state
@@ -86,7 +88,7 @@ class Surprisal:
         self._state = after
 
     def _keep(self, text: Ids) -> None:
-        """Remember what the next block is read after."""
+        """Keep the characters that the next block needs as context."""
         if self.context is None:
             self._last = text[-1:]
             return
@@ -97,7 +99,7 @@ class Surprisal:
 
 
 def bits_of(logits: Floats, targets: Ids) -> Bits:
-    """What targets (…) cost under logits (…, V), in bits. The logits are overwritten."""
+    """The surprisal of targets (…) under logits (…, V), in bits. The logits are overwritten."""
     logits -= logits.max(-1, keepdims=True)
     chosen = np.take_along_axis(logits, targets[..., None], -1)[..., 0]
     np.exp(logits, out=logits)

@@ -1,4 +1,4 @@
-"""A running text as ids: reading it, splitting off the held-out part, batches of windows."""
+"""A text as ids: reading it, splitting off the held-out part, cutting it into batches."""
 
 import os
 import unicodedata
@@ -11,28 +11,34 @@ import numpy.typing as npt
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.dataset import IGNORE, Batch, Passage, whole
-from charrnn_cli.text.indexer import CHUNK, Encoder, recoded
+from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
 from charrnn_cli.text.windows import ShuffledWindows, Windows, steps_per_epoch
 
-MIN_TRAIN = 17  # characters: one batch row of one window of 16
-MIN_HELD_OUT = 2  # characters: one prediction
-MAX_MEASURED = 250_000  # held-out characters: more would stall training for little precision
-PASSAGE = WARM_UP // 2  # steps of a passage of a text read with a state: bounds memory
+# The shortest text to train on, in characters: one batch row of one window of 16.
+MIN_TRAIN = 17
+MIN_HELD_OUT = 2  # The shortest held-out part, in characters: one prediction.
+# The held-out loss is measured on at most so many characters: more would take long and add little
+# precision.
+MAX_MEASURED = 250_000
+# Time steps in one passage for a model that carries a state. It bounds memory.
+PASSAGE = WARM_UP // 2
 
-Watch = Callable[[TextStream], None]  # is shown a text's stream while it is read
+Watch = Callable[[TextStream], None]
+"""Called now and then with the stream of the text that is being read, to show progress."""
 
-_PLAIN_CONTROLS = frozenset("\t\n\r")  # the rest of them seldom is meant to be in a text
+# Control characters that are usual in a text. Others are reported.
+_PLAIN_CONTROLS = frozenset("\t\n\r")
 
 
 @dataclass
 class Corpus:
-    """A text read for training: its ids (N,), vocabulary, and what identifies it.
+    """A text read for training: its ids (N,), its vocabulary, its name and its checksum.
 
-    `path` is None for stdin or a pipe; `sha256` is of the bytes as read; `notes` says in words
-    what was changed in reading.
+    `path` is absolute, and None for stdin or a pipe. `sha256` is the checksum of the bytes as read.
+    `notes` are sentences about changes made while reading.
     """
 
     name: str
@@ -59,7 +65,7 @@ class Corpus:
         return replace(self, ids=self.ids[:edge]), replace(self, ids=self.ids[edge:])
 
     def beginning(self, characters: int) -> "Corpus":
-        """The first so many characters."""
+        """The first `characters` characters."""
         return replace(self, ids=self.ids[:characters])
 
     def steps_per_epoch(self, config: TrainConfig) -> int:
@@ -67,11 +73,12 @@ class Corpus:
         return steps_per_epoch(len(self.ids), config.batch_size, config.seq_length)
 
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
-        """The windows of an epoch: of contiguous stretches of the text, a batch row each, or with
-        `config.shuffle` in random order.
+        """The batches of an epoch, restricted to some batch rows.
 
-        What does not fill whole windows is left out at a place drawn anew each epoch, so that every
-        character is read and the windows' edges differ. Depends on nothing but the arguments.
+        Each batch row reads one contiguous stretch of the text, window after window; with
+        `config.shuffle`, windows come in random order instead. Characters that do not fill whole
+        windows are left out. Where they are is drawn anew each epoch, so that over several epochs
+        every character is read and the windows' edges differ. Equal arguments give equal batches.
         """
         if config.shuffle:
             return self._shuffled(config, epoch, rows)
@@ -91,7 +98,9 @@ class Corpus:
         rng = np.random.default_rng((config.random_seed, epoch))
         starts = np.arange(rng.integers(length), last + 1, length)  # edges differ by epoch
         starts = rng.permutation(starts)[:needed]
-        more = rng.integers(last + 1, size=needed - len(starts))  # what the shift left no room for
+        more = rng.integers(
+            last + 1, size=needed - len(starts)
+        )  # replaces windows that the shift cost
         grid = np.concatenate([starts, more]).reshape(steps, config.batch_size)
         share = len(range(*rows.indices(config.batch_size))) / config.batch_size
         return ShuffledWindows(self.ids, grid[:, rows], length, share)
@@ -105,8 +114,8 @@ class Corpus:
     ) -> Iterator[Passage]:
         """See `Dataset`. At most the first `MAX_MEASURED` characters are measured.
 
-        For a model with a state the text is cut into rows with a warm-up; for one that looks back
-        on `context` characters, into windows of that length that overlap by half.
+        For a model with a state (`context` is None), the text is cut into rows with a warm-up; for
+        a model with a limited context, into windows of `context` characters that overlap by half.
         """
         ids = self.ids[: MAX_MEASURED + 1].astype(np.int64)
         total = len(ids) - 1
@@ -122,23 +131,25 @@ class Corpus:
         positions, targets = cut.positions[:, mine], targets[:, mine]
         for begin in range(0, len(positions) if positions.size else 0, PASSAGE):
             steps = slice(begin, begin + PASSAGE)
-            # the first row has no text before its own, but each of the others a warm-up
+            # the first row starts at the beginning of the text; all others have a warm-up
             first = slice(0, 1 if begin == cut.start and mine.start == 0 else 0)
             fresh = first if begin else slice(None)
             yield Passage(Batch(ids[positions[steps]], targets[steps]), fresh)
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """How often the text has each character: (V,)."""
+        """How often each character occurs in the text: (V,)."""
         counts = np.zeros(len(self.vocabulary), dtype=np.int64)
-        for start in range(0, len(self.ids), CHUNK):  # bincount takes eight bytes an id meanwhile
+        for start in range(
+            0, len(self.ids), CHUNK
+        ):  # bincount needs eight bytes of scratch for each id
             part = self.ids[start : start + CHUNK]
             counts += np.bincount(part, minlength=len(self.vocabulary))
         return counts
 
     def fold_rare(self, min_count: int) -> None:
-        """Read characters that the text has fewer than `min_count` times as U+FFFD.
+        """Replace characters that occur fewer than `min_count` times by U+FFFD.
 
-        Raises TextError if that leaves a single one.
+        Raises TextError if fewer than two distinct characters remain.
         """
         if min_count <= 1:
             return
@@ -159,10 +170,11 @@ class Corpus:
         )
 
     def recode(self, vocabulary: Vocabulary, *, fold: bool) -> None:
-        """Put the text into the ids of a model's vocabulary; with `fold`, U+FFFD for what it lacks.
+        """Convert the ids to those of another vocabulary, such as a model's.
 
-        They take the place of the ids there were, of which a large text has no room for a copy.
-        Raises TextError, naming them, for characters that are in the vocabulary neither way.
+        With `fold`, characters that are not in it become U+FFFD, if that is in it. The ids are
+        replaced in place where possible, since a large text leaves no memory for a copy. Raises
+        TextError that names the characters which cannot be converted.
         """
         if self.vocabulary.characters == vocabulary.characters:
             return
@@ -194,26 +206,26 @@ def _held_out(total: int, val_fraction: float) -> int:
 
 
 def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
-    """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and encode it.
+    """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and convert it to ids.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` says so. It takes one byte of
-    memory a character, or two if there are more than 256 distinct ones. `watch` is given the stream
-    now and then, to see how far it is. Raises TextError for what cannot be read, is not UTF-8 text,
-    or has fewer than two distinct characters.
+    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. The ids take one byte
+    a character, or two if there are more than 256 distinct characters. `watch` is called with the
+    stream after each piece, to show progress. Raises TextError if the source cannot be read, is not
+    UTF-8 text, or has fewer than two distinct characters.
     """
     stream = TextStream(source, unchanging=True)
-    encoder = Encoder()
+    indexer = Indexer()
     for piece in stream:
-        encoder.feed(piece)
+        indexer.add(piece)
         watch(stream)
-    if not encoder.distinct:
+    if not indexer.distinct:
         raise TextError(f"{stream.name}: the text is empty. Give a file with some text in it.")
-    if encoder.distinct < 2:
+    if indexer.distinct < 2:
         raise TextError(
-            f"{stream.name}: the same character {len(encoder):,} times; "
+            f"{stream.name}: the same character {len(indexer):,} times; "
             "there is nothing to learn. Give a text with at least two distinct characters."
         )
-    vocabulary, ids = encoder.finish()
+    vocabulary, ids = indexer.finish()
     corpus = Corpus(
         stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
     )
@@ -222,7 +234,7 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
 
 
 def _control_notes(corpus: Corpus) -> tuple[str, ...]:
-    """A word on control characters, which are learned, but may not be meant to be there."""
+    """A note if the text has unusual control characters: they are learned, but may be a mistake."""
     controls = [
         index
         for index, character in enumerate(corpus.vocabulary.characters)
@@ -238,5 +250,5 @@ def _control_notes(corpus: Corpus) -> tuple[str, ...]:
 
 
 def _lasting_path(source: str) -> str | None:
-    """Where a text can be found again from any folder; None for what passes once, as stdin does."""
+    """The absolute path of a file; None for a source that cannot be read again, such as stdin."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None

@@ -1,4 +1,4 @@
-"""The contract between the kinds of text that can be trained on and the trainer."""
+"""The contract between a text to train on and the trainer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -6,16 +6,17 @@ from typing import Any, NamedTuple, Protocol
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.text.vocabulary import Ids, Vocabulary
 
-IGNORE = -100  # a target that is no character: padding, or read only to come to a state
+# A target with this value adds nothing to the loss: padding, or a character of a warm-up.
+IGNORE = -100
 
 
 class Batch(NamedTuple):
-    """What one step of training or evaluation reads: NumPy arrays from a dataset, tensors for a
+    """The data of one training or evaluation step: NumPy arrays from a dataset, tensors for a
     model.
 
-    `inputs` and `targets`, the characters after them, are ids (T, B); a target may be `IGNORE`.
-    `source` is ids (S, B) for pairs, else None. `share` is the part of the whole batch's
-    predictions that this process has.
+    `inputs` are ids (T, B). `targets` are the ids (T, B) of the characters after them, or `IGNORE`.
+    `source` is ids (S, B) for a text of pairs, else None. `share` is the fraction of the whole
+    batch's predictions that this process computes.
     """
 
     inputs: Any
@@ -25,20 +26,27 @@ class Batch(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A batch to be measured. The state before it is that after the passage before, but zero for
-    the batch rows in `fresh`."""
+    """A batch to measure the loss on.
+
+    The model's state is carried over from the previous passage, but is zero for the batch rows in
+    `fresh`.
+    """
 
     batch: Batch
     fresh: slice
 
 
 def whole(count: int) -> slice:
-    """All of so many rows."""
+    """The slice of all `count` rows."""
     return slice(0, count)
 
 
 class Dataset(Protocol):
-    """A text to train on, or a part of one. `len` is its number of characters."""
+    """A text to train on, or a part of one. `len` is its number of characters.
+
+    `sha256` is the checksum of the bytes as read, `path` is where the text can be read again (None
+    for a stream), and `notes` are sentences about changes made while reading. `ids` are (N,).
+    """
 
     name: str
     sha256: str
@@ -50,16 +58,16 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def split(self, fraction: float) -> "tuple[Dataset, Dataset]":
-        """The part to train on and the held-out part. Raises TextError if it is too short."""
+        """The part to train on and the held-out part. Raises TextError if the text is too short."""
 
     def beginning(self, characters: int) -> "Dataset":
-        """The first so many characters."""
+        """The first `characters` characters."""
 
     def steps_per_epoch(self, config: TrainConfig) -> int:
-        """How many batches one pass over the text makes."""
+        """The number of batches in one epoch."""
 
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
-        """The batches of an epoch, of some of their rows. Depends on nothing but the arguments."""
+        """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
         """How many characters are read to measure that loss."""
@@ -67,5 +75,8 @@ class Dataset(Protocol):
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole
     ) -> Iterator[Passage]:
-        """What is read to measure the loss of a model that looks back on so many characters; of a
-        number of rows, those that `part` gives."""
+        """The batches on which a model's loss is measured.
+
+        `context` is the number of characters that the model can look back on, None without a limit.
+        `part` maps the number of rows to the rows that this process reads.
+        """

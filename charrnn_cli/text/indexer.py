@@ -1,4 +1,4 @@
-"""A text encoded while it is read, when nobody knows yet what characters it has."""
+"""Turning a text into ids while it is read, before its vocabulary is known."""
 
 import mmap
 
@@ -6,30 +6,31 @@ import numpy as np
 
 from charrnn_cli.text.vocabulary import Ids, Vocabulary, code_points, id_type
 
-CHUNK = 1 << 16  # ids looked up at a time: NumPy takes eight bytes for each meanwhile
-BLOCK = 1 << 20  # characters gathered in one piece
+CHUNK = 1 << 16  # Ids are looked up so many at a time: NumPy needs eight bytes of scratch for each.
+BLOCK = 1 << 20  # Ids are stored in blocks of at least so many characters.
 
 
-class Encoder:
-    """Gathers a text, piece by piece, and in the end gives its vocabulary and its ids.
+class Indexer:
+    """Collects a text piece by piece, and then returns its vocabulary and its ids.
 
-    Until then characters are numbered as they come. There is never more than a block beside one
-    copy of the text, which takes one byte a character, or two if more than 256 are distinct.
+    While the text is read, characters are numbered in the order in which they first occur. Peak
+    memory is one copy of the text and one block: one byte a character, or two if the text has more
+    than 256 distinct characters.
     """
 
     def __init__(self) -> None:
-        self.distinct = 0  # characters met so far
-        self._numbers = np.zeros(0x110000, np.int32)  # of each code point, from 1; 0: not met
-        self._blocks: list[Ids] = []  # of numbers; the last one is being filled
+        self.distinct = 0  # number of distinct characters so far
+        self._numbers = np.zeros(0x110000, np.int32)  # by code point, from 1; 0: not seen
+        self._blocks: list[Ids] = []  # provisional ids; the last block is being filled
         self._filled = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._blocks[:-1])) + self._filled
 
-    def feed(self, text: str) -> None:
-        """Add the next characters, which are few beside a block; at least one."""
+    def add(self, text: str) -> None:
+        """Append the next piece of the text: at least one character, and fewer than `BLOCK`."""
         points = code_points(text)
-        # clip: looking for indices out of range would take half the time
+        # clip: checking for indices out of range would take half the time
         numbers = self._numbers.take(points, mode="clip")
         if not numbers.min():
             new = np.unique(points[numbers == 0])
@@ -46,11 +47,14 @@ class Encoder:
         self._filled = end
 
     def finish(self) -> tuple[Vocabulary, Ids]:
-        """The vocabulary and the ids (N,) of all that was fed; there is no feeding afterwards."""
-        met = np.flatnonzero(self._numbers)  # sorted by code point
-        vocabulary = Vocabulary(met)
+        """Return the vocabulary and the ids (N,) of the whole text, and release the blocks.
+
+        Nothing can be added afterwards.
+        """
+        seen = np.flatnonzero(self._numbers)  # sorted by code point
+        vocabulary = Vocabulary(seen)
         table = np.empty(self.distinct, vocabulary.dtype)
-        table[self._numbers[met] - 1] = np.arange(self.distinct)
+        table[self._numbers[seen] - 1] = np.arange(self.distinct)
         total = len(self)
         self._end_block()
         if len(self._blocks) == 1:
@@ -59,7 +63,7 @@ class Encoder:
         start = 0
         self._blocks.reverse()
         while self._blocks:
-            block = self._blocks.pop()  # its memory is free for the ids to come
+            block = self._blocks.pop()  # frees its memory for the ids that follow
             ids[start : start + len(block)] = recoded(block, table)
             start += len(block)
         return vocabulary, ids
@@ -71,13 +75,15 @@ class Encoder:
 
 
 def _new_block(kind: np.dtype[np.unsignedinteger], least: int) -> Ids:
-    # mapped, so that its memory goes back to the system with it: malloc would not promise that
+    # mmap returns the memory to the system when the block is freed; malloc may keep it
     return np.frombuffer(mmap.mmap(-1, max(BLOCK, least) * kind.itemsize), kind)
 
 
 def recoded(ids: Ids, table: Ids) -> Ids:
-    """`table[ids]`, for ids (N,) that nobody needs any more: it takes their place in memory, unless
-    it takes more bytes than they do."""
+    """`table[ids]` for ids (N,), computed in place.
+
+    The ids are overwritten, unless the new ids need more bytes each than the old ones.
+    """
     fits = table.itemsize <= ids.itemsize
     result = ids.view(table.dtype)[: len(ids)] if fits else np.empty(len(ids), table.dtype)
     for start in range(0, len(ids), CHUNK):

@@ -1,5 +1,4 @@
-"""Reading a text's file or stream, piece by piece; what is known not to be UTF-8 text is
-refused."""
+"""Reading a UTF-8 text from a file or stream, piece by piece; other kinds of file are refused."""
 
 import codecs
 import contextlib
@@ -33,17 +32,18 @@ _MAGIC = {
     b"\xfe\xff": ("UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE"),
 }
 
-# bytes read at a time: for what is made of more, malloc asks the system each time
+# A file is read in pieces of so many bytes. With larger ones, glibc asks the system for memory at
+# each piece, which is slower.
 PIECE = 1 << 15
 
 
 class TextStream:
-    """The text of a file, or of stdin if `source` is `-`, as strings of moderate size.
+    """Iterates over the UTF-8 text of a file, or of stdin if `source` is `-`, piece by piece.
 
-    It is UTF-8; a byte-order mark is dropped and CRLF is read as LF, and `notes` says so once all
-    was read. `bytes_read` counts the file's own bytes, `sha256` is their checksum, and `size` is
-    how many there are, None for what only passes by. Raises TextError, with `unchanging` also for a
-    file that changes meanwhile: what was read could be half of one text and half of another.
+    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. `bytes_read` is the
+    number of bytes of the file read so far, `sha256` their checksum, and `size` the file's size in
+    bytes, None for a pipe. Raises TextError if the source cannot be read or is not UTF-8 text; with
+    `unchanging`, also if the file changes while it is read, since two versions could be mixed.
     """
 
     def __init__(self, source: str, *, unchanging: bool = False) -> None:
@@ -66,7 +66,7 @@ class TextStream:
             yield from self._pieces(file)
 
     def _pieces(self, file: BinaryIO) -> Iterator[str]:
-        # a size of zero is that of a pipe, or of /proc/cpuinfo
+        # size 0 is not checked: files such as /proc/cpuinfo report it
         opened = os.fstat(file.fileno()) if self.unchanging and self.size else None
         decoder = codecs.getincrementaldecoder("utf-8")()
         begun = False
@@ -75,7 +75,7 @@ class TextStream:
             data = file.read(PIECE)
             if not self.bytes_read:
                 _check_kind(data, self.name)
-            if opened is not None:  # first: a character cut short may be what came of a change
+            if opened is not None:  # before decoding: a change can cut a character, too
                 self._check_unchanged(file, opened, self.bytes_read + len(data), ended=not data)
             text = self._decode(decoder, data)
             self.bytes_read += len(data)
@@ -88,7 +88,7 @@ class TextStream:
             text = held_back + text
             held_back = "\r" if data and text.endswith("\r") else ""
             text = text[: len(text) - len(held_back)]
-            if "\r" in text and "\r\n" in text:  # one character is looked for ten times as fast
+            if "\r" in text and "\r\n" in text:  # a single character is found ten times as fast
                 text = text.replace("\r\n", "\n")
                 self._note("CRLF line ends read as LF")
             if text:
@@ -121,21 +121,21 @@ class TextStream:
 
 
 def read_text(source: str) -> str:
-    """The text of a file, or of stdin if `source` is `-`, whole."""
+    """The whole text of a file, or of stdin if `source` is `-`. Raises TextError."""
     return "".join(TextStream(source, unchanging=True))
 
 
 def check_place(source: str) -> None:
-    """Raise TextError if a source is nothing, a folder or a device; `-` is stdin. Opens nothing."""
+    """Raise TextError if a source is missing, a folder or a device; `-` is stdin. Opens nothing."""
     with _named(source):
         _size(source)
 
 
 @contextlib.contextmanager
 def _open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """A file, or stdin if `source` is `-`, and its size, None for what only passes by.
+    """A file, or stdin if `source` is `-`, and its size in bytes, None for a pipe.
 
-    Raises TextError for what cannot be opened or read.
+    Raises TextError if it cannot be opened or read.
     """
     with _named(source):
         size = _size(source)
@@ -149,7 +149,7 @@ def _open_bytes(source: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 
 def _size(source: str) -> int | None:
-    """The size of a file; None for what only passes by. Raises TextError for what is neither."""
+    """The size of a file in bytes; None for stdin or a pipe. Raises TextError for anything else."""
     if source == "-":
         if environment().stdin is None:
             raise TextError("stdin: is closed. Give a text file, or pipe a text in.")
@@ -167,7 +167,7 @@ def _size(source: str) -> int | None:
 
 @contextlib.contextmanager
 def _named(source: str) -> Iterator[None]:
-    """Turn what the system says of a source into TextError."""
+    """Turn the system's errors about a source into TextError."""
     try:
         yield
     except FileNotFoundError:
@@ -193,7 +193,7 @@ def _check_kind(data: bytes, name: str) -> None:
 
 
 def _not_utf8(name: str, byte: int, offset: int) -> TextError:
-    """What to raise for a byte of a file that is not UTF-8."""
+    """The error for a byte that is not UTF-8, at an offset in bytes."""
     return TextError(
         f"{name}: not UTF-8 text: byte 0x{byte:02x} at offset {offset:,}. "
         "If it is in another encoding, convert it: "

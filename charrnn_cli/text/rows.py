@@ -1,4 +1,4 @@
-"""A text cut into rows that are read side by side, to measure all of it in few steps."""
+"""A text cut into batch rows that are read side by side, to measure all of it in few steps."""
 
 import math
 from typing import NamedTuple
@@ -6,20 +6,21 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-MAX_ROWS = 64  # rows read side by side
-MAX_CHARACTERS = MAX_ROWS * 256  # characters of the windows that are read side by side
-WARM_UP = 256  # characters that a row reads first, for a state all but the one of a single pass
+MAX_ROWS = 64  # At most so many batch rows are read side by side.
+MAX_CHARACTERS = MAX_ROWS * 256  # At most so many characters of windows are read side by side.
+# Each row first reads so many characters of the text before its own part. Its state is then almost
+# that of a single pass over the text.
+WARM_UP = 256
 
 
 class Rows(NamedTuple):
-    """Which characters of a text each of B rows reads, at T steps.
+    """Which characters of a text each of B batch rows reads in T steps.
 
-    `positions` (T, B) are places in the text; `own` (T, B) marks the part that a row is measured
-    on, so that each character is some row's own once. The rest is read to come to a state, or
-    stands beyond an end of the text, where the place is clipped. `start` is the step at which the
-    first row comes to its own part, whose state before is the text's, and `end` the one at which
-    the last row reads the text's last character. `before` (T, B) marks steps before the text's
-    beginning, after which a state is still zero.
+    `positions` (T, B) are indices into the text, clipped to its ends. `own` (T, B) is true where a
+    row is measured: each character is measured in exactly one row. All other places are warm-up or
+    lie beyond an end of the text. `start` is the step at which the first row's own
+    part begins, and `end` the step at which the last row reads the text's last character. `before` (T, B) is true for steps
+    before the text's beginning, after which a state is still zero.
     """
 
     positions: npt.NDArray[np.int64]
@@ -45,14 +46,17 @@ def rows_from(starts: npt.NDArray[np.int64], span: int, warm_up: int, total: int
 
 
 def cut_rows(total: int, count: int, warm_up: int) -> Rows:
-    """A text of `total` characters in `count` rows, one after another, each with a warm-up."""
+    """`count` rows of a text of `total` characters, each after `warm_up` characters before it."""
     span = math.ceil(total / count)
     return rows_from(np.arange(count) * span, span, warm_up, total)
 
 
 def stateful_rows(total: int, span: int = WARM_UP) -> Rows:
-    """The rows for a model that carries a state, at most `MAX_ROWS`, each of at least `span`
-    characters of its own; a text too short for two is read in one pass."""
+    """The rows for a model that carries a state, at most `MAX_ROWS`.
+
+    Each has at least `span` characters of its own. A text too short for two rows is read in one
+    pass.
+    """
     count = max(1, min(MAX_ROWS, total // span))
     return cut_rows(total, count, WARM_UP if count > 1 else 0)
 
@@ -63,11 +67,11 @@ def windows_at_once(context: int) -> int:
 
 
 def windows(total: int, context: int, first: int = 0) -> Rows:
-    """The windows of a model that looks back on `context` characters, a row each.
+    """The windows for a model that looks back on `context` characters, one batch row each.
 
-    Window k holds the characters from k * (context - context // 2) on, and is measured on those
-    that have at least half a context before them; the first window, on all. Only windows that
-    measure something from character `first` on are given.
+    Window k starts at character k * (context - context // 2). It is measured on the characters that
+    have at least half a context before them in the window; the first window is measured on all.
+    Only characters from `first` on are measured; windows without any of them are left out.
     """
     warm_up = context // 2
     span = context - warm_up

@@ -7,21 +7,22 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.unsignedinteger]
-REPLACEMENT = "\ufffd"  # what all rare characters of a text are read as, with --min-count
+# With --min-count, all rare characters of a text are replaced by this one.
+REPLACEMENT = "\ufffd"
 
 
 class Vocabulary:
     """A one-to-one map between characters and the integers 0 … V-1, sorted by code point.
 
-    Raises ValueError unless the code points are strictly rising.
+    Raises ValueError unless the code points are integers, strictly rising, and characters.
     """
 
     def __init__(self, code_points: Sequence[int] | npt.NDArray[np.integer]) -> None:
         if not isinstance(code_points, np.ndarray) and any(type(p) is not int for p in code_points):
-            # before NumPy makes an array of them: of long strings it would be a huge one
+            # checked before NumPy sees them: an array of long strings could be huge
             raise ValueError("a vocabulary's code points must be integers")
         points = np.asarray(code_points)
-        if points.dtype.kind not in "iu":  # a cast would make code points of "97" and 97.5 as well
+        if points.dtype.kind not in "iu":  # a cast would accept "97" and 97.5 as well
             raise ValueError("a vocabulary's code points must be integers")
         points = points.astype(np.int64)
         if points.ndim != 1 or not len(points) or (np.diff(points) <= 0).any():
@@ -54,7 +55,7 @@ class Vocabulary:
 
     @property
     def line_start(self) -> int:
-        """The id to begin with where no text is given: as at the beginning of a line, or a word."""
+        """The id to start from without a prompt: that of a newline, else of a space, else 0."""
         starts = [self.id_of(character) for character in "\n "]
         return next((index for index in starts if index is not None), 0)
 
@@ -82,7 +83,10 @@ class Vocabulary:
         return [character for character in dict.fromkeys(text) if character not in self]
 
     def nearest(self, character: str) -> str | None:
-        """A known character that stands for an unknown one: other case, no accent, plain quote."""
+        """A known character to suggest for an unknown one: other case, no accent or a plain quote.
+
+        None if there is none.
+        """
         plain = _PLAIN.get(character, character)
         base = unicodedata.normalize("NFKD", plain)[:1]
         for candidate in (plain, plain.swapcase(), base, base.swapcase()):
@@ -92,8 +96,7 @@ class Vocabulary:
 
 
 def id_type(size: int) -> np.dtype[np.unsignedinteger]:
-    """The type of the ids of a vocabulary of that size: one byte each where possible, for the text
-    is the largest thing in memory."""
+    """The smallest integer type for the ids of a vocabulary of `size` characters."""
     return np.dtype(np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.uint32)
 
 
@@ -107,6 +110,6 @@ _PLAIN = dict(zip("‘’‚‛“”„«»`´‐‑‒–—−\t\r\u00a0", "'
 
 
 def describe(character: str) -> str:
-    """One character as it can be shown anywhere, with its code point, such as `'é' (U+00E9)`."""
+    """One character in printable form with its code point, such as `'é' (U+00E9)`."""
     shown = repr(character) if character.isprintable() else "unprintable"
     return f"{shown} (U+{ord(character):04X})"

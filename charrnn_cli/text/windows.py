@@ -11,20 +11,25 @@ from charrnn_cli.text.vocabulary import Ids
 
 
 def fit_batch(characters: int, batch_size: int, seq_length: int) -> tuple[int, int]:
-    """Shrink batch and window until `characters` hold one step: rows first, then the window."""
+    """The batch size and window length, reduced until a text of `characters` holds one step.
+
+    The window is reduced only if the text is shorter than it; else batch rows are left out.
+    """
     predictions = characters - 1
     seq_length = min(seq_length, predictions)
     return min(batch_size, predictions // seq_length), seq_length
 
 
 def steps_per_epoch(characters: int, batch_size: int, seq_length: int) -> int:
-    """How many whole windows each row of a batch holds."""
+    """The number of whole windows in each batch row's part of a text."""
     return (characters - 1) // (batch_size * seq_length)
 
 
 class ShuffledWindows(Sequence[Batch]):
-    """An epoch's windows of `seq_length` characters, each of which begins at one of `starts`
-    (steps, B)."""
+    """An epoch's batches of windows of `seq_length` characters, which begin at `starts` (steps, B).
+
+    `share` is the fraction of each whole batch's predictions that these rows hold.
+    """
 
     def __init__(
         self, ids: Ids, starts: npt.NDArray[np.int64], seq_length: int, share: float
@@ -40,7 +45,7 @@ class ShuffledWindows(Sequence[Batch]):
     @overload
     def __getitem__(self, index: slice) -> list[Batch]: ...
     def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
-        """Window `index` of each row: copies (T, B)."""
+        """Window `index` of each batch row: copies (T, B)."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         places = self.starts[index] + self.steps
@@ -48,9 +53,10 @@ class ShuffledWindows(Sequence[Batch]):
 
 
 class Windows(Sequence[Batch]):
-    """An epoch's windows of `seq_length` characters, in the order in which they are trained on.
+    """An epoch's batches of windows of `seq_length` characters, in training order.
 
-    `inputs` and `targets` are the ids (B, L) that some rows of the batches read in the epoch.
+    `inputs` and `targets` are the ids (B, L) that B batch rows read in the whole epoch. `share` is
+    the fraction of each whole batch's predictions that these rows hold.
     """
 
     def __init__(self, inputs: Ids, targets: Ids, seq_length: int, share: float) -> None:

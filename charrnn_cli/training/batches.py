@@ -1,4 +1,4 @@
-"""An epoch's batches, on the device that trains on them."""
+"""An epoch's batches on the training device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,31 +9,32 @@ from torch import Tensor
 
 from charrnn_cli.text.dataset import Batch
 
-AHEAD = 64  # batches given to a GPU at once: a step then has nothing to wait for
+# So many batches are copied to a GPU together, so that steps need not wait for a copy.
+BATCHES_PER_COPY = 64
 
 
 class DeviceBatches:
-    """The batches of an epoch as tensors, in the order in which they are trained on.
+    """An epoch's batches as tensors on a device, in training order.
 
-    Ids keep the type that they have, one byte a character if possible.
+    Ids keep their type, which is one byte per character if possible.
     """
 
     def __init__(self, batches: Sequence[Batch], device: torch.device) -> None:
         self.batches, self.device = batches, device
-        self._sent: dict[int, Batch] = {}  # those that a GPU has by now
+        self._sent: dict[int, Batch] = {}  # the batches that are on the GPU now
 
     def __getitem__(self, index: int) -> Batch:
         """Batch `index`, of tensors (T, B)."""
         if self.device.type == "cpu":
             return as_tensors(self.batches[index], self.device)
         if index not in self._sent:
-            some = range(index, min(index + AHEAD, len(self.batches)))
+            some = range(index, min(index + BATCHES_PER_COPY, len(self.batches)))
             self._sent = {i: as_tensors(self.batches[i], self.device) for i in some}
         return self._sent[index]
 
 
 def as_tensors(batch: Batch, device: torch.device) -> Batch:
-    """A batch of NumPy arrays as one of tensors on a device."""
+    """A batch of NumPy arrays as a batch of tensors on a device."""
     inputs, targets, source = (_as_tensor(ids, device) for ids in batch[:3])
     return Batch(inputs, targets, source, batch.share)
 
@@ -42,5 +43,5 @@ def _as_tensor(ids: Any, device: torch.device) -> Tensor | None:
     if ids is None:
         return None
     if device.type != "cpu" and ids.dtype not in (np.uint8, np.int64):
-        ids = ids.astype(np.int32)  # GPUs do little with uint16
+        ids = ids.astype(np.int32)  # PyTorch supports few operations on uint16 on a GPU
     return torch.from_numpy(ids).to(device, non_blocking=True)

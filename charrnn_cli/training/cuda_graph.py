@@ -1,4 +1,4 @@
-"""Work for a GPU that is launched as a whole, not operation by operation."""
+"""A function on a GPU that is recorded as a CUDA graph and then replayed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-WARM_UP = 3  # calls in which libraries choose their kernels and take their memory
+# A function is recorded after three calls, in which libraries choose kernels and allocate memory.
+WARM_UP_CALLS = 3
 
 
-class Replayed:
+class GraphedFunction:
     """A function on CUDA tensors, recorded as a CUDA graph at its fourth call.
 
-    Launching the hundreds of small operations of a training step takes the processor longer than
-    the GPU needs for them; a graph is launched at once. What the function reads and writes has to
-    stay where it is in memory, it must not wait for the GPU, and its result is good until the next
-    call. Random numbers follow the seed as without a graph.
+    Launching the hundreds of small operations of a training step takes longer than computing them;
+    a graph is launched at once. The function must read and write fixed memory and must not wait for
+    the GPU. Its result is valid until the next call. Random numbers follow the seed as without a
+    graph.
 
-    It runs on `stream`, never the default one, which cannot be recorded; libraries keep memory for
-    each stream, so that work which belongs together should share one. The same goes for `pool`, of
-    graphs that leave nothing in it for each other.
+    `stream` must not be the default stream, which cannot be recorded. Libraries allocate memory for
+    each stream, so functions that belong together should share one. They may share a memory `pool`,
+    if no function needs what another has left in it.
     """
 
     def __init__(self, stream: torch.cuda.Stream, pool: Any = None) -> None:
@@ -29,22 +30,20 @@ class Replayed:
         self.result: Tensor
 
     def __call__(self, function: Callable[[], Tensor]) -> Tensor:
-        """The result of the function, which is the same at every call: only the first ones, and
-        the recording, run it."""
+        """Run or replay `function`, which must be the same in all calls, and return its result."""
         self.calls += 1
-        if self.calls <= WARM_UP:
-            return self._beside(function)
+        if self.calls <= WARM_UP_CALLS:
+            return self._on_stream(function)
         if self.graph is None:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                self.result = function()  # is recorded, and computes nothing
+                self.result = function()  # recorded, not computed
             self.graph = graph
         self.graph.replay()
         return self.result
 
-    def _beside(self, function: Callable[[], Tensor]) -> Tensor:
-        """As PyTorch wants it before recording: what stays of a backward pass is bound to its
-        stream."""
+    def _on_stream(self, function: Callable[[], Tensor]) -> Tensor:
+        """Run the function on `stream`, which PyTorch requires of calls before a recording."""
         outer = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(outer)
         with torch.cuda.stream(self.stream):

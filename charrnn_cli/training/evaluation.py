@@ -1,4 +1,4 @@
-"""How well a model predicts a text."""
+"""The held-out loss of a model."""
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,10 @@ from charrnn_cli.training.distributed.group import ALONE, Group
 
 @torch.no_grad()
 def held_out_loss(model: Model, dataset: Dataset, group: Group = ALONE) -> float:
-    """Mean loss in nats per character over what the dataset gives to be measured.
+    """The mean loss in nats per character over a dataset's passages.
 
-    Each process of a `group` reads some of the rows. The model is left in the mode it was in.
+    Each process of a `group` reads some of the rows. The model is evaluated without dropout, and
+    then set back to the mode it was in.
     """
     was_training = model.training
     model.eval()

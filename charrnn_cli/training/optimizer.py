@@ -1,5 +1,4 @@
-"""The optimizer, Muon for matrices and AdamW for all else, and the schedule of its learning
-rate."""
+"""The optimizer (Muon for matrices, AdamW for the rest), and the learning rate schedule."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,22 +10,23 @@ from torch.optim.adamw import adamw
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.module import Model
 
-MOMENTUM = 0.95
-ITERATIONS = 5  # Newton-Schulz steps of one update
-LINEAR_FALL = 0.7  # share of the run in which a linear schedule falls
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-SIZE = 0.065  # root mean square of an update, for a learning rate of one; Adam's are near 0.2
+MOMENTUM = 0.95  # Muon's momentum keeps this fraction at each step.
+ITERATIONS = 5  # One update by Muon takes five Newton-Schulz iterations.
+LINEAR_FALL = 0.7  # A linear schedule falls during this fraction of the run.
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # The Newton-Schulz polynomial: of x, x^3 and x^5.
+# The root mean square of an update by Muon at a learning rate of one; Adam's is about 0.2.
+UPDATE_RMS = 0.065
 
 
 class Optimizer:
     """Updates a model's parameters from their gradients.
 
-    Muon (Jordan et al. 2024) moves a matrix along its momentum with all singular values made equal:
-    no direction of the hidden state learns faster than another. Each block of the model's
-    `matrices` is a matrix of its own; it moves once in `muon_interval` steps, as many times as far.
-    The size of its updates is a fixed share of that of Adam's, for any matrix (Liu et al. 2025), so
-    one learning rate does for both. All other parameters, such as tables whose rows or columns are
-    characters and biases, are AdamW's (Loshchilov and Hutter 2019).
+    Muon (Jordan et al. 2024) updates a matrix by its momentum with all singular values made equal,
+    so that no direction of the hidden state learns faster than another. Each block of the model's
+    `matrices` is treated as one matrix. It is updated every `muon_interval` steps, with an update
+    that many times as large. The root mean square of the updates does not depend on a matrix's
+    shape (Liu et al. 2025), so one learning rate serves both methods. All other parameters, such as
+    biases and the weights of characters, are updated by AdamW (Loshchilov and Hutter 2019).
     """
 
     def __init__(self, model: Model, config: TrainConfig) -> None:
@@ -40,50 +40,49 @@ class Optimizer:
         self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.steps = [torch.zeros((), device=p.device) for p in self.others.values()]
         self.weight_decay = config.weight_decay
-        # float16's range is too narrow for it
+        # float16's range is too narrow for the Newton-Schulz iterations
         self.dtype = torch.bfloat16 if config.precision == "bfloat16" else torch.float32
 
     def moves_matrices(self, step: int) -> bool:
-        """Whether the update of that number moves Muon's matrices."""
+        """Whether update number `step` changes Muon's matrices."""
         return step % self.interval == 0
 
     @torch.no_grad()
     def step(self, rate: Tensor, step: int) -> None:
-        """The update of step number `step`, the first being 0, at a learning rate: a number on the
-        parameters' device."""
+        """Make update number `step`, from 0. `rate` is a scalar on the parameters' device."""
         self._adamw(rate)
         for name, parameter in self.matrices.items():
             assert parameter.grad is not None
             momentum = self.momentum[name].lerp_(parameter.grad, 1 - MOMENTUM)
             if not self.moves_matrices(step):
                 continue
-            ahead = parameter.grad.lerp(momentum, MOMENTUM)  # as Nesterov's
+            ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov momentum
             blocks = ahead.view(self.blocks[name], -1, parameter.shape[1])  # (N, rows, columns)
             update = orthogonalize(blocks, self.dtype).view_as(parameter)
             size = max(blocks.shape[1:])  # an orthogonal block's root mean square is size**-0.5
             parameter.mul_(1 - self.interval * self.weight_decay * rate)
-            parameter.sub_(update.mul_(self.interval * SIZE * size**0.5 * rate))
+            parameter.sub_(update.mul_(self.interval * UPDATE_RMS * size**0.5 * rate))
 
     def skip(self) -> None:
-        """Count an update that is left out: what a resume gives AdamW is the number of steps."""
+        """Count a step without an update: a resume sets AdamW's count to the number of steps."""
         for count in self.steps:
             count += 1
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and value of all that a resume needs."""
+        """Name and value of each tensor that a resume needs."""
         for moment in ("exp_avg", "exp_avg_sq", "momentum"):
             for name, values in getattr(self, moment).items():
                 yield f"{moment}.{name}", values
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Go on from what `tensors` gave after so many steps."""
+        """Continue from the `tensors` of an optimizer after `step` steps."""
         for name, values in self.tensors():
             values.copy_(tensors[name])
         for count in self.steps:
             count.fill_(step)
 
     def _adamw(self, rate: Tensor) -> None:
-        """PyTorch's own, as a function: its class imports the compiler, which takes a second."""
+        """PyTorch's AdamW as a function: its class imports the compiler, which takes a second."""
         gradients = [p.grad for p in self.others.values() if p.grad is not None]
         assert len(gradients) == len(self.others), "a parameter took no part in the loss"
         adamw(
@@ -105,10 +104,12 @@ class Optimizer:
 
 
 def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Matrices (N, R, C) with singular values brought near one, between about 0.7 and 1.2: five
-    Newton-Schulz steps with the coefficients of Jordan et al. (2024), computed in `dtype`."""
+    """Matrices (N, R, C) with all singular values changed to between about 0.7 and 1.2.
+
+    Newton-Schulz iterations with the coefficients of Jordan et al. (2024), computed in `dtype`.
+    """
     linear, cubic, quintic = COEFFICIENTS
-    tall = blocks.shape[1] > blocks.shape[2]  # the smaller of the two products of x with x.mT
+    tall = blocks.shape[1] > blocks.shape[2]  # transposed, x @ x.mT is the smaller product
     blocks = blocks.mT if tall else blocks
     x: Tensor = (blocks / (blocks.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
     for _ in range(ITERATIONS):
@@ -119,11 +120,14 @@ def orthogonalize(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def learning_rate(share: float, config: TrainConfig) -> float:
-    """The rate at a share of the run: a linear warm-up, then, by `config.schedule`, half a cosine
-    to zero (Loshchilov and Hutter 2017), or the full rate and a straight fall to zero over the last
-    `LINEAR_FALL` of the run (Hägele et al. 2024)."""
+    """The learning rate when a fraction `share` of the run is done.
+
+    After a linear warm-up, the schedule `cosine` falls to zero along half a cosine (Loshchilov and
+    Hutter 2017). `linear` keeps the full rate, and falls linearly to zero over the last
+    `LINEAR_FALL` of the run (Hägele et al. 2024).
+    """
     if share < config.warmup:
-        # never zero: the first steps would learn nothing
+        # never zero, so that the first step has an effect
         return config.learning_rate * max(0.01, share / config.warmup)
     if config.schedule == "linear":
         return config.learning_rate * min(1.0, max(0.0, 1 - share) / LINEAR_FALL)

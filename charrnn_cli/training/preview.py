@@ -1,4 +1,4 @@
-"""A few characters written now and then by the model in training, at almost no cost."""
+"""Short samples of the model in training, at almost no cost."""
 
 import time
 
@@ -9,31 +9,34 @@ from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
 from charrnn_cli.training.trainer import Trainer
 
-EVERY = 10.0  # there are at least this many seconds between two previews
-SHARE = 0.005  # previews take at most this share of the time
-LENGTH = 80  # characters of a preview
-SECONDS_PER_WEIGHT = 1e-9  # time to write one character, per parameter: assumed for the first
+MIN_INTERVAL = 10.0  # There are at least this many seconds between two previews.
+MAX_SHARE = 0.005  # Previews take at most this fraction of the time.
+PREVIEW_LENGTH = 80  # A preview has so many characters.
+# The assumed time to sample a character, in seconds per parameter, before the first preview.
+SECONDS_PER_WEIGHT = 1e-9
 
 
 class Preview:
-    """Writes with the weights as they are now. It does not use the training's random numbers: the
-    decoder is that of `sample`, with its own generator."""
+    """Samples from the present weights, with the decoder of `sample` and its own random generator.
+
+    Training is not changed by it.
+    """
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
         self.begun = time.monotonic()
         self.due = 0.0
         self.spent = 0.0
-        self.estimate = LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
+        self.estimate = PREVIEW_LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
 
     def text(self) -> str | None:
-        """Some characters that begin a line; None if the next preview is not due yet."""
+        """Sample characters from the start of a line; None if the next preview is not due yet."""
         begun = time.monotonic()
-        too_much = self.spent + self.estimate > SHARE * (begun - self.begun)
+        too_much = self.spent + self.estimate > MAX_SHARE * (begun - self.begun)
         if begun < self.due or too_much:
             return None
         text = self._draw()
-        self.due = begun + EVERY
+        self.due = begun + MIN_INTERVAL
         self.estimate = time.monotonic() - begun
         self.spent += self.estimate
         return text
@@ -47,4 +50,4 @@ class Preview:
             SamplingConfig(temperature=0.8),
             self.trainer.progress.step,
         )
-        return vocabulary.decode(np.fromiter(drawn, np.int64, LENGTH))
+        return vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))

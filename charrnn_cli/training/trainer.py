@@ -1,4 +1,4 @@
-"""The training loop, as a generator of events: it learns, measures, saves, and never prints."""
+"""The training loop, a generator of events: it trains, evaluates and saves, and never prints."""
 
 import dataclasses
 import math
@@ -30,20 +30,21 @@ from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
 
-# of an evaluation, in a checkpoint: what equal runs have equal
+# The fields of an evaluation in a checkpoint's history: those that equal runs have in common.
 _REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
-MAX_HISTORY = 20_000  # evaluations that a checkpoint remembers: more would outgrow its header
+# A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
+MAX_HISTORY = 20_000
 
 
 class Trainer:
-    """One run's training: a model, its optimizer, its place in the text.
+    """Trains one run's model.
 
-    `started` is the `time.monotonic()` from which a time limit counts, and `seconds_before` what
-    was spent on the run in earlier sessions. `reserve` is an estimate of the seconds that an
-    evaluation takes, which a time limit must leave room for. `save_every` is the longest time
-    between two saves, in seconds. `resumed` is the checkpoint whose training state goes on; without
-    it the model is trained as it is. `baselines` are for the checkpoints to carry. Each process of
-    a `group` has a Trainer of its own rows of the batches; all models stay equal.
+    `started` is the `time.monotonic()` at which the session began, and `seconds_before` the time
+    spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
+    evaluation, which a time limit has to include. `save_every` is the longest time between two
+    saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
+    `baselines` are stored in the checkpoints. Each process of a `group` has its own Trainer, which
+    reads some of the batch rows; all models stay equal.
     """
 
     def __init__(
@@ -77,24 +78,24 @@ class Trainer:
         group.align(model.parameters())
         count = self.rows.stop - self.rows.start
         self.updates = Updates(model, self.optimizer, config, count, group)
-        self.rate = 0.0  # of the last update
+        self.rate = 0.0  # learning rate of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.baselines = baselines
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
-        self.reserve = reserve  # of the last evaluation, once there is one
-        self.start_up = 0.0  # seconds before the first step: they are no part of the schedule
+        self.reserve = reserve  # seconds; follows the evaluations
+        self.start_up = 0.0  # seconds before the first step, not counted in the schedule
         self._share_of_time = group.of_first(self._own_share_of_time)
         if resumed is not None:
             self._restore(resumed)
 
     def steps(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Train to the end, yielding every step and evaluation; the last event is Finished.
+        """Train, yielding an event for each step and evaluation; the last event is Finished.
 
-        Saves `last` when `should_stop` says so after a step, and then ends. Raises DivergedError
-        when a loss or gradient is not finite and MemoryLimitError when memory runs out; the weights
-        in the files are sound in either case.
+        `should_stop` is called after each step: if it returns True, `last` is saved and training
+        ends. Raises DivergedError if a loss or gradient is not finite, and MemoryLimitError if
+        memory runs out; the saved checkpoints are finite in either case.
         """
         with memory_limit(self.config):
             yield from self._steps(should_stop)
@@ -111,7 +112,7 @@ class Trainer:
             self.start_up = self.seconds()
         self.group.listen()
         reason: Literal["complete", "patience", "stopped"] = "complete"
-        # not by the clock yet: however short the time, a step is made and measured
+        # the time limit is not checked yet: at least one step is made and evaluated
         ended = self.progress.step >= self.total_steps
         while not ended:
             epoch, index = divmod(self.progress.step, self.epoch_steps)
@@ -122,16 +123,16 @@ class Trainer:
             if index == 0:
                 self.updates.set_state()
             self.rate = learning_rate(self.share_done(), config)
-            loss = self._count(
+            loss = self._add_losses(
                 partial(self.updates.step, on_device[index], self.rate, self.progress.step)
             )
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
-            ended = self.share_done() >= 1  # decided once: by the clock it may end at any moment
+            ended = self.share_done() >= 1  # once: with a time limit, the answer can change
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
-                self._count(self.updates.read_losses)
+                self._add_losses(self.updates.read_losses)
                 now = time.monotonic()
                 steps = step - evaluated_step
                 speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
@@ -148,31 +149,31 @@ class Trainer:
             if should_stop() and not ended:
                 reason = "stopped"
                 break
-        if reason == "stopped":  # else the last evaluation has saved it, complete
+        if reason == "stopped":  # otherwise the last evaluation has saved it
             self._save_last()
         yield Finished(reason, self.progress)
 
     def share_done(self) -> float:
-        """The part of the run that is done: of its steps or of its time, whichever is more."""
+        """The fraction of the run that is done, by steps or by time, whichever is larger."""
         return max(self.progress.step / self.total_steps, self._share_of_time())
 
     def _own_share_of_time(self) -> float:
-        """The part of a time limit that is spent, by the clock of this process."""
+        """The fraction of a time limit that is used, by this process's clock; 0 without a limit."""
         if self.config.minutes is None:
             return 0.0
         allowed = 60 * self.config.minutes - self.reserve - self.start_up
         return (self.seconds() - self.start_up) / max(1e-9, allowed)
 
     def seconds(self) -> float:
-        """Seconds spent on the run, earlier sessions included."""
+        """Seconds spent on the run, including earlier sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
     def checkpoint(self, *, training: bool) -> Checkpoint:
-        """The run as it is now, with or without what only a resume needs."""
+        """The run's checkpoint now; with `training`, including the state that a resume needs."""
         progress = self.progress
         if self.config.minutes is not None:
             progress = dataclasses.replace(progress, seconds=self.seconds())
-        # only for --resume here: the file that people share tells nobody's folders
+        # `best` is shared with others, and must not contain private paths
         path = self.dataset.path if training else None
         return Checkpoint(
             model=self.model.config,
@@ -191,8 +192,8 @@ class Trainer:
             baselines=self.baselines,
         )
 
-    def _count(self, losses: Callable[[], list[float]]) -> float | None:
-        """Add the losses of updates to those since the last evaluation; the last of them."""
+    def _add_losses(self, losses: Callable[[], list[float]]) -> float | None:
+        """Add losses to the sum since the last evaluation and return the last of them."""
         loss = None
         try:
             for loss in losses():
@@ -200,14 +201,14 @@ class Trainer:
         except NotFiniteError as error:
             sound = all(bool(p.isfinite().all()) for p in self.model.parameters())
             if error.weights_unchanged and sound:
-                self._save_last()  # else what is there is older
+                self._save_last()
             raise self._diverged(str(error), error.step + 1) from None
         return loss
 
     def _evaluate(self, speed: float, ended: bool) -> Evaluated:
-        """Measure the held-out loss; save `best` if it is, and `last`; record it.
+        """Measure the held-out loss and record it; save `last`, and `best` if it is a new best.
 
-        The run is then finished if it has `ended`, or is out of patience.
+        The run is marked as finished if it has `ended` or its patience is exhausted.
         """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
@@ -235,10 +236,10 @@ class Trainer:
             self.run.save(self.run.best, self.checkpoint(training=False))
         line = dataclasses.asdict(event)
         del line["best"]
-        self.run.append_metrics(line)  # before `last`: a resume drops a record too many
+        self.run.append_metrics(line)  # before `last`: a resume removes a surplus record
         patience = self.config.patience
-        impatient = patience is not None and self.progress.since_best >= patience
-        self._advance(finished=ended or impatient)
+        exhausted = patience is not None and self.progress.since_best >= patience
+        self._advance(finished=ended or exhausted)
         self._save_last()
         return event
 
@@ -253,11 +254,11 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, **changes)
 
     def _save_last(self) -> None:
-        self._count(self.updates.read_losses)
+        self._add_losses(self.updates.read_losses)
         self.run.save(self.run.last, self.checkpoint(training=True))
 
     def _training_state(self) -> dict[str, Array]:
-        """All that a resume needs besides the weights; the state is that of all batch rows."""
+        """The tensors that a resume needs besides the weights, for all processes' batch rows."""
         tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
         for name, state in self.updates.state.items():
             tensors[f"{STATE}{name}"] = _array(self.group.gather(state, self.config.batch_size))
@@ -266,13 +267,13 @@ class Trainer:
         return tensors
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        """Go on exactly where `checkpoint` was saved."""
+        """Continue exactly where `checkpoint` was saved."""
         self.progress = dataclasses.replace(checkpoint.progress, finished=False)
-        if checkpoint.progress.finished:  # given more time: it may look for a new best afresh
+        if checkpoint.progress.finished:  # the run was given more time: its patience starts anew
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
         self.baselines = checkpoint.baselines or self.baselines
-        if not checkpoint.training:  # taken up from `best`: state and moments begin at zero again
+        if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
 

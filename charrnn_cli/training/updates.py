@@ -1,4 +1,4 @@
-"""The updates of a training run, each from one batch."""
+"""The optimizer updates of a training run, each from one batch."""
 
 import math
 import os
@@ -13,15 +13,17 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.autocast import LossScale, autocast
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import IGNORE, Batch
-from charrnn_cli.training.cuda_graph import Replayed
+from charrnn_cli.training.cuda_graph import GraphedFunction
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.optimizer import Optimizer
 
-MAX_AHEAD = 32  # updates that a GPU may be given before the loss of the first is read
-MAX_WAIT = 0.2  # seconds that those updates may take: a stop has to wait for them
-NO_GRAPH = "CHARRNN_CUDA_GRAPH"  # environment variable: 0 launches each operation by itself
+MAX_AHEAD = 32  # At most so many updates are queued on a GPU before the first loss is read.
+MAX_WAIT = 0.2  # The queued updates take at most so many seconds: a stop waits for them.
+# The environment variable that turns CUDA graphs off if it is 0.
+GRAPH_VARIABLE = "CHARRNN_CUDA_GRAPH"
 
-_SPREAD = 0x9E3779B97F4A7C15  # odd and large: neighbouring seeds share no step's random numbers
+# Random seeds are multiplied by this, so that runs with neighbouring seeds share no random numbers.
+_SEED_FACTOR = 0x9E3779B97F4A7C15
 
 State = dict[str, Tensor]
 Shapes = tuple[torch.Size | None, ...]
@@ -29,8 +31,10 @@ Shapes = tuple[torch.Size | None, ...]
 
 
 class NotFiniteError(Exception):
-    """The loss or the gradient norm of an update is not finite. `weights_unchanged` says whether
-    the update was left out for it."""
+    """The loss or the gradient norm of an update is not finite.
+
+    `step` is the update's number, from 0. `weights_unchanged` says whether it was skipped.
+    """
 
     def __init__(
         self, step: int, loss: float, grad_norm: float, *, weights_unchanged: bool
@@ -40,16 +44,16 @@ class NotFiniteError(Exception):
 
 
 class Updates:
-    """Makes a run's updates, carries the model's state over, and returns the losses.
+    """Makes a run's updates, carries the model's state from batch to batch, and returns the losses.
 
-    A loss is read before its update is made, and what is not finite never reaches the weights.
-    Waiting for it at every step would cost a GPU more than the step: there, a single process works
-    `ahead`. Updates are made in any case, and their losses are checked up to `MAX_AHEAD` updates
-    later, and before anything is saved or measured. All that such an update reads and writes stays
-    where it is in memory, so that a GPU can replay it as one of the CUDA `graphs`: one for each
-    shape of batches, for updates that move Muon's matrices and for those that do not.
+    By default a loss is checked before its update, so that one which is not finite never reaches
+    the weights. On a GPU, waiting for the loss takes longer than the step. There, a single process
+    works `ahead`: updates are queued, and their losses are checked at most `MAX_AHEAD` updates
+    later, and always before a checkpoint or an evaluation. Such an update reads and writes fixed
+    memory, so that it can be replayed as one of the CUDA `graphs`: two for each
+    shape of batches, with and without Muon's update.
 
-    `state` is the model's before the next batch, by name (B, …), of `rows` batch rows.
+    `state` is the model's state before the next batch, by name (B, …), for `rows` batch rows.
     """
 
     def __init__(
@@ -69,53 +73,53 @@ class Updates:
         device = next(model.parameters()).device
         self.loss_scale = LossScale(config.precision, device)
         self.rate = torch.zeros((), device=device)
-        self.grad_norm = 0.0  # of the update whose loss was read last
+        self.grad_norm = 0.0  # before clipping; of the last update that was checked
         may_work_ahead = group.size == 1 and not self.loss_scale.needed
         self.ahead = may_work_ahead and (device.type == "cuda" if ahead is None else ahead)
         self._places: dict[Shapes, Batch] = {}  # what replayed updates read from
-        self._made: list[tuple[int, Tensor]] = []  # step; loss and norm, not checked yet
-        self._most, self._read_at = 1.0, time.monotonic()
-        self.graphs: dict[tuple[Shapes, bool], Replayed] | None = None
-        if self.ahead and device.type == "cuda" and os.environ.get(NO_GRAPH) != "0":
+        self._pending: list[tuple[int, Tensor]] = []  # step; loss and norm, not checked yet
+        self._max_pending, self._read_at = 1.0, time.monotonic()
+        self.graphs: dict[tuple[Shapes, bool], GraphedFunction] | None = None
+        if self.ahead and device.type == "cuda" and os.environ.get(GRAPH_VARIABLE) != "0":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
             self._pool = torch.cuda.graph_pool_handle()
             self.graphs = {}
 
     def step(self, batch: Batch, rate: float, step: int) -> list[float]:
-        """Make update number `step`, the first being 0, from a batch of ids of any integer type.
+        """Make update number `step`, counted from 0, from a batch of ids of any integer type.
 
-        Returns the losses, in nats per character, that are read by now: of this update and of those
-        before it. Raises NotFiniteError.
+        Returns the losses, in nats per character, of all updates that were checked in this call;
+        there may be none. Raises NotFiniteError.
         """
-        # seeded by the step: no state of the generator has to be carried over a resume
-        torch.manual_seed((self.config.random_seed * _SPREAD + step) % 2**63)
+        # seeded by the step: a resume needs no state of the random generator
+        torch.manual_seed((self.config.random_seed * _SEED_FACTOR + step) % 2**63)
         self.rate.fill_(rate)
         if not self.ahead:
             return [self._step_and_read(_as_int64(batch), step)]
         update = partial(self._step_unread, self._in_place(batch), step)
         pair = self._replay(update, batch, step)
-        self._made.append((step, pair.clone()))  # the next one writes to the same place
-        return self.read_losses() if len(self._made) >= self._most else []
+        self._pending.append((step, pair.clone()))  # the next one writes to the same place
+        return self.read_losses() if len(self._pending) >= self._max_pending else []
 
     def read_losses(self) -> list[float]:
-        """Wait for all updates that were made; return the losses that were not read yet.
+        """Wait for all queued updates and return their losses, in nats per character.
 
         Raises NotFiniteError.
         """
-        if not self._made:
+        if not self._pending:
             return []
-        steps = [step for step, _ in self._made]
-        pairs = torch.stack([pair for _, pair in self._made]).tolist()
-        self._made.clear()
+        steps = [step for step, _ in self._pending]
+        pairs = torch.stack([pair for _, pair in self._pending]).tolist()
+        self._pending.clear()
         seconds = (time.monotonic() - self._read_at) / len(steps)
-        self._most = min(MAX_AHEAD, MAX_WAIT / max(seconds, 1e-9))
+        self._max_pending = min(MAX_AHEAD, MAX_WAIT / max(seconds, 1e-9))
         self._read_at = time.monotonic()
         for step, (loss, grad_norm) in zip(steps, pairs, strict=True):
             self._check_finite(step, loss, grad_norm, weights_unchanged=False)
         return [loss for loss, _ in pairs]
 
     def set_state(self, state: State | None = None) -> None:
-        """Go on from a state, or from zeros."""
+        """Continue from a state; None is the initial state, zeros."""
         for name, values in self.state.items():
             if state is None:
                 values.zero_()
@@ -126,7 +130,7 @@ class Updates:
         pair, state = self._gradients(batch)
         loss, grad_norm = pair.tolist()
         if math.isfinite(loss) and self.loss_scale.adjust(finite=math.isfinite(grad_norm)):
-            self.optimizer.skip()  # the next update has a smaller scale
+            self.optimizer.skip()  # the scale is now smaller
             self.grad_norm = 0.0
         else:
             self._check_finite(step, loss, grad_norm, weights_unchanged=True)
@@ -141,7 +145,7 @@ class Updates:
         return pair
 
     def _gradients(self, batch: Batch) -> tuple[Tensor, State]:
-        """Loss and gradient norm as one tensor (2,), and the state after the batch."""
+        """Compute gradients; return loss and gradient norm (2,), and the state after the batch."""
         loss, grad_norm, state = compute_gradients(
             self.model, batch, self.state, self.config, self.loss_scale, self.group
         )
@@ -165,7 +169,7 @@ class Updates:
             return update()
         kind = _shapes(batch), self.optimizer.moves_matrices(step)
         if kind not in self.graphs:
-            self.graphs[kind] = Replayed(self._stream, self._pool)
+            self.graphs[kind] = GraphedFunction(self._stream, self._pool)
         return self.graphs[kind](update)
 
     def _check_finite(
@@ -184,10 +188,10 @@ def compute_gradients(
     loss_scale: LossScale,
     group: Group = ALONE,
 ) -> tuple[Tensor, Tensor, State]:
-    """Give the parameters the gradients of the mean loss over a batch, clipped; return that loss,
-    the norm before clipping, and the state after the batch, detached.
+    """Set the parameters' gradients to those of the mean loss over a batch, clipped.
 
-    `batch` holds ids (T, B), int64, of this process's rows, `state` is the state before.
+    `batch` holds int64 ids (T, B) of this process's batch rows; `state` is the state before it.
+    Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
     model.zero_grad(set_to_none=True)
     with autocast(config.precision, batch.inputs.device):
@@ -208,7 +212,7 @@ def _shapes(batch: Batch) -> Shapes:
 
 
 def _as_int64(batch: Batch) -> Batch:
-    """A copy of the batch in the type that PyTorch's look-ups and losses want."""
+    """A copy of the batch as int64, the type that PyTorch's look-ups and losses require."""
     inputs, targets, source = (
         None
         if ids is None

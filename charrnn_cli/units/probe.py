@@ -1,4 +1,4 @@
-"""Which hidden units follow something that a person can name, and how well.
+"""Finding hidden units that correlate with features of a text.
 
 After Karpathy, Johnson and Fei-Fei 2015, "Visualizing and Understanding Recurrent Networks".
 """
@@ -17,14 +17,18 @@ from charrnn_cli.text.rows import rows_from
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.units.features import FEATURES, Feature, Text
 
-MAX_READ = 100_000  # characters: more would change the third digit only
-MIN_READ = 2_000  # characters: of fewer, half tells little
-LANES = 32  # stretches of the text, read side by side for speed
-MIN_SPAN = 500  # characters in a stretch
-WARM_UP = 1_000  # characters that each lane reads first: some features reach back that far
-BLOCK = 1 << 22  # activations held at a time
-MIN_CHANGES = 20  # of a feature, in each half of the text: fewer are an anecdote
-STILL = 1e-3  # standard deviation: what moves less does not follow anything
+# At most so many characters are read: more would change only the third digit of a correlation.
+MAX_READ = 100_000
+MIN_READ = 2_000  # A text needs so many characters: half of fewer would be too small a sample.
+MAX_STRETCHES = 32  # The text is cut into at most so many stretches, which are read in parallel.
+MIN_SPAN = 500  # A stretch has at least so many characters.
+# So many characters are read before each stretch, since some features depend on text that far back.
+WARM_UP = 1_000
+MAX_ACTIVATIONS = 1 << 22  # At most so many activations are held in memory at once.
+# A feature must change so many times in each half of the text; else its correlation means little.
+MIN_CHANGES = 20
+# A unit whose activation has a smaller standard deviation counts as constant.
+MIN_DEVIATION = 1e-3
 
 Array = npt.NDArray[Any]
 Weights = Mapping[str, Array]
@@ -33,13 +37,13 @@ Watch = Callable[[float], object]
 
 @dataclass(frozen=True)
 class Finding:
-    """The unit that follows a feature best: chosen on one half of the text by the size of its
-    correlation (Pearson's), `chosen_at`, and measured on the other half: `correlation`.
+    """The unit that correlates best with a feature.
 
-    `layer` and `unit` count from 0, as in the checkpoint's tensors. `untrained` and `character`
-    are what the same choice finds without learning or without memory: the best unit of a model
-    before training, the best function of the one character just read. `mean` and `deviation` are
-    of the unit's activation on that other half.
+    The unit is chosen on one half of the text by the absolute value of its Pearson correlation,
+    `chosen_at`; `correlation` is measured on the other half. `layer` and `unit` count from 0, as in
+    the checkpoint's tensors. `untrained` and `character` are two controls, chosen and measured in
+    the same way: the best unit of an untrained model, and the best function of the character just
+    read. `mean` and `deviation` describe the unit's activation on the other half.
     """
 
     feature: Feature
@@ -54,17 +58,22 @@ class Finding:
 
     @property
     def gain(self) -> float:
-        """How far the correlation is above both controls, all taken without their signs; where
-        the two halves disagree in it, the correlation counts below 0."""
+        """The correlation's absolute value minus the larger control's.
+
+        If the correlation has different signs on the two halves, it counts as negative.
+        """
         agreed = self.correlation if self.chosen_at > 0 else -self.correlation
         return agreed - max(abs(self.untrained), abs(self.character))
 
 
 @dataclass(frozen=True)
 class Study:
-    """What was found in a text: the best unit of each feature, by falling gain; the features that
-    were left out since they change too seldom in it; the values (N,) of all; and which characters
-    (N,) are of the half that the correlations were `measured` on."""
+    """The results for a text of N characters.
+
+    `findings` has the best unit for each feature, sorted by falling gain. `left_out` are the
+    features that change too rarely in the text. `values` (N,) are those of all features. `measured`
+    (N,) is true for the characters of the half on which correlations were measured.
+    """
 
     findings: tuple[Finding, ...]
     left_out: tuple[Feature, ...]
@@ -73,15 +82,16 @@ class Study:
 
 
 def study(checkpoint: Checkpoint, text: str, watch: Watch = lambda share: None) -> Study:
-    """Find the unit that follows each feature of a text best; `watch` is told the share done.
+    """Find the unit that correlates best with each feature of a text.
 
-    The text, of `MIN_READ` characters or more that the model knows, is cut into stretches; units
-    are chosen on every other one and measured on those between.
+    The text needs at least `MIN_READ` characters, all in the vocabulary. It is cut into stretches:
+    units are chosen on every other stretch and measured on the others. `watch` is called with the
+    fraction done.
     """
     config, ids = checkpoint.model, checkpoint.vocabulary.encode(text)
-    lanes = min(LANES, len(ids) // MIN_SPAN // 2 * 2)
-    span = -(-len(ids) // lanes)
-    starts = np.arange(lanes) * span
+    stretches = min(MAX_STRETCHES, len(ids) // MIN_SPAN // 2 * 2)
+    span = -(-len(ids) // stretches)
+    starts = np.arange(stretches) * span
     halves = (np.arange(len(ids)) // span + np.array([[1], [0]])) % 2 == 1  # (2, N)
 
     asked = Text(text)
@@ -118,18 +128,18 @@ def study(checkpoint: Checkpoint, text: str, watch: Watch = lambda share: None) 
 def read_states(
     config: ModelConfig, weights: Weights, ids: Ids, starts: Array, span: int
 ) -> Iterator[tuple[Array, Array]]:
-    """Read `span` characters from each of `starts` (B,) on, side by side, each lane after a
-    warm-up on the characters before its own, as far as there are any.
+    """Read a stretch of `span` characters from each of `starts` (B,), in parallel.
 
-    Yields, block by block, positions in the text (P,), and of each the units after its character
-    has been read, (U, P): layer by layer, in -1 … 1; of an LSTM the tanh of its cells.
+    Each stretch is read after a warm-up on the characters before it, as far as there are any.
+    Yields, block by block, positions in the text (P,) and the activations (U, P) of all units after
+    the character at each position: layer by layer, in -1 … 1; for an LSTM, the tanh of its cells.
     """
     decoder = build_decoder(config, weights, len(starts))
-    steps = max(1, BLOCK // (config.units * len(starts)))
+    steps = max(1, MAX_ACTIVATIONS // (config.units * len(starts)))
     cut = rows_from(starts, span, min(WARM_UP, int(starts.max())), len(ids))
     for places, before in zip(cut.positions[: cut.start], cut.before, strict=False):
         decoder.read(ids[places])
-        decoder.set_state(None, before)  # there is no text before the text
+        decoder.set_state(None, before)  # before the beginning of the text
     for begin in range(cut.start, len(cut.positions), steps):
         positions, own = cut.positions[begin : begin + steps], cut.own[begin : begin + steps]
         seen = np.empty((config.units, *positions.shape), np.float32)  # (U, K, B)
@@ -142,7 +152,7 @@ def read_states(
 def _watched(
     blocks: Iterable[tuple[Array, Array]], characters: int, number: int, watch: Watch
 ) -> Iterator[tuple[Array, Array]]:
-    """The same blocks; tells the share done of both passes, of which this is `number`."""
+    """The same blocks; calls `watch` with the fraction done of both passes (`number` is 0 or 1)."""
     read = 0
     for positions, units in blocks:
         yield positions, units
@@ -151,7 +161,7 @@ def _watched(
 
 
 class Comparison(NamedTuple):
-    """Pearson's correlation `r` of every feature with every unit on each half (2, F, U), and the
+    """Pearson's correlation `r` of each feature with each unit on each half (2, F, U), and the
     units' `mean` and standard `deviation` there (2, U)."""
 
     r: Array
@@ -160,11 +170,13 @@ class Comparison(NamedTuple):
 
 
 def compare(blocks: Iterable[tuple[Array, Array]], features: Array, halves: Array) -> Comparison:
-    """Compare features (F, N) with units on `halves` (2, N) of the text. `blocks` are positions
-    (P,) and the units there (U, P). A unit that stays as it is has a correlation of 0."""
+    """Correlate features (F, N) with units on two `halves` (2, N) of the text.
+
+    `blocks` are positions (P,) and the activations there (U, P). A constant unit has correlation 0.
+    """
     number = halves.sum(1)[:, None]  # (2, 1)
     ones = np.ones((1, features.shape[1]), np.float32)
-    features = np.concatenate([features, ones])  # the last adds up the units themselves
+    features = np.concatenate([features, ones])  # the last row sums the activations themselves
     products: Any = 0.0  # (2, F + 1, U)
     squares: Any = 0.0  # (2, U)
     for positions, units in blocks:
@@ -176,18 +188,20 @@ def compare(blocks: Iterable[tuple[Array, Array]], features: Array, halves: Arra
     here = np.stack([features[:-1, half].mean(1, dtype=float) for half in halves])[..., None]
     spread = np.stack([features[:-1, half].std(1, dtype=float) for half in halves])[..., None]
     covariance = products[:, :-1] / number[..., None] - here * mean[:, None]
-    r = covariance / (spread * np.maximum(deviation, STILL)[:, None])
-    return Comparison(np.where((deviation > STILL)[:, None], r, 0.0), mean, deviation)
+    r = covariance / (spread * np.maximum(deviation, MIN_DEVIATION)[:, None])
+    return Comparison(np.where((deviation > MIN_DEVIATION)[:, None], r, 0.0), mean, deviation)
 
 
 def strongest(correlations: Array) -> int:
-    """The index of the one furthest from 0, the first of equals."""
+    """The index of the correlation with the largest absolute value; the first of equal ones."""
     return int(np.argmax(np.abs(correlations)))
 
 
 def _by_character(ids: Ids, features: Array, half: Array) -> Iterator[tuple[Array, Array]]:
-    """The functions (F, N) of the character alone that follow each feature best on a half: its mean
-    over the places where the character stands. As one block of `compare`."""
+    """The best predictor of each feature from the current character, as a block of `compare`.
+
+    The predictors (F, N) are the feature's means on a half, over the places of each character.
+    """
     totals = np.stack([np.bincount(ids[half], f[half], int(ids.max()) + 1) for f in features])
     counts = np.bincount(ids[half], minlength=int(ids.max()) + 1)
     yield np.arange(len(ids)), (totals / np.maximum(counts, 1))[:, ids].astype(np.float32)

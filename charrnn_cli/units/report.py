@@ -134,7 +134,7 @@ def is_visible(finding: Finding) -> bool:
 
 def _as_known(text: str, checkpoint: Checkpoint) -> tuple[str, list[str]]:
     """The text with unknown characters replaced or left out, and a note that names them."""
-    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.folds
+    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
     substitutes: dict[str, str | int | None] = {
         character: REPLACEMENT if reads_replacement else vocabulary.nearest(character)
         for character in vocabulary.unknown(text)

@@ -21,7 +21,7 @@ from charrnn_cli.terminal.console import (
 )
 from charrnn_cli.terminal.heatmap import ACTIVATION, heat_lines, rows
 from charrnn_cli.terminal.text_image import WIDTH, Row, check_picture, draw_page
-from charrnn_cli.units.probe import STILL, Finding
+from charrnn_cli.units.probe import MIN_DEVIATION, Finding
 from charrnn_cli.units.report import MOST_LINES, Excerpt, UnitReport, is_visible, report_units
 
 FIGURES = f"{'unit':>6}  {'r':>5}  {'untrained':>9}  {'character':>9}  "
@@ -130,7 +130,7 @@ def _title(excerpt: Excerpt) -> str:
 def _deviations(excerpt: Excerpt) -> list[float]:
     """The activations of an excerpt, in standard deviations from the unit's mean."""
     finding = excerpt.finding
-    return [(a - finding.mean) / max(finding.deviation, STILL) for a in excerpt.activations]
+    return [(a - finding.mean) / max(finding.deviation, MIN_DEVIATION) for a in excerpt.activations]
 
 
 def _unit(finding: Finding) -> str:

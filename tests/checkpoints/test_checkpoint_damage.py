@@ -47,7 +47,7 @@ def scratch(tmp_path_factory) -> Path:
 
 
 def loads_whole_or_is_refused(path: Path, data: bytes) -> None:
-    """What cannot be told from a sound checkpoint must fit together; all else is refused."""
+    """A file that is accepted must be consistent; all others are refused."""
     path.write_bytes(data)
     try:
         checkpoint = load(path)
@@ -184,7 +184,7 @@ def test_a_sealed_header_with_one_hostile_number_is_refused_or_can_be_shown(scra
 
 def required(place: tuple) -> bool:
     """Whether a header needs this; a run may have no evaluation yet, a record any measures; the
-    checksums are made anew for what is left; files of before told no precision."""
+    checksums are made anew for what is left; older files store no precision."""
     if place == ("train", "precision"):
         return False
     return not place[0].endswith("sha256") and (place[0] != "history" or len(place) == 1)

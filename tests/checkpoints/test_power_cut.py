@@ -17,7 +17,7 @@ OLD, NEW = b"old content", b"the new content"
 
 
 def record(path, monkeypatch, without=()) -> list[tuple]:
-    """Replace the file at `path`, and tell by which calls, in their order: ("create", name, its
+    """Replace the file at `path`, and return the calls made, in order: ("create", name, its
     number), ("fsync file", number, content), ("rename", from, to), ("fsync folder",). Calls named
     in `without` are left out, as a careless writer would."""
     calls, numbers = [], itertools.count()

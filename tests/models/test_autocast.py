@@ -260,8 +260,8 @@ def test_a_scale_too_large_for_the_model_is_lowered_while_training(rain, tmp_pat
 
 
 def test_the_plan_and_info_name_it(invoke, rain):
-    told = invoke("train", rain, "--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8")
-    assert "bfloat16; " in told.stderr
+    result = invoke("train", rain, "--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8")
+    assert "bfloat16; " in result.stderr
     facts = json.loads(invoke("info", "--json").stdout)
     assert facts["training"]["precision"] == "bfloat16"
 
@@ -298,5 +298,5 @@ def test_resuming_what_pytorch_lacks_is_refused(rain, tmp_path):
 
 
 def test_float16_on_a_processor_is_told_to_be_slow(invoke, rain):
-    told = invoke("train", rain, "--precision", "float16", "--epochs", "1", "--hidden-size", "8")
-    assert "Note: float16 is slow on a processor" in told.stderr
+    result = invoke("train", rain, "--precision", "float16", "--epochs", "1", "--hidden-size", "8")
+    assert "Note: float16 is slow on a processor" in result.stderr

@@ -29,7 +29,7 @@ print(ids.itemsize, 1024 * (int(re.search(r"VmHWM:\\s+(\\d+)", memory())[1]) - b
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is told there alone")
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc/self/status")
 @pytest.mark.parametrize(
     ("source", "end", "size"),
     [("text.txt", "é", 1), ("-", "".join(map(chr, range(0x4E00, 0x4F00))), 2)],

@@ -69,7 +69,7 @@ def test_what_is_common_stays_and_lengths_are_the_same(tmp_path_factory, text, l
 
 @pytest.fixture
 def folding(text, tmp_path, monkeypatch):
-    """The trainer of a model that folds, and the held-out part of its text, to be scored there."""
+    """The trainer of a model that reads rare characters as U+FFFD, and its held-out text."""
     whole = RARE + " the ráin in spain"  # the nearest of á, a, is common
     text.write_text(whole, "utf-8")
     _, trainer = train(text, tmp_path / "checkpoints", name="x", min_count=3)

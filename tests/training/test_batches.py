@@ -43,7 +43,7 @@ def test_another_device_is_given_integers_that_it_can_compute_with(kind, expecte
 
 
 def test_another_device_is_given_many_batches_at_once(monkeypatch):
-    monkeypatch.setattr(module, "AHEAD", 3)
+    monkeypatch.setattr(module, "BATCHES_PER_COPY", 3)
     asked = []
 
     class Counted(list):

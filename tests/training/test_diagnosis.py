@@ -69,7 +69,7 @@ def test_few_evaluations_give_no_diagnosis(evaluations):
         (84_000, 512, 6.0, True),
         (84_000, 512, 5.5, True),  # the clock may end it a little early
         (84_000, 512, 3.0, False),
-        (84_000, 96, 6.0, False),  # a small model learns less by heart
+        (84_000, 96, 6.0, False),  # a small model overfits less
         (1_000_000, 512, 6.0, False),
         (1_000_000, 768, 10.0, True),
     ],

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # each test trains a model twice
 
 def test_patience_ends_a_run_without_a_new_best(tmp_path):
     text = tmp_path / "noise.txt"
-    text.write_text(NOISE)  # nothing to learn: soon it is learned by heart
+    text.write_text(NOISE)  # noise: the model soon overfits
     events, trainer = train(
         text, tmp_path, epochs=200, patience=3, learning_rate=0.03, num_layers=1
     )

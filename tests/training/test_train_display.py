@@ -115,8 +115,8 @@ def test_quiet_shows_nothing(trainer, screen):
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Previews are due at every evaluation."""
-    monkeypatch.setattr(preview, "EVERY", 0.0)
-    monkeypatch.setattr(preview, "SHARE", 1e9)
+    monkeypatch.setattr(preview, "MIN_INTERVAL", 0.0)
+    monkeypatch.setattr(preview, "MAX_SHARE", 1e9)
 
 
 @pytest.mark.parametrize(("asked", "count"), [(True, 1), (False, 0)])

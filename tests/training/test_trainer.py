@@ -193,7 +193,7 @@ def test_the_train_loss_is_the_mean_since_the_last_evaluation(rain, tmp_path):
 
 def test_best_has_the_lowest_held_out_loss(tmp_path):
     text = tmp_path / "noise.txt"
-    text.write_text(NOISE)  # learned by heart: the best is not the last
+    text.write_text(NOISE)  # the model overfits: the best is not the last
     _, trainer = train(text, tmp_path, epochs=100, patience=5, learning_rate=0.03, num_layers=1)
     best = load(trainer.run.best)
     lowest = min(trainer.history, key=lambda record: record["val_loss"])

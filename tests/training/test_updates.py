@@ -72,7 +72,7 @@ def test_on_the_cpu_each_loss_is_read_at_once():
 def test_losses_of_updates_made_ahead_are_read_after_a_while(monkeypatch):
     monkeypatch.setattr(module, "MAX_WAIT", math.inf)
     updates = make_updates(ahead=True)
-    assert len(make(updates, range(1))) == 1  # tells how long one takes
+    assert len(make(updates, range(1))) == 1  # measures how long one takes
     assert make(updates, range(1, MAX_AHEAD)) == []
     assert len(make(updates, range(MAX_AHEAD, MAX_AHEAD + 1))) == MAX_AHEAD
     assert updates.read_losses() == []
@@ -158,7 +158,7 @@ def _adamw_on_meta():
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_update_on_a_gpu_waits_for_nothing(cell):
     updates = make_updates(cell, "meta", ahead=True)
-    updates._most = MAX_AHEAD
+    updates._max_pending = MAX_AHEAD
     make(updates, range(INTERVAL + 1))  # raises if a value is asked for, or devices are mixed
     assert all(parameter.grad.is_meta for parameter in updates.model.parameters())
     with pytest.raises(RuntimeError, match="meta"):
@@ -246,11 +246,11 @@ def test_a_function_is_warmed_up_then_recorded_once_then_replayed(monkeypatch):
     cuda, runs = Recorder(), []
     monkeypatch.setattr(torch, "cuda", cuda)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
-    replayed = cuda_graph.Replayed(cuda)
-    for _ in range(cuda_graph.WARM_UP + 3):
+    replayed = cuda_graph.GraphedFunction(cuda)
+    for _ in range(cuda_graph.WARM_UP_CALLS + 3):
         replayed(lambda: runs.append(1) or cuda.value)
-    assert len(runs) == cuda_graph.WARM_UP + 1
-    assert cuda.said == ["wait"] * 2 * cuda_graph.WARM_UP + ["record"] + ["replay"] * 3
+    assert len(runs) == cuda_graph.WARM_UP_CALLS + 1
+    assert cuda.said == ["wait"] * 2 * cuda_graph.WARM_UP_CALLS + ["record"] + ["replay"] * 3
 
 
 def test_measuring_the_speed_leaves_nothing_behind(rain, tmp_path):

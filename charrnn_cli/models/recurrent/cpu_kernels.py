@@ -1,14 +1,14 @@
 """GRU and tanh RNN on the CPU: a window as one autograd function, faster than PyTorch's kernels.
 
-PyTorch's own make some ten operations of each time step, each with a node of the graph, new memory
-and a backward pass of its own. Here a window is one node. Its arrays are feature-major,
-(T, rows, B): a step's matrix product then reads the weights as they are stored, and each gate is
-one contiguous block. The backward pass first computes, for the whole window at once, all that does
-not depend on later steps; each step is left with two elementwise operations and one product.
-Weight gradients are one product a window (Appleyard, Kocisky, Blunsom 2016, do so on GPUs).
-Products may be made in a lower precision; the gates and states that they are added to are not.
+PyTorch's kernels run about ten operations per time step, each with its own graph node, memory and
+backward pass. Here a window is one graph node. Arrays are feature-major, (T, rows, B): a step's
+matrix product reads the weights as they are stored, and each gate is one contiguous block. The
+backward pass first computes, for the whole window at once, everything that does not depend on later
+steps; two elementwise operations and one product per step remain. Weight gradients are one product
+per window (Appleyard, Kocisky, Blunsom 2016, on GPUs). Matrix products may have a lower precision;
+gates and states do not.
 
-PyTorch's LSTM comes from oneDNN and is faster than the same done here (benchmarks/RESULTS.md).
+PyTorch's LSTM on the CPU comes from oneDNN and is faster than this method (benchmarks/RESULTS.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,18 +23,18 @@ from torch.autograd.function import once_differentiable
 
 @dataclass(frozen=True)
 class Steps:
-    """The time steps of one kind of cell; all arrays are feature-major.
+    """The forward and backward pass of one kind of cell; all arrays are feature-major.
 
-    `forward(gates, weight_hh, bias_hh, h, states, outputs)` takes the inputs' part of the gates'
-    sums, (T, G*H, B), which it overwrites, and the state before, (H, B). It writes the outputs
-    (T, H, B), and behind `states[0]`, which is that state, the one after each step, (T+1, H, B).
-    It returns what `backward` needs besides.
+    `forward(gates, weight_hh, bias_hh, h, states, outputs)` takes the inputs' contribution to the
+    gates' pre-activations, (T, G*H, B), which it overwrites, and the initial state `h` (H, B). It
+    writes the outputs (T, H, B), and into `states` (T+1, H, B) the state after each step;
+    `states[0]` is the initial state. It returns further tensors that `backward` needs as `saved`.
 
-    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradients of the gates' sums
-    as the inputs and as the recurrent product reach them, (T, G*H, B) each, and that of `h`.
+    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradients of the inputs'
+    contribution and of the recurrent products, (T, G*H, B) each, and the gradient of `h`.
 
-    Matrix products are made in the precision of `weight_hh` and `states`, all else in that of
-    `outputs`; if they are the same, `outputs` lies in `states`.
+    Matrix products are computed in the precision of `weight_hh` and `states`, everything else in
+    that of `outputs`. If the two are the same, `outputs` is a view of `states`.
     """
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
@@ -49,11 +49,11 @@ def run_window(
     weights: tuple[Tensor, Tensor, Tensor, Tensor],
     h: Tensor,
 ) -> Tensor:
-    """One layer's outputs (T, B, H) over a window; the last of them is the state after it.
+    """One layer's outputs (T, B, H) over a window; the last output is the new state.
 
-    `inputs` are ids (T, B) or vectors (T, B, W); `weights` are weight_ih (G*H, W), weight_hh
-    (G*H, H) and the two biases (G*H,), gates in PyTorch's order; `h` is the state before, (B, H).
-    Under autocast the matrix products alone are made in its precision.
+    `inputs` are ids (T, B) or vectors (T, B, W). `weights` are weight_ih (G*H, W), weight_hh
+    (G*H, H) and two biases (G*H,), with gates in PyTorch's order. `h` is the initial state (B, H).
+    Under autocast, only matrix products are computed in its precision.
     """
     if inputs.dim() == 3:
         inputs = inputs.transpose(1, 2)  # (T, W, B), and contiguous if it comes from another layer
@@ -79,7 +79,7 @@ class _Window(Function):
         h: Tensor,
     ) -> Tensor:
         time, rows = len(inputs), len(weight_ih)
-        if inputs.dim() == 2:  # the product with a one-hot vector is a look-up
+        if inputs.dim() == 2:  # a product with a one-hot vector is a look-up
             table = (weight_ih + bias_ih[:, None]).expand(time, -1, -1)
             gates = table.gather(2, inputs[:, None].expand(-1, rows, -1))
         else:
@@ -149,7 +149,7 @@ def _gru_forward(
     gates: Tensor, weight_hh: Tensor, bias_hh: Tensor, h: Tensor, states: Tensor, outputs: Tensor
 ) -> tuple[Tensor, ...]:
     size, minus_one = len(h), torch.full_like(h, -1)
-    # n = tanh(new + r * hn): the product makes hn from its bias alone, the inputs' part waits
+    # n = tanh(new + r * hn): the recurrent product gives hn, so the inputs' part is kept apart
     new = 2 * gates[:, 2 * size :]
     gates[:, 2 * size :] = 0
     gates += bias_hh[:, None]
@@ -183,24 +183,24 @@ def _gru_backward(
     grad_outputs: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     gates, n = saved
-    time, size, lanes = n.shape
+    time, size, batch = n.shape
     r, hn = gates[:, :size], gates[:, 2 * size :]
     z = gates[:, size : 2 * size].contiguous()
-    # first the gradients of the gates' sums for a gradient of one of the step's output
+    # first, for the whole window: the gradients of the gates for an output gradient of one
     rest = 1 - z
     for_n = _tanh_slope(n).mul_(rest)
     grads = torch.empty_like(gates)
-    for_r, for_z, for_hn = grads.view(time, 3, size, lanes).unbind(1)
+    for_r, for_z, for_hn = grads.view(time, 3, size, batch).unbind(1)
     torch.mul(_before(outputs, h).sub_(n).mul_(z), rest, out=for_z)
     torch.mul(for_n, r, out=for_hn)
     torch.mul(torch.sub(1, r, out=rest).mul_(hn), for_hn, out=for_r)
 
-    # then, last step first, times that gradient, which every later step adds to
+    # then, from the last step to the first: times the output gradient, which later steps add to
     weight = weight_hh.t().contiguous()
     low = _in_precision_of(weight_hh, grads)
     totals = torch.empty_like(n)
     total = totals[-1].copy_(grad_outputs[-1])
-    blocks, low_blocks = grads.view(time, 3, size, lanes), low.view(time, 3, size, lanes)
+    blocks, low_blocks = grads.view(time, 3, size, batch), low.view(time, 3, size, batch)
     for t in range(time - 1, 0, -1):
         torch.mul(blocks[t], total, out=low_blocks[t])
         total = torch.addcmul(grad_outputs[t - 1], total, z[t], out=totals[t - 1])
@@ -219,26 +219,28 @@ STEPS: Mapping[str, Steps] = {
 
 
 def _add_product(total: Tensor, weight: Tensor, values: Tensor) -> Tensor:
-    """Add a product to `total`, in place; it is made in the precision of its factors."""
+    """Add a product to `total` in place; it is computed in the precision of its factors."""
     if weight.dtype == total.dtype:
         return total.addmm_(weight, values)
     return total.add_(weight @ values)
 
 
 def _in_precision_of(weight: Tensor, values: Tensor) -> Tensor:
-    """An array for `values` as factors of a product: they themselves, if they are fit for it."""
+    """`values` if they have the precision of `weight`, else an empty array that has it."""
     return values if weight.dtype == values.dtype else torch.empty_like(values, dtype=weight.dtype)
 
 
 def _copy(values: Tensor, low: Tensor) -> None:
-    """Put values where they are needed in lower precision; if that is theirs, they are there."""
+    """Copy values to an array of lower precision; if it has the same, it holds them already."""
     if low.dtype != values.dtype:
         low.copy_(values)
 
 
 def _tanh_of_half(values: Tensor, minus_one: Tensor, out: Tensor) -> Tensor:
-    """tanh(values / 2) as 2 sigmoid(values) - 1, three times as fast as PyTorch's tanh; `values`
-    are overwritten."""
+    """tanh(values / 2), computed as 2 sigmoid(values) - 1: three times as fast as PyTorch's tanh.
+
+    `values` are overwritten.
+    """
     return torch.add(minus_one, values.sigmoid_(), alpha=2, out=out)
 
 
@@ -253,13 +255,13 @@ def _features(values: Tensor) -> Tensor:
 
 
 def _before(outputs: Tensor, h: Tensor) -> Tensor:
-    """The state before each step, (T, H, B): `h`, then all outputs but the last."""
+    """The state before each step, (T, H, B): `h`, then all outputs except the last."""
     return torch.cat([h[None], outputs[:-1]])
 
 
 def _by_character(grads: Tensor, ids: Tensor, vocabulary_size: int) -> Tensor:
-    """Sum gradients (rows, T*B) by the character, ids (T, B), that they belong to: (rows, V)."""
-    if vocabulary_size > 128:  # fewer sums than a product would make
+    """Gradients (rows, T*B) summed by character, (rows, V), for ids (T, B)."""
+    if vocabulary_size > 128:  # fewer operations than a matrix product
         table = grads.new_zeros(vocabulary_size, len(grads))
         return table.index_add_(0, ids.flatten(), grads.t().contiguous()).t()
     one_hot = grads.new_zeros(ids.numel(), vocabulary_size)

@@ -1,4 +1,4 @@
-"""A recurrent model's forward step in plain NumPy: text is written before PyTorch is imported."""
+"""A recurrent model's forward step in NumPy, so that sampling does not import PyTorch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,12 +10,12 @@ from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 
 class RecurrentDecoder(Decoder):
-    """Steps a saved model one character at a time, for one stream or for several side by side.
+    """Runs a trained recurrent model character by character, for one stream or several.
 
-    `streams` is None for one stream, whose arrays then have no batch axis (matrix-vector products
-    are what the time goes to), or the number B of streams. Inside, the batch is the last axis:
-    (H, B) lets the products read the weights as they are stored, and a gate is a whole block of
-    memory. Weights are by the names of `ModelConfig.parameter_shapes()`.
+    `streams` is the number B of streams, or None for one stream, whose arrays have no batch axis:
+    matrix-vector products, which take most of the time, are faster than products with (H, 1).
+    Internally the batch is the last axis, (H, B): products read the weights as they are stored, and
+    a gate is one contiguous block. Weights are named as in `ModelConfig.parameter_shapes()`.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class RecurrentDecoder(Decoder):
         ]
         self.head = np.asarray(weights["head.weight"], np.float32)  # (V, H)
         self.head_bias = _column(np.asarray(weights["head.bias"], np.float32), streams)
-        self._logits = _room(config.vocabulary_size, streams)
+        self._logits = _zeros(config.vocabulary_size, streams)
 
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
@@ -51,7 +51,7 @@ class RecurrentDecoder(Decoder):
             values[rows] = 0.0 if state is None else state[name]
 
     def activations(self) -> Floats:
-        """The hidden state of all layers, in -1 … 1; of an LSTM the tanh of its cells."""
+        """The hidden units of all layers, in -1 … 1; for an LSTM, the tanh of its cells."""
         return np.concatenate(
             [
                 layer.state[0] if len(layer.state) == 1 else np.tanh(layer.state[1])
@@ -73,10 +73,10 @@ class RecurrentDecoder(Decoder):
 
 
 class Layer:
-    """One recurrent layer: its weights laid out for a step, its state, and room to compute in.
+    """One recurrent layer: its weights arranged for a step, its state, and scratch arrays.
 
-    The logistic function is taken as (1 + tanh(x/2)) / 2, which is one fast call; the halves are
-    multiplied into the weights of the gates beforehand.
+    The logistic function is computed as (1 + tanh(x/2)) / 2, which is one fast call; the inner
+    factor 1/2 is multiplied into the gates' weights in advance.
     """
 
     def __init__(
@@ -95,20 +95,20 @@ class Layer:
         self.recurrent = weights["weight_hh"] * halves  # (G*H, H)
         inputs = weights["weight_ih"] * halves  # (G*H, W)
         bias = weights["bias_ih"] * halves[:, 0]
-        inner_bias = np.zeros(size, np.float32)  # a GRU's, inside its reset gate
+        inner_bias = np.zeros(size, np.float32)  # the GRU's bias that its reset gate multiplies
         if "bias_hh" in weights:
             bias[: 2 * size] += weights["bias_hh"][: 2 * size] * 0.5
             inner_bias = weights["bias_hh"][2 * size :]
         self.bias, self.inner_bias = _column(bias, streams), _column(inner_bias, streams)
-        if first:  # it reads one-hot vectors: their product is a row, or a column each, of a table
+        if first:  # the product with a one-hot vector is a look-up in a table
             table = inputs + bias[:, None]
             self.table = np.ascontiguousarray(table.T if streams is None else table)
         else:
             self.inputs = inputs
         self.by_column = streams is not None
-        self.state = [_room(size, streams) for _ in range(cell.states)]
-        self.from_inputs, self.gates = _room(rows, streams), _room(rows, streams)
-        self.spare = _room(size, streams)
+        self.state = [_zeros(size, streams) for _ in range(cell.states)]
+        self.from_inputs, self.gates = _zeros(rows, streams), _zeros(rows, streams)
+        self.spare = _zeros(size, streams)
 
     def read(self, ids: Any) -> Floats:
         """Read an id or ids (B,), as the first layer does; return the outputs (H,) or (H, B)."""
@@ -161,7 +161,7 @@ def _lstm(layer: Layer, inputs: Floats) -> Floats:
 
 
 def _finish_logistic(halved: Floats) -> None:
-    """Turn halved gate inputs into gates in place."""
+    """Compute gates in place from halved pre-activations."""
     np.tanh(halved, out=halved)
     np.multiply(halved, 0.5, out=halved)
     np.add(halved, 0.5, out=halved)
@@ -174,7 +174,7 @@ _STEPS: Mapping[str, Callable[[Layer, Floats], Floats]] = {
 }
 
 
-# which rows of a layer's weights feed a logistic gate, in PyTorch's order of gates
+# The rows of a layer's weights that belong to logistic gates, in PyTorch's order of gates.
 _LOGISTIC: Mapping[str, Callable[[int], Any]] = {
     "gru": lambda size: slice(0, 2 * size),
     "lstm": lambda size: np.r_[0 : 2 * size, 3 * size : 4 * size],
@@ -182,13 +182,13 @@ _LOGISTIC: Mapping[str, Callable[[int], Any]] = {
 }
 
 
-def _room(rows: int, streams: int | None) -> Floats:
+def _zeros(rows: int, streams: int | None) -> Floats:
     """Zeros (rows,) for one stream, (rows, B) for several."""
     return np.zeros(rows if streams is None else (rows, streams), np.float32)
 
 
 def _column(vector: Floats, streams: int | None) -> Floats:
-    """A vector as what can be added to a `_room`."""
+    """A vector (rows,) in a shape that can be added to arrays of `_zeros`."""
     return vector if streams is None else vector[:, None]
 
 
@@ -202,7 +202,7 @@ def _layer_weights(weights: Mapping[str, Array], index: int) -> dict[str, Floats
 
 
 def untrained_weights(config: RecurrentConfig) -> dict[str, Array]:
-    """Weights as a training begins with, drawn from a generator of their own, always the same."""
+    """Initial weights as in `model.Layer.reset`, made without PyTorch; always the same."""
     rng = np.random.default_rng(0)
     weights: dict[str, Array] = {}
     size = config.hidden_size

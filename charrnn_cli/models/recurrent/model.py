@@ -1,4 +1,4 @@
-"""The model: one-hot characters, a stack of recurrent layers, logits for the next character."""
+"""A recurrent model: one-hot characters, recurrent layers, logits for the next character."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -19,16 +19,19 @@ Hidden = tuple[Tensor, ...]
 
 
 class Kernel(Protocol):
-    """One recurrent layer over a whole window, as PyTorch's own kernels compute it."""
+    """One recurrent layer over a whole window, computed by one of PyTorch's kernels."""
 
     def __call__(self, inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor, ...]:
-        """Map inputs (T, B, W) and a state of (B, H) tensors to the outputs (T, B, H) and the new
-        state, each of its tensors (1, B, H)."""
+        """The outputs (T, B, H) and the new state's tensors (1, B, H), for inputs (T, B, W) and a
+        state of tensors (B, H)."""
 
 
 def _one_layer() -> tuple[bool, int, float, bool, bool, bool]:
-    """The kernels' has_biases, num_layers, dropout, train, bidirectional, batch_first: one plain
-    time-major layer. cuDNN keeps what a backward pass needs only if told that one will come."""
+    """Arguments for one plain time-major layer: has_biases, num_layers, dropout, train,
+    bidirectional, batch_first.
+
+    cuDNN saves what a backward pass needs only if `train` is true.
+    """
     return True, 1, 0.0, torch.is_grad_enabled(), False, False
 
 
@@ -54,7 +57,7 @@ def _lstm(inputs: Tensor, state: Hidden, weights: list[Tensor]) -> tuple[Tensor,
 
 @functools.cache
 def _onednn_has_lstm(dtype: torch.dtype) -> bool:
-    """Whether oneDNN, which PyTorch's LSTM takes on a CPU, computes in a precision on this one."""
+    """Whether oneDNN, PyTorch's LSTM on a CPU, supports a precision on this processor."""
     zero = torch.zeros(1, 1, 1)
     weights = [torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)]
     try:
@@ -82,13 +85,14 @@ class Layer(nn.Module):
         self.bias_ih = nn.Parameter(torch.empty(rows))
         if "bias_hh" in self.cell.biases:
             self.bias_hh: Tensor = nn.Parameter(torch.empty(rows))
-        else:  # the kernels want two biases: a constant that is neither learned nor saved
+        else:  # the kernels need two biases: this one is constant and not saved
             self.register_buffer("bias_hh", torch.zeros(rows), persistent=False)
         self.reset(config.architecture, hidden)
 
     def reset(self, architecture: str, hidden: int) -> None:
-        """Orthogonal recurrent blocks (Saxe et al. 2014), zero biases, but 1 for an LSTM's forget
-        gate (Jozefowicz et al. 2015)."""
+        """Set the initial weights: recurrent blocks orthogonal (Saxe et al. 2014), input weights
+        Xavier uniform (Glorot and Bengio 2010), biases zero, but 1 for an LSTM's forget gate
+        (Jozefowicz et al. 2015)."""
         nn.init.xavier_uniform_(self.weight_ih)
         for block in torch.split(self.weight_hh.detach(), hidden):
             nn.init.orthogonal_(block)
@@ -98,8 +102,10 @@ class Layer(nn.Module):
             nn.init.ones_(self.bias_ih.detach()[hidden : 2 * hidden])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
-        """Lay the weights out in one piece on a GPU that they are moved to, as `nn.RNNBase` does:
-        else cuDNN does so at every call, and warns of it."""
+        """Make the weights contiguous after a move to a GPU, as `nn.RNNBase` does.
+
+        Otherwise cuDNN copies them at every call, with a warning.
+        """
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.weight_hh.is_cuda and torch._use_cudnn_rnn_flatten_weight():
             mode = rnn.get_cudnn_mode(CUDNN_MODES[self.architecture])  # type: ignore[no-untyped-call]
@@ -110,13 +116,15 @@ class Layer(nn.Module):
         return self
 
     def forward(self, inputs: Tensor, state: Hidden) -> tuple[Tensor, Hidden]:
-        """Map inputs, ids (T, B) or vectors (T, B, W), and this layer's state to outputs (T, B, H)
-        and the new state."""
+        """The outputs (T, B, H) and the new state, for inputs that are ids (T, B) or vectors
+        (T, B, W)."""
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         if self.steps is not None and inputs.device.type == "cpu":
             outputs = run_window(self.steps, inputs, weights, state[0])
             return outputs, (outputs[-1],)
-        if inputs.dim() == 2:  # a one-hot vector is faster to read than a wide embedding
+        if (
+            inputs.dim() == 2
+        ):  # the kernels read vectors; this is faster than a look-up of G*H values
             inputs = one_hot(inputs, self.weight_ih)
         outputs, *new_state = self.kernel(inputs, state, list(weights))
         return outputs, tuple(s[0] for s in new_state)

@@ -1,6 +1,6 @@
-"""Settings for recurrent models that won among the neighbours tried (benchmarks/RESULTS.md).
+"""Presets for recurrent models: the best of the settings measured (benchmarks/RESULTS.md).
 
-Those above ten million characters go on from there.
+Those above ten million characters were extrapolated.
 """
 
 from dataclasses import replace
@@ -56,7 +56,7 @@ PRESETS = (
     _preset(1e9, 512, 0.0, 64, 15e-3, 0.024, "muon", 0.01),
 )
 
-# A GRU's learning rate and dropout, times these, suit a tanh RNN, which learns less by heart.
+# A tanh RNN takes a GRU's learning rate and dropout times these factors: it overfits less.
 TANH_RATE_FACTOR = 0.5
 TANH_DROPOUT_FACTOR = 0.25
 

@@ -1,4 +1,4 @@
-"""The sizes of a GPT-2 or a Llama, and what follows from them."""
+"""The configuration of a GPT-2 or a Llama."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,19 +7,24 @@ from typing import Any
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import LayerInfo, ModelConfig, Shape
 
-ROPE_BASE = 1000.0  # of rotary positions; 10,000 is usual for contexts of thousands of tokens
-NORM_EPSILON = 1e-5  # added to a mean square before its root is taken
-GROUP = 32  # units that a Llama's feed-forward width is a multiple of
+# The base of the rotary positions' angles; 10,000 is usual for contexts of thousands of tokens.
+ROPE_BASE = 1000.0
+NORM_EPSILON = 1e-5  # A norm adds this to the mean square before it takes the root.
+GROUP = 32  # A Llama's feed-forward width is a multiple of so many units.
 
 
 @dataclass(frozen=True)
 class Kind:
     """How one architecture's blocks differ from another's."""
 
-    biases: bool  # in linear layers and norms, which then also subtract the mean (LayerNorm)
-    learned_positions: bool  # a table of them; else rotary positions and normed queries and keys
-    gated: bool  # feed-forward: SwiGLU; else GELU
-    tied: bool  # the output layer is the table of characters
+    biases: bool
+    """Linear layers have biases, and norms are LayerNorm; else RMSNorm."""
+    learned_positions: bool
+    """Positions are a learned table; else rotary, with normalised queries and keys."""
+    gated: bool
+    """The feed-forward layer is SwiGLU; else GELU."""
+    tied: bool
+    """The output layer shares the weights of the character embedding."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -35,12 +40,14 @@ class TransformerConfig(ModelConfig):
     `gpt2` is Radford et al. (2019): LayerNorm before each part, learned positions, GELU in its tanh
     form, biases, tied output. `llama` is Touvron et al. (2023): RMSNorm, rotary positions (Su et
     al. 2021), SwiGLU (Shazeer 2020), no biases, an output layer of its own; queries and keys are
-    normed by head as in Qwen 3 (2025), which keeps training stable at high learning rates. Dropout
-    stands where GPT-2 has it but for the attention's own weights: after the table and each part.
+    normalised by head as in Qwen 3 (2025), which keeps training stable at high learning rates.
+    Dropout stands after the embedding and each part, as in GPT-2, but not on attention weights.
     """
 
     num_heads: int
+    """Attention heads in each block, N; they divide the hidden size."""
     context: int = field()
+    """How many characters the model can look back on, C."""
 
     input_kind = "embedding"
 
@@ -60,18 +67,18 @@ class TransformerConfig(ModelConfig):
 
     @property
     def kind(self) -> Kind:
-        """What the architecture's blocks are made of."""
+        """How the architecture's blocks are built."""
         return KINDS[self.architecture]
 
     @property
     def head_size(self) -> int:
-        """Units in each head."""
+        """Units in each head, D."""
         return self.hidden_size // self.num_heads
 
     @property
     def feed_forward_size(self) -> int:
-        """Units inside the feed-forward layer: 4 H, or of a gated one, which has three matrices
-        instead of two, 8/3 H rounded up to a multiple of `GROUP`."""
+        """Units inside the feed-forward layer: 4 H, or if it is gated 8/3 H, rounded up to a
+        multiple of `GROUP`, since it has three matrices instead of two."""
         if not self.kind.gated:
             return 4 * self.hidden_size
         return -(-8 * self.hidden_size // (3 * GROUP)) * GROUP
@@ -87,11 +94,11 @@ class TransformerConfig(ModelConfig):
         return chosen
 
     def fitting(self, seq_length: int) -> "TransformerConfig":
-        """The same with no longer context than that."""
+        """See `ModelConfig`: the context is at most `seq_length`."""
         return replace(self, context=min(self.context, seq_length))
 
     def parameter_shapes(self) -> dict[str, Shape]:
-        """Name and shape of every parameter: V characters, H units, C characters of context."""
+        """Name and shape of every parameter."""
         size, wide, kind = self.hidden_size, self.feed_forward_size, self.kind
         shapes: dict[str, Shape] = {"characters.weight": (self.vocabulary_size, size)}
         if kind.learned_positions:
@@ -121,12 +128,12 @@ class TransformerConfig(ModelConfig):
         return shapes
 
     def vocabulary_axes(self) -> dict[str, int]:
-        """The rows of the table of characters, and of the output layer if it is not the same."""
+        """The rows of the character embedding, and of the output layer if it is not tied."""
         tables = ("characters.weight", "head.weight")
         return {name: 0 for name in tables if name in self.parameter_shapes()}
 
     def matrices(self) -> dict[str, int]:
-        """All matrices inside the blocks; queries, keys and values are three in one."""
+        """All matrices inside the blocks; queries, keys and values are three blocks of one."""
         return {
             name: 3 if name.endswith("qkv.weight") else 1
             for name, shape in self.parameter_shapes().items()
@@ -135,7 +142,7 @@ class TransformerConfig(ModelConfig):
 
     @property
     def multiplications(self) -> int:
-        """Positions and characters cost none: they are looked up. Half a context is attended to."""
+        """All matrices except embeddings, which are looked up, and attention to half a context."""
         shapes = self.parameter_shapes()
         looked_up = 0 if self.kind.tied else self.vocabulary_size * self.hidden_size
         looked_up += self.context * self.hidden_size if self.kind.learned_positions else 0
@@ -145,11 +152,11 @@ class TransformerConfig(ModelConfig):
 
     @property
     def gains_by_bfloat16(self) -> bool:
-        """Whether the products inside the blocks are large enough."""
+        """Whether the blocks have at least 128 hidden units."""
         return self.hidden_size >= 128
 
     def layers(self) -> list[LayerInfo]:
-        """The tables, the blocks, counted from 1, and what follows them."""
+        """The embeddings, the blocks, numbered from 1, the last norm and the head."""
         size = self.hidden_size
         parts: list[LayerInfo] = []
         for name, shape in self.parameter_shapes().items():

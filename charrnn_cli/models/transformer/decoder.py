@@ -1,4 +1,4 @@
-"""A transformer's forward step in plain NumPy, with a cache of keys and values."""
+"""A transformer's forward step in NumPy, with a cache of keys and values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ EPSILON = np.float32(NORM_EPSILON)
 
 
 class TransformerDecoder(Decoder):
-    """Reads characters with a cache of the keys and values of those before.
+    """Runs a trained transformer, with a cache of keys and values.
 
-    When the context is full, the newer half of what was read is read again as the beginning of a
-    new window (as `text.rows.windows` has it), all its characters at once: however long a text
-    becomes, a character costs the same in time and memory, and sees at least half a context.
+    When the context is full, the newer half of its characters is read again, in one pass, as the
+    beginning of a new window, as in `text.rows.windows`. Time and memory per character are thus
+    bounded for a text of any length, and each character sees at least half a context.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class TransformerDecoder(Decoder):
         layers = range(config.num_layers)
         self.blocks = [_Block(config, own, layer, streams or 1, tables) for layer in layers]
         self.ids = np.zeros((streams or 1, config.context), np.int64)
-        self.filled = 0  # characters of `ids` that were read
+        self.filled = 0  # number of characters in the context
 
     def step(self, ids: Any) -> Floats:
         """See `Decoder`."""
@@ -65,8 +65,11 @@ class TransformerDecoder(Decoder):
         self.filled = 0
 
     def attention(self, ids: Any) -> Floats:
-        """How much each character attends to each up to itself, (L, N, T, T) for L layers and N
-        heads, of ids (T,) that the context has room for. Begins a new text; for one stream."""
+        """The attention weights (L, N, T, T) of L layers and N heads, for ids (T,).
+
+        The ids are read as the beginning of a new text and must fit into the context. For a decoder
+        of one stream.
+        """
         self.filled = 0
         seen: list[Floats] = []
         self._read(np.reshape(ids, (1, -1)), seen)
@@ -78,14 +81,14 @@ class TransformerDecoder(Decoder):
         return logits[0] if self.single else logits
 
     def _parts(self, rows: Array) -> list[Array]:
-        """Ids (B, T) in parts, each of which the rest of the context has room for."""
+        """Ids (B, T) split into parts that each fit into the rest of the context."""
         span = self.config.context - self.config.context // 2
         first = (self.config.context - self.filled) or span
         edges = range(first, rows.shape[1], span)
         return [part for part in np.split(rows, edges, axis=1) if part.shape[1]]
 
     def _read(self, ids: Array, seen: list[Floats] | None = None) -> Floats:
-        """The residual stream (B, T, H) after ids (B, T), which the context has room for."""
+        """The residual stream (B, T, H) after ids (B, T) that fit into the rest of the context."""
         context = self.config.context
         if self.filled == context:
             kept = self.ids[:, context - context // 2 :].copy()
@@ -104,7 +107,7 @@ class TransformerDecoder(Decoder):
 
 
 class _Norm:
-    """RMSNorm over the last axis, or with a bias LayerNorm."""
+    """LayerNorm over the last axis if there is a bias, else RMSNorm."""
 
     def __init__(self, weights: Weights, name: str) -> None:
         self.weight, self.bias = weights[f"{name}.weight"], weights.get(f"{name}.bias")
@@ -117,7 +120,7 @@ class _Norm:
 
 
 class _Block:
-    """One block's weights, and the keys and values (B, N, C, D) of what it has read."""
+    """One block's weights, and its cache of keys and values (B, N, C, D)."""
 
     def __init__(
         self,
@@ -147,8 +150,10 @@ class _Block:
         self.keys, self.values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
     def read(self, stream: Floats, begin: int, seen: list[Floats] | None) -> Floats:
-        """The residual stream (B, T, H) after this block; its first character is number `begin`.
-        The attention (B, N, T, begin + T) is added to `seen`."""
+        """The residual stream (B, T, H) after this block; its first position is `begin`.
+
+        The attention weights (B, N, T, begin + T) are appended to `seen`, if given.
+        """
         stream = stream + self._attend(self.attention_norm(stream), begin, seen)
         return stream + self._feed_forward(self.feed_forward_norm(stream))
 
@@ -188,8 +193,8 @@ class _Block:
 
 
 class _Rotation:
-    """Norms queries and keys by head, and turns each pair of units (i, i + D/2) by the angle of its
-    position; the norms' weights are multiplied into the tables."""
+    """Normalises queries and keys by head, and rotates each pair of units (i, i + D/2) by the angle
+    of its position. The norms' weights are multiplied into the tables of sines and cosines."""
 
     def __init__(self, weights: Weights, tables: tuple[Floats, Floats]) -> None:
         cosine, sine = tables  # (C, D)
@@ -201,7 +206,7 @@ class _Rotation:
         self.swapped = np.r_[half : 2 * half, :half]
 
     def __call__(self, heads: Floats, begin: int, end: int) -> Floats:
-        """Queries and keys (2, B, N, T, D) of characters `begin` to `end`."""
+        """Rotated queries and keys (2, B, N, T, D) of the positions `begin` to `end`."""
         heads = heads * _inverse_root_mean_square(heads)
         cosine, sine = (table[:, None, None, begin:end] for table in (self.cosine, self.sine))
         turned: Floats = heads * cosine + heads.take(self.swapped, axis=-1) * sine
@@ -209,7 +214,7 @@ class _Rotation:
 
 
 def rotation_tables(config: TransformerConfig) -> tuple[Floats, Floats]:
-    """Cosine and sine (C, D) of the angles by which each position turns a head's units."""
+    """Cosine and sine (C, D) of the angles by which each position rotates a head's units."""
     half = np.arange(0, config.head_size, 2) / config.head_size
     angles = np.outer(np.arange(config.context), ROPE_BASE**-half)
     angles = np.concatenate([angles, angles], axis=1)
@@ -217,9 +222,9 @@ def rotation_tables(config: TransformerConfig) -> tuple[Floats, Floats]:
 
 
 def _linear(inputs: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
-    """The product (…, K) of inputs (…, H) with a weight (K, H), and the bias (K,) added."""
+    """The product (…, K) of inputs (…, H) with a weight (K, H), plus the bias (K,)."""
     rows = inputs.reshape(-1, inputs.shape[-1])
-    # a matrix of one row takes longer than a vector
+    # a matrix of one row is slower than a vector
     outputs: Floats = weight.dot(rows[0]) if len(rows) == 1 else rows.dot(weight.T)
     if bias is not None:
         outputs += bias

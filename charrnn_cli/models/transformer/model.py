@@ -1,4 +1,4 @@
-"""The model: a table of characters, blocks of attention and feed-forward layers, logits."""
+"""A transformer: character embedding, blocks of attention and feed-forward layers, logits."""
 
 import math
 from typing import Any
@@ -12,14 +12,14 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
 from charrnn_cli.text.dataset import Batch
 
-INITIAL_STD = 0.02  # standard deviation of GPT-2's first weights
+INITIAL_STD = 0.02  # The standard deviation of GPT-2's initial weights.
 
 
 class TransformerModel(Model):
     """A decoder-only transformer. The residual stream is time-major, (T, B, H).
 
-    Weights begin as in GPT-2: normal with a standard deviation of 0.02, those that add to the
-    residual stream smaller by the root of their number, biases zero.
+    Initial weights are as in GPT-2: normal with a standard deviation of `INITIAL_STD`, divided by
+    the root of their number for layers that add to the residual stream; biases are zero.
     """
 
     config: TransformerConfig
@@ -41,9 +41,9 @@ class TransformerModel(Model):
             self.sine: Tensor
             self.register_buffer("cosine", cosine, persistent=False)
             self.register_buffer("sine", sine, persistent=False)
-        self._begin()
+        self._set_initial_weights()
 
-    def _begin(self) -> None:
+    def _set_initial_weights(self) -> None:
         narrower = INITIAL_STD / math.sqrt(2 * self.config.num_layers)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
@@ -71,7 +71,7 @@ class TransformerModel(Model):
 
 
 class Block(nn.Module):
-    """Attention, then a feed-forward layer; each reads the normed stream and adds to it."""
+    """Attention, then a feed-forward layer; each reads the normalised stream and adds to it."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal self-attention in several heads."""
+    """Causal multi-head self-attention."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Attention(nn.Module):
         self.output = nn.Linear(size, size, bias=biases)
 
     def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
-        """What each character takes from those before it and itself, (T, B, H)."""
+        """The outputs (T, B, H): each position attends to itself and those before."""
         steps, rows, size = inputs.shape
         shape = steps, rows, 3, self.heads, self.head_size
         queries, keys, values = self.qkv(inputs).view(shape).permute(2, 1, 3, 0, 4)  # (B, N, T, D)
@@ -128,7 +128,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(wide, size, bias=biases)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(T, B, H) for inputs (T, B, H)."""
+        """The outputs (T, B, H) for inputs (T, B, H)."""
         if self.gated:
             inner = functional.silu(self.gate(inputs)) * self.up(inputs)
         else:
@@ -138,7 +138,7 @@ class FeedForward(nn.Module):
 
 
 def rotation_tables(config: TransformerConfig) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (C, D) of the angles by which each position turns a head's units."""
+    """Cosine and sine (C, D) of the angles by which each position rotates a head's units."""
     half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
     angles = torch.outer(torch.arange(config.context, dtype=torch.float64), ROPE_BASE**-half)
     angles = torch.cat([angles, angles], dim=1)
@@ -153,7 +153,7 @@ def _normed(heads: Tensor, norm: nn.RMSNorm) -> Tensor:
 
 
 def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn each pair of units (i, i + D/2) of heads (B, N, T, D) by the angle of its position."""
+    """Heads (B, N, T, D) with each pair of units (i, i + D/2) rotated by its position's angle."""
     first, second = heads.chunk(2, dim=-1)
     return heads * cosine + torch.cat([-second, first], dim=-1) * sine
 

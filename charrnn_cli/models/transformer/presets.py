@@ -1,4 +1,4 @@
-"""Settings for transformers that won among the neighbours tried (benchmarks/RESULTS.md)."""
+"""Presets for transformers: the best of the settings measured (benchmarks/RESULTS.md)."""
 
 from types import MappingProxyType
 

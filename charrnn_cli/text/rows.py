@@ -18,9 +18,9 @@ class Rows(NamedTuple):
 
     `positions` (T, B) are indices into the text, clipped to its ends. `own` (T, B) is true where a
     row is measured: each character is measured in exactly one row. All other places are warm-up or
-    lie beyond an end of the text. `start` is the step at which the first row's own
-    part begins, and `end` the step at which the last row reads the text's last character. `before` (T, B) is true for steps
-    before the text's beginning, after which a state is still zero.
+    lie beyond an end of the text. `start` is the step at which the first row's own part begins, and
+    `end` the step at which the last row reads the text's last character. `before` (T, B) is true
+    for steps before the text's beginning, after which a state is still zero.
     """
 
     positions: npt.NDArray[np.int64]

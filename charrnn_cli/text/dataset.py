@@ -70,7 +70,7 @@ class Dataset(Protocol):
         """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
-        """How many characters are read to measure that loss."""
+        """How many characters `passages` reads; `context` as there."""
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole

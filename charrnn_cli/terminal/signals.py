@@ -19,16 +19,26 @@ CODES = {
 
 
 class StopOnSignal:
-    """While used as a context: Ctrl-C, SIGTERM and SIGHUP raise Stopped until `finish_step` is set;
-    then the first one only sets `code`. A second one ends the process on the spot. A signal that is
-    ignored, as SIGHUP is under nohup, stays ignored."""
+    """While used as a context: Ctrl-C, SIGTERM and SIGHUP raise Stopped.
+
+    After `finish_steps` the first one only sets `code`. A second one ends the process on the spot.
+    A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+    """
 
     def __init__(self) -> None:
         self.code: ExitCode | None = None
-        self.finish_step = False
-        self.silent = False  # no message on stderr when a signal comes
+        self._finish_step = False
+        self._silent = False  # no message on stderr when a signal comes
         self._previous_handlers: dict[int, Any] = {}
         self._previous_hook = sys.unraisablehook
+
+    def finish_steps(self) -> None:
+        """From now on the first signal only sets `code`, so that a step can be finished."""
+        self._finish_step = True
+
+    def say_nothing(self) -> None:
+        """From now on a signal is answered without a message."""
+        self._silent = True
 
     def __call__(self) -> bool:
         """Whether a signal has come."""
@@ -54,10 +64,10 @@ class StopOnSignal:
         # run only after the current computation.
         for other in self._previous_handlers:
             signal.signal(other, signal.SIG_DFL)
-        if not self.finish_step:
+        if not self._finish_step:
             raise Stopped(self.code)
         # with stderr closed, descriptor 2 may belong to another file
-        if environment().stderr.file is not None and not self.silent:
+        if environment().stderr.file is not None and not self._silent:
             with contextlib.suppress(OSError):  # the signal may mean that the terminal is closed
                 # not print: the signal may have interrupted a write into its buffer
                 os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")

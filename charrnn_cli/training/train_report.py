@@ -63,7 +63,7 @@ def run_training(
         if not quiet:
             for line in plan_lines(training):
                 say(to_terminal(line))
-        stop.finish_step = True
+        stop.finish_steps()
         with (
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
             ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
@@ -92,7 +92,8 @@ def run_training(
 def report_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
     """Let only one of several processes report the error that ends them all. It does so at once:
     the launcher ends the other processes when the first has ended."""
-    stop.silent = group.size > 1  # else every process would say that it was stopped
+    if group.size > 1:
+        stop.say_nothing()  # else every process would say that it was stopped
     try:
         yield
     except CharRNNError as error:

@@ -14,7 +14,7 @@ from charrnn_cli.terminal.signals import CODES, StopOnSignal, default_interrupt
 @pytest.mark.parametrize("name", CODES)
 def test_a_signal_is_noted_and_no_more(name, capfd):
     with StopOnSignal() as stop:
-        stop.finish_step = True
+        stop.finish_steps()
         assert not stop()
         os.kill(os.getpid(), getattr(signal, name))
         assert stop()
@@ -27,7 +27,7 @@ def test_a_signal_is_noted_and_no_more(name, capfd):
 def test_a_second_signal_is_left_to_the_system(name):
     """Which ends the process at once, be it in the middle of a long computation."""
     with StopOnSignal() as stop:
-        stop.finish_step = True
+        stop.finish_steps()
         os.kill(os.getpid(), getattr(signal, name))
         assert {signal.getsignal(getattr(signal, other)) for other in CODES} == {signal.SIG_DFL}
 
@@ -36,7 +36,7 @@ TOGETHER = """
 import os, signal
 from charrnn_cli.terminal.signals import StopOnSignal
 with StopOnSignal() as stop:
-    stop.finish_step = True
+    stop.finish_steps()
     both = signal.SIGINT, signal.SIGTERM
     signal.pthread_sigmask(signal.SIG_BLOCK, both)
     for number in both:

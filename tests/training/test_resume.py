@@ -169,7 +169,7 @@ def test_a_signal_at_any_place_stops_a_training_with_everything_saved(
         open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training,
         StopOnSignal() as stop,
     ):
-        stop.finish_step = True
+        stop.finish_steps()
         for event in training.trainer.steps(stop):
             if isinstance(event, Stepped) and event.step == stop_at:
                 os.kill(os.getpid(), getattr(signal, name))
@@ -186,7 +186,7 @@ def test_a_signal_during_the_last_evaluation_leaves_a_complete_run(undisturbed, 
         open_training(ask_to_train(text, tmp_path, model="gru", dropout=0.3)) as training,
         StopOnSignal() as stop,
     ):
-        stop.finish_step = True
+        stop.finish_steps()
         for event in training.trainer.steps(stop):
             if isinstance(event, Stepped) and event.step == whole.total_steps:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
-from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
+from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
+from charrnn_cli.models.transformer.decoder import rotation_tables
 from charrnn_cli.text.dataset import Batch
 
 INITIAL_STD = 0.02  # The standard deviation of GPT-2's initial weights.
@@ -36,7 +37,7 @@ class TransformerModel(Model):
         if not config.kind.tied:
             self.head = nn.Linear(size, config.vocabulary_size, bias=False)
         if not config.kind.learned_positions:
-            cosine, sine = rotation_tables(config)
+            cosine, sine = map(torch.from_numpy, rotation_tables(config))
             self.cosine: Tensor
             self.sine: Tensor
             self.register_buffer("cosine", cosine, persistent=False)
@@ -135,14 +136,6 @@ class FeedForward(nn.Module):
             inner = functional.gelu(self.up(inputs), approximate="tanh")
         outputs: Tensor = self.down(inner)
         return outputs
-
-
-def rotation_tables(config: TransformerConfig) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (C, D) of the angles by which each position rotates a head's units."""
-    half = torch.arange(0, config.head_size, 2, dtype=torch.float64) / config.head_size
-    angles = torch.outer(torch.arange(config.context, dtype=torch.float64), ROPE_BASE**-half)
-    angles = torch.cat([angles, angles], dim=1)
-    return angles.cos().float(), angles.sin().float()
 
 
 def _normed(heads: Tensor, norm: nn.RMSNorm) -> Tensor:

@@ -11,6 +11,8 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.torch_decoder import TorchDecoder
 from charrnn_cli.models.transformer.config import TransformerConfig
+from charrnn_cli.models.transformer.decoder import rotation_tables
+from charrnn_cli.models.transformer.model import rotate
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.dataset import Batch
 
@@ -103,10 +105,8 @@ def test_the_order_of_characters_counts(name):
 def test_llama_turns_queries_and_keys_by_their_distance_alone():
     """Logits of a text are the same wherever in a longer context its window begins, if the
     characters before are masked by nothing: with rotary positions only distances count."""
-    from charrnn_cli.models.transformer.model import rotate, rotation_tables
-
     config = make_config("llama", units=16, heads=1)
-    cosine, sine = rotation_tables(config)
+    cosine, sine = map(torch.from_numpy, rotation_tables(config))
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn((2, 1, 1, 1, 16), generator=generator)
 

@@ -128,11 +128,11 @@ _ROWS = (
     ),
     Setting(
         name="num_heads", type=int, group="model", at_least=1, at_most=256, default_words=PLANNED,
-        help="Attention heads in each layer of a transformer.",
+        help="Attention heads in each layer of a gpt2 or llama.",
     ),
     Setting(
         name="context", type=int, group="model", at_least=2, at_most=16_384,
-        default_words=PLANNED, help="Characters that a transformer looks back on.",
+        default_words=PLANNED, help="Characters that a gpt2 or llama looks back on.",
     ),
     Setting(
         name="dropout", type=float, group="model", at_least=0, below=1, default_words=PLANNED,

@@ -26,6 +26,8 @@ from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.inspection.overview import drawings, table_rows
 from charrnn_cli.terminal.ascii_plots import UNICODE
 
+pytestmark = pytest.mark.slow  # thousands of damaged files are read
+
 TINY_BYTES = to_bytes(TINY)
 
 

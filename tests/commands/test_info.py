@@ -13,6 +13,8 @@ from terminal import on_terminal, without_styles
 
 from charrnn_cli.errors import ExitCode
 
+pytestmark = pytest.mark.slow  # each test prints a whole page
+
 
 def test_info_json_has_the_documented_fields(invoke, trained):
     facts = json.loads(invoke("info", "--json", "--checkpoints", trained).stdout)

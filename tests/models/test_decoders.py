@@ -12,6 +12,8 @@ from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.torch_decoder import TorchDecoder
 from charrnn_cli.models.weights import trained_model
 
+pytestmark = pytest.mark.slow  # every decoder reads hundreds of characters
+
 torch.set_num_threads(1)
 
 EVERY_MODEL = pytest.mark.parametrize("name", CELLS)

@@ -10,6 +10,8 @@ from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.training.setup import open_training
 
+pytestmark = pytest.mark.slow  # whole trainings are prepared
+
 # what is refused
 
 

@@ -17,6 +17,8 @@ from charrnn_cli.units.probe import (
     untrained_weights,
 )
 
+pytestmark = pytest.mark.slow  # texts of thousands of characters are read
+
 VERSE = SONNETS.read_text()[:6000]
 
 

@@ -10,6 +10,8 @@ from charrnn_cli.models.recurrent.model import RecurrentModel
 from charrnn_cli.models.weights import load_weights
 from charrnn_cli.text.dataset import Batch
 
+pytestmark = pytest.mark.slow  # every decoder reads hundreds of characters
+
 torch.set_num_threads(1)
 
 EVERY_MODEL = pytest.mark.parametrize("name", CELLS)

@@ -19,6 +19,8 @@ from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.setup import open_training
 
+pytestmark = pytest.mark.slow  # whole trainings
+
 EVERY_MODEL = pytest.mark.parametrize("name", ["gpt2", "llama"])
 SIZES = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "context": 12, "seq_length": None}
 OPTIONS = "--hidden-size 16 --num-layers 1 --num-heads 2 --context 24 --epochs 1 --device cpu"

@@ -230,6 +230,13 @@ def metrics_of(run: Run) -> list[dict]:
     return [json.loads(line) for line in run.metrics.read_text().splitlines()]
 
 
+def of_kind(model: str) -> dict:
+    """The wishes for a small training of a model of this kind."""
+    if model in ("gpt2", "llama"):
+        return {"model": model, "num_heads": 2, "context": 16, "seq_length": None}
+    return {"model": model}
+
+
 def ask_to_train(text: Path | None, folder: Path, **wishes):
     """A request for a small run into `folder`; settings and the request's fields by name."""
     from charrnn_cli.training.setup import Request

@@ -78,7 +78,9 @@ def test_what_is_found_in_no_head_is_said(repeats, invoke):
 
 def test_patterns_that_name_too_little_are_said(repeats, invoke):
     said = " ".join(invoke("info", "--attention", "random.txt").stdout.split())
-    assert "Left out, as they name too little here: line start, word start, 3-gram induction." in said
+    assert (
+        "Left out, as they name too little here: line start, word start, 3-gram induction." in said
+    )
 
 
 def test_below_each_character_stands_the_one_that_the_head_looks_at_most(repeats, invoke):

@@ -64,6 +64,11 @@ def figure_of(report: AttentionReport) -> "Figure":
         ha="left",
         parse_math=False,
     )
+    texts = "".join(excerpt.text for excerpt in report.excerpts)
+    missing = sum(font_for(sign_of(character)) is None for character in texts)
+    if missing:
+        note = f"{MISSING} stands for {missing} characters that no font here has."
+        figure.supxlabel(note, fontsize=FONT_SIZE - 1, x=0.01, ha="left")
     return figure
 
 

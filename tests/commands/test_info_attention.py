@@ -236,6 +236,17 @@ def test_the_picture_has_a_heat_map_for_each_excerpt_with_its_characters(repeats
         assert "".join(labels) == excerpt.text
 
 
+def test_the_picture_says_how_many_characters_no_font_has(repeats):
+    pytest.importorskip("matplotlib")
+    from charrnn_cli.attention.picture import figure_of
+
+    text = "a\ue000b\n" * 600  # a private character
+    (repeats / "odd.txt").write_text(text, "utf-8")
+    odd = save_checkpoint(repeats / "odd.safetensors", make_checkpoint("gpt2", vocabulary=text))
+    figure = figure_of(report_attention(odd, str(repeats / "odd.txt")))
+    assert figure.get_supxlabel().endswith(" characters that no font here has.")
+
+
 # the text as the model can read it, and errors
 
 

@@ -19,7 +19,7 @@ ORDER = (
     ("cli",),
     ("commands",),
     ("training",),
-    ("sampling", "scoring", "inspection", "units"),
+    ("sampling", "scoring", "inspection", "units", "attention"),
     ("terminal",),
     ("checkpoints",),
     ("models",),

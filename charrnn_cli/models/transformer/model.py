@@ -8,12 +8,14 @@ from torch.nn import functional
 
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
-from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
+from charrnn_cli.models.transformer.config import (
+    INITIAL_STD,
+    NORM_EPSILON,
+    TransformerConfig,
+)
 from charrnn_cli.models.transformer.decoder import rotation_tables
 from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
 from charrnn_cli.text.dataset import Batch
-
-INITIAL_STD = 0.02  # The standard deviation of GPT-2's initial weights.
 
 
 class TransformerModel(Model):

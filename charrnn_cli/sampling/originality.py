@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
-from charrnn_cli.checkpoints.runs import Run, text_path
+from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.text.corpus import Corpus, read_corpus
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.texts import Sources, read_texts
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
 CHUNK = (
@@ -52,7 +53,10 @@ def learned_text(file: Path, checkpoint: Checkpoint, source: str | None) -> Corp
     UsageError if the run does not say where the text is or there is no such file; TextError if
     that file is not, or no longer, the text that the model learned.
     """
-    corpus = read_corpus(source) if source is not None else _text_of_run(file, checkpoint)
+    if source is not None:
+        corpus = read_texts(Sources((source,)))
+    else:
+        corpus = _text_of_run(file, checkpoint)
     if checkpoint.reads_replacement:
         corpus.recode(checkpoint.vocabulary, fold=True)
     return corpus
@@ -66,16 +70,16 @@ def _text_of_run(file: Path, checkpoint: Checkpoint) -> Corpus:
             f"--originality: {file} does not say where its text is "
             f"({checkpoint.corpus.name}). Give it: --originality TEXT"
         )
-    path = text_path(info)
-    if path is None:
+    paths = text_paths(info)
+    if not paths:
         raise UsageError(
             f"--originality: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
-    corpus = read_corpus(path)
+    corpus = read_texts(Sources(paths, info.glob))
     if corpus.sha256 != info.sha256:
         raise TextError(
-            f"{path}: not the text that the model learned, or changed since. "
+            f"{paths[0]}: not the text that the model learned, or changed since. "
             "Give it: --originality TEXT"
         )
     return corpus

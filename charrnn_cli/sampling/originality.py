@@ -46,34 +46,37 @@ class Originality:
         )
 
 
-def learned_text(file: Path, checkpoint: Checkpoint, source: str | None) -> Corpus:
+def learned_text(
+    file: Path, checkpoint: Checkpoint, source: str | None, option: str = "--originality"
+) -> Corpus:
     """Read the text that a checkpoint's model learned, from `source` or from where its run says.
 
-    Characters that the model learned as U+FFFD (`--min-count`) are U+FFFD here too. Raises
-    UsageError if the run does not say where the text is or there is no such file; TextError if
-    that file is not, or no longer, the text that the model learned.
+    Characters that the model learned as U+FFFD (`--min-count`) are U+FFFD here too. `option` is
+    the one that needs the text. Raises UsageError if the run does not say where the text is or
+    there is no such file; TextError if that file is not, or no longer, the text that the model
+    learned.
     """
     if source is not None:
         corpus = read_texts(Sources((source,)))
     else:
-        corpus = _text_of_run(file, checkpoint)
+        corpus = _text_of_run(file, checkpoint, option)
     if checkpoint.reads_replacement:
         corpus.recode(checkpoint.vocabulary, fold=True)
     return corpus
 
 
-def _text_of_run(file: Path, checkpoint: Checkpoint) -> Corpus:
+def _text_of_run(file: Path, checkpoint: Checkpoint, option: str) -> Corpus:
     last = Run(file.parent).last
     info = peek(last).corpus if last.is_file() else None
     if info is None or info.path is None or info.sha256 != checkpoint.corpus.sha256:
         raise UsageError(
-            f"--originality: {file} does not say where its text is "
+            f"{option}: {file} does not say where its text is "
             f"({checkpoint.corpus.name}). Give it: --originality TEXT"
         )
     paths = text_paths(info)
     if not paths:
         raise UsageError(
-            f"--originality: the text that the model learned, {info.path}, is not there. "
+            f"{option}: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
     corpus = read_texts(Sources(paths, info.glob))

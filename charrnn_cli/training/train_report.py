@@ -29,6 +29,7 @@ from charrnn_cli.training.train_display import TrainingDisplay
 from charrnn_cli.training.trainer import Trainer
 
 SAMPLE_LENGTH = 300  # characters of the sample after a training
+SAMPLE_ITEMS = 5  # items in it, if the text is a list
 FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
 WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
 
@@ -233,12 +234,15 @@ def _resume_command(request: Request, trainer: Trainer) -> str:
 
 
 def sample_text(trainer: Trainer) -> str:
-    """A short sample from the best checkpoint, always the same for the same weights."""
+    """A short sample from the best checkpoint, always the same for the same weights: some items if
+    the text is a list."""
     request = SampleRequest(
         checkpoint=str(trainer.run.best),
         checkpoints=trainer.run.folder.parent,
         sampling=SamplingConfig(temperature=0.8),
         length=SAMPLE_LENGTH,
+        num_samples=SAMPLE_ITEMS if trainer.config.lines else 1,
         random_seed=trainer.config.random_seed,
     )
-    return "".join(piece for _, piece in open_samples(request).draw())
+    text = "".join(piece for _, piece in open_samples(request).draw())
+    return text.removesuffix("\n") if trainer.config.lines else text

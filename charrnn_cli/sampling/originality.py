@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
 from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.hashing import BASE, Hashes, hashes_of_windows
 from charrnn_cli.text.texts import Sources, read_texts
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
@@ -18,9 +18,6 @@ CHUNK = (
     1 << 16
 )  # Of the text learned, 65,536 characters are hashed at a time, to fit the CPU cache.
 FILTER_BITS = 20  # The table that finds a hash quickly has 2^20 slots.
-
-Hashes = npt.NDArray[np.uint64]
-_BASE = 0x9E3779B97F4A7C15  # odd, so that multiplying by it modulo 2^64 is one-to-one
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _matching_chunks(search: "_SequenceSearch", corpus: Corpus, chunks: Iterable
     matching = []
     for start in chunks:
         ids = corpus.ids[start : start + CHUNK + search.length - 1].astype(np.uint64)
-        if search.mark_found(_hashes(ids, search.length)):
+        if search.mark_found(hashes_of_windows(ids, search.length)):
             matching.append(start)
     return matching
 
@@ -139,7 +136,7 @@ class _SequenceSearch:
 
     def __init__(self, texts: Sequence[Hashes], length: int) -> None:
         self.length = length
-        self.text_hashes = [_hashes(ids, length) for ids in texts]
+        self.text_hashes = [hashes_of_windows(ids, length) for ids in texts]
         self.hashes = np.unique(np.concatenate(self.text_hashes))
         self.found = np.zeros(len(self.hashes), dtype=bool)
         self.slot_is_used = np.zeros(1 << FILTER_BITS, dtype=bool)
@@ -182,26 +179,5 @@ def _ids(text: str, corpus: Corpus) -> Hashes:
     return np.array([len(corpus.vocabulary) if i is None else i for i in ids], dtype=np.uint64)
 
 
-def _hashes(ids: Hashes, length: int) -> Hashes:
-    """The hash of every sequence of `length` ids (Karp and Rabin 1987), in log2(length) steps.
-
-    The hash of two neighbouring sequences together is first * base^width + second, where `width` is
-    the length of the second.
-    """
-    count = max(0, len(ids) - length + 1)
-    block, width = ids + np.uint64(1), 1
-    hashes, done = np.zeros(count, np.uint64), 0
-    while count and length > done:
-        if (length >> (width.bit_length() - 1)) & 1:
-            factor = np.uint64(pow(_BASE, width, 1 << 64))
-            hashes = hashes * factor + block[done : done + count]
-            done += width
-        if done < length:
-            factor = np.uint64(pow(_BASE, width, 1 << 64))
-            block = block[:-width] * factor + block[width:]
-            width *= 2
-    return hashes
-
-
 def _slots(hashes: Hashes) -> Hashes:
-    return (hashes * np.uint64(_BASE)) >> np.uint64(64 - FILTER_BITS)
+    return (hashes * np.uint64(BASE)) >> np.uint64(64 - FILTER_BITS)

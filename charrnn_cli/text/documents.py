@@ -3,47 +3,22 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.corpus import MAX_MEASURED, MIN_HELD_OUT, MIN_TRAIN, Corpus
 from charrnn_cli.text.dataset import Batch, Dataset, Passage, Reading, whole
-from charrnn_cli.text.hashing import CHUNK, hashes_of_spans, scrambled
+from charrnn_cli.text.holding_out import DIVISIONS, HoldOut, Ints, Spans
 from charrnn_cli.text.measuring import Segments, passages, segments
 from charrnn_cli.text.packing import PackedBatches, pack_shuffled, pack_streams, window_counts
 from charrnn_cli.text.vocabulary import Ids, Vocabulary
 
-Ints = npt.NDArray[np.int64]
-HoldOut = Literal["end", "documents", "blocks", "items"]
-
 MANY = 20  # From so many documents on, whole ones are held out, not the end of each.
-BLOCKS = 20  # At most so many blocks are held out of a text, spread over it.
-MIN_BLOCK = 100  # A block has at least so many characters.
 # An item of a list is read in one window if it has at most so many characters.
 MAX_ITEM = 512
 TIMED_BATCHES = 4  # `beginning` has so many batches: the lengths of windows differ.
-
-
-class Spans(NamedTuple):
-    """Parts of a text (D,), in its order: the characters from `first` up to `end` are predicted,
-    with those from `origin` on as their context, where the document begins."""
-
-    origin: Ints
-    first: Ints
-    end: Ints
-
-    def some(self, which: npt.NDArray[np.generic]) -> "Spans":
-        """Some of the spans, in their order."""
-        return Spans(*(values[which] for values in self))
-
-    @property
-    def sizes(self) -> Ints:
-        """The number of predicted characters of each (D,)."""
-        return self.end - self.first
 
 
 @dataclass(frozen=True)
@@ -107,6 +82,13 @@ class Documents:
         return self.corpus.counts()
 
     def __len__(self) -> int:
+        spans = self.spans
+        unpredicted = 0 if self.lines else int((spans.first - spans.origin == 1).sum())
+        return self.predictions + unpredicted
+
+    @property
+    def predictions(self) -> int:
+        """The number of characters that are predicted: of a document all but the first."""
         return int(self.spans.sizes.sum())
 
     def __repr__(self) -> str:
@@ -118,15 +100,15 @@ class Documents:
             self._check_size(self, MIN_TRAIN, "train on")
             return self, self.val_text
         if fraction not in self._parts:
-            divide = _DIVISIONS[self.hold_out]
-            train, held_out = (replace(self, spans=part) for part in divide(self, fraction))
+            divided = DIVISIONS[self.hold_out](self.corpus.ids, self.spans, fraction)
+            train, held_out = (replace(self, spans=part) for part in divided)
             self._check_size(train, MIN_TRAIN, "train on")
             self._check_size(held_out, MIN_HELD_OUT - 1, "hold some out")
             self._parts[fraction] = train, held_out
         return self._parts[fraction]
 
     def _check_size(self, part: "Documents", needed: int, purpose: str) -> None:
-        if len(part) < needed:
+        if part.predictions < needed:
             kind = "different lines" if self.lines else "characters in its files"
             raise TextError(f"{self.name}: too few {kind} to {purpose}. Give a longer text.")
 
@@ -169,7 +151,7 @@ class Documents:
     def predictions_per_step(self, config: TrainConfig) -> float:
         """See `Dataset`."""
         windows = int(window_counts(self.spans.sizes, config.seq_length).sum())
-        return len(self) * config.batch_size / windows
+        return self.predictions * config.batch_size / windows
 
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
         """See `Dataset`. Windows never cross a document's end, and no state is carried over it."""
@@ -193,7 +175,7 @@ class Documents:
         return passages(self.corpus.ids, self._segments(context), context, part)
 
     def _segments(self, context: int | None) -> Segments:
-        spans, excess = self.spans, len(self) / MAX_MEASURED
+        spans, excess = self.spans, self.predictions / MAX_MEASURED
         if excess > 1 and self.lines:
             which = np.arange(0, len(spans.end), excess).astype(np.int64)
             spans = spans.some(which)
@@ -234,67 +216,3 @@ def as_documents(corpus: Corpus, hold_out: HoldOut | None = None) -> Documents:
     if hold_out is None:
         hold_out = "documents" if len(spans.end) >= MANY else "end"
     return Documents(corpus, spans, hold_out)
-
-
-def _hold_out_ends(text: Documents, fraction: float) -> tuple[Spans, Spans]:
-    origin, first, end = text.spans
-    edge = np.maximum(first, end - np.round((end - first) * fraction).astype(np.int64))
-    return _filled(Spans(origin, first, edge)), _filled(Spans(origin, edge, end))
-
-
-def _hold_out_documents(text: Documents, fraction: float) -> tuple[Spans, Spans]:
-    return _hold_out_some(text, fraction, whole_share=0.5)
-
-
-def _hold_out_items(text: Documents, fraction: float) -> tuple[Spans, Spans]:
-    return _hold_out_some(text, fraction, whole_share=1.0)
-
-
-def _hold_out_some(text: Documents, fraction: float, whole_share: float) -> tuple[Spans, Spans]:
-    """Hold out spans in the order of their scrambled hashes, so that equal ones stay together and
-    a changed text keeps its division. A document above `whole_share` of what is to be held out is
-    trained on."""
-    spans = text.spans
-    found = hashes_of_spans(
-        text.corpus.ids, spans.first, np.minimum(spans.end, spans.first + CHUNK)
-    )
-    found ^= spans.sizes.astype(np.uint64)  # only the beginning of a long document is read
-    hashes, which = np.unique(found, return_inverse=True)
-    sizes = np.bincount(which, spans.sizes)
-    wanted = spans.sizes.sum() * fraction
-    order = np.argsort(scrambled(hashes), kind="stable")
-    if whole_share < 1:
-        small = sizes[order] <= max(wanted * whole_share, np.median(sizes))
-        order = order[small]
-    count = 1 + int(np.searchsorted(np.cumsum(sizes[order]), wanted))
-    held = np.zeros(len(hashes), np.bool_)
-    held[order[: min(count, len(hashes) - 1)]] = True
-    return spans.some(~held[which]), spans.some(held[which])
-
-
-def _hold_out_blocks(text: Documents, fraction: float) -> tuple[Spans, Spans]:
-    """The end of each of some equal stretches of each document."""
-    train, held = [], []
-    for origin, first, end in zip(*text.spans, strict=True):
-        count = max(2, min(BLOCKS, int((end - first) * fraction) // MIN_BLOCK))
-        edges = np.linspace(first, end, count + 1).round().astype(np.int64)
-        cuts = edges[1:] - np.round(np.diff(edges) * fraction).astype(np.int64)
-        # what is trained on begins where a block has ended: the block is not its context
-        begins = np.where(edges[:-1] > first, edges[:-1], origin)
-        train.append(Spans(begins, begins + 1, cuts))
-        held.append(Spans(np.full(count, origin), cuts, edges[1:]))
-    return tuple(  # type: ignore[return-value]
-        _filled(Spans(*map(np.concatenate, zip(*parts, strict=True)))) for parts in (train, held)
-    )
-
-
-def _filled(spans: Spans) -> Spans:
-    return spans.some(spans.sizes > 0)
-
-
-_DIVISIONS = {
-    "end": _hold_out_ends,
-    "documents": _hold_out_documents,
-    "blocks": _hold_out_blocks,
-    "items": _hold_out_items,
-}

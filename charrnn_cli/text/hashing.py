@@ -41,3 +41,24 @@ def scrambled(hashes: Hashes) -> Hashes:
     mixed *= np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
     return mixed
+
+
+def hashes_of_windows(ids: Hashes, length: int) -> Hashes:
+    """The hash of every sequence of `length` ids (Karp and Rabin 1987), in log2(length) steps.
+
+    The hash of two neighbouring sequences together is first * base^width + second, where `width` is
+    the length of the second.
+    """
+    count = max(0, len(ids) - length + 1)
+    block, width = ids + np.uint64(1), 1
+    hashes, done = np.zeros(count, np.uint64), 0
+    while count and length > done:
+        if (length >> (width.bit_length() - 1)) & 1:
+            factor = np.uint64(pow(BASE, width, 1 << 64))
+            hashes = hashes * factor + block[done : done + count]
+            done += width
+        if done < length:
+            factor = np.uint64(pow(BASE, width, 1 << 64))
+            block = block[:-width] * factor + block[width:]
+            width *= 2
+    return hashes

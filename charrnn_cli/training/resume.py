@@ -18,7 +18,8 @@ from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.arranging import arranged
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.documents import Documents, HoldOut
+from charrnn_cli.text.documents import Documents
+from charrnn_cli.text.holding_out import HoldOut
 from charrnn_cli.text.texts import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group

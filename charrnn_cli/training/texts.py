@@ -5,11 +5,12 @@ from typing import Any
 
 from charrnn_cli.errors import TextError
 from charrnn_cli.settings import SETTINGS
-from charrnn_cli.text.arranging import arranged, unite_vocabularies
+from charrnn_cli.text.arranging import arranged, looks_like_list, unite_vocabularies
 from charrnn_cli.text.corpus import Corpus, Watch
 from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.texts import Sources, read_texts
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.held_out import with_fair_hold_out
 from charrnn_cli.training.request import Read, Request
 
 
@@ -41,7 +42,15 @@ def read_dataset(
     if request.val_sources:
         val_text = read(Sources(request.val_sources, request.glob, lines))
         unite_vocabularies(corpus, val_text)
-    dataset = arranged(corpus, lines=lines, val_text=val_text)
+    if not lines and looks_like_list(corpus):
+        corpus.notes += (
+            f"{corpus.name} looks like a list; with --lines each line is learned as an item of its "
+            "own, and sample writes whole lines",
+        )
+    fraction = given.get("val_fraction", SETTINGS["val_fraction"].planned)
+    dataset, notes = with_fair_hold_out(arranged(corpus, lines=lines, val_text=val_text), fraction)
+    read_as = dataset.corpus if isinstance(dataset, Documents) else dataset
+    read_as.notes += notes
     return dataset, stored_hold_out(dataset)
 
 

@@ -25,6 +25,7 @@ from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.training.held_out import is_best
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
@@ -215,7 +216,7 @@ class Trainer:
         val_loss = held_out_loss(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
-        best = progress.best_val_loss is None or val_loss < progress.best_val_loss
+        best = is_best(val_loss, progress, self.baselines)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,

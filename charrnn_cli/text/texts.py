@@ -118,14 +118,15 @@ def joint_sha256(checksums: Sequence[str]) -> str:
 
 def _files(sources: Sources) -> Iterator[tuple[str, bool]]:
     """The files to read, and whether each was named itself; each once."""
+    named = {os.path.realpath(path) for path in sources.paths}
     seen = set()
     for source in sources.paths:
         folder = os.path.isdir(source)
         for path in _in_folder(source, sources.glob) if folder else [source]:
-            where = os.path.realpath(path) if path != "-" else path
+            where = os.path.realpath(path)
             if where not in seen:
                 seen.add(where)
-                yield path, not folder
+                yield path, where in named
 
 
 def _in_folder(folder: str, glob: str | None) -> Iterator[str]:

@@ -11,10 +11,6 @@ from charrnn_cli.text.vocabulary import Ids
 
 Ints = npt.NDArray[np.int64]
 
-# Windows are sorted by length within groups of so many batches: little padding is left, and most of
-# the random order is kept.
-POOL = 16
-
 
 class Packing(NamedTuple):
     """The windows of an epoch: window (s, b) is read by batch row b at step s.
@@ -71,16 +67,14 @@ def pack_streams(
 def pack_shuffled(
     starts: Ints, predictions: Ints, batch_size: int, seq_length: int, rng: np.random.Generator
 ) -> Packing:
-    """Windows in random order, each read from a state of zero; those of similar length are read
-    side by side, so that rows need little padding."""
+    """Windows in random order, each read from a state of zero.
+
+    Their lengths are mixed in every batch. Batches of windows of one length need no padding, and so
+    are a fifth faster, but an epoch of names then taught as little as two thirds of one.
+    """
     begin, lengths, _ = _windows(starts, predictions, seq_length, rng)
     steps = len(begin) // batch_size
-    order = rng.permutation(len(begin))[: steps * batch_size]
-    pool = POOL * batch_size
-    for first in range(0, len(order), pool):
-        some = order[first : first + pool]
-        order[first : first + pool] = some[np.argsort(lengths[some], kind="stable")]
-    grid = order.reshape(steps, batch_size)[rng.permutation(steps)]
+    grid = rng.permutation(len(begin))[: steps * batch_size].reshape(steps, batch_size)
     return Packing(begin[grid], lengths[grid], np.ones(grid.shape, np.bool_))
 
 

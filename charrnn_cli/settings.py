@@ -108,6 +108,7 @@ SAVE_EVERY = 120.0  # seconds between saves for --resume
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
+HOLD_OUTS = ("end", "documents", "blocks", "text")
 PLANNED = "chosen by the text's size and the time allowed"
 
 
@@ -188,6 +189,14 @@ _ROWS = (
     Setting(
         name="val_fraction", type=float, group="training", above=0, at_most=0.9,
         planned=0.1, help="Share of the text, at its end, held out to measure the loss.",
+    ),
+    Setting(
+        name="lines", type=bool, group="training",
+        help="Each line is an item of its own, such as a name: learn to write such lines.",
+    ),
+    Setting(
+        name="hold_out", type=str, group="derived", choices=HOLD_OUTS,
+        help="What is held out of the text.",
     ),
     Setting(
         name="patience", type=int, group="training", at_least=1,

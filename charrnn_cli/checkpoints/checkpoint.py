@@ -54,7 +54,7 @@ class Checkpoint:
     optimizer's state, the carried state and the loss scale; it is empty in `best`. `history` has a
     record for each evaluation. `threads` is the number of CPU threads, 0 for several processes.
     `format` is that of the file it was read from. `device` and `baselines` are None in files of
-    earlier versions.
+    earlier versions. `val_text` identifies a held-out text of the user's own.
     """
 
     model: ModelConfig
@@ -70,6 +70,7 @@ class Checkpoint:
     format: int = 2
     device: str | None = None
     baselines: Baselines | None = None
+    val_text: CorpusInfo | None = None
 
     @property
     def reads_replacement(self) -> bool:
@@ -88,11 +89,10 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the bytes of a file; equal checkpoints give equal bytes."""
     model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
-        "format": oldest_format(model, train),
         "model": model,
         "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
-        "corpus": vars(checkpoint.corpus),
+        "corpus": checkpoint.corpus.to_dict(),
         "progress": vars(checkpoint.progress),
         "history": list(map(dict, checkpoint.history)),
         "torch": checkpoint.torch_version,
@@ -102,6 +102,9 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         header["device"] = checkpoint.device
     if checkpoint.baselines is not None:
         header["marks"] = vars(checkpoint.baselines)
+    if checkpoint.val_text is not None:
+        header["val_text"] = checkpoint.val_text.to_dict()
+    header["format"] = oldest_format(header)
     tensors = {**checkpoint.weights, **checkpoint.training}
     header = sealed(header, tensors)
     # one key only: the library writes several in random order
@@ -203,7 +206,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         model=_model_config(header["model"]),
         train=from_json(TrainConfig, header["train"]),
         vocabulary=Vocabulary(header["vocabulary"]),
-        corpus=from_json(CorpusInfo, header["corpus"]),
+        corpus=CorpusInfo.from_dict(header["corpus"]),
         progress=from_json(Progress, header["progress"]),
         weights={},
         history=tuple(history_record(record) for record in header["history"]),
@@ -212,6 +215,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         format=header["format"],
         device=typed("device", header["device"], str) if "device" in header else None,
         baselines=from_json(Baselines, header["marks"]) if "marks" in header else None,
+        val_text=CorpusInfo.from_dict(header["val_text"]) if "val_text" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:

@@ -13,8 +13,9 @@ OPTIONS = (
         type=str,
         argument=True,
         required=True,
-        stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        several=True,
+        stored_as="sources",
+        help="UTF-8 text files, each read as a document of its own, or - for stdin.",
     ),
     Setting(
         name="checkpoint",
@@ -87,4 +88,5 @@ def score(request: Values, hardware: Values) -> None:
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 
     models = tuple(request.pop("models") or (None,))
-    run_score(ScoreRequest(models=models, **request, **hardware))
+    sources = tuple(request.pop("sources"))
+    run_score(ScoreRequest(sources=sources, models=models, **request, **hardware))

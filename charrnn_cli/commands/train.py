@@ -8,7 +8,7 @@ from charrnn_cli.errors import ExitCode
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.signals import default_interrupt
-from charrnn_cli.text.reader import check_place
+from charrnn_cli.text.texts import Sources, check_sources
 
 EXAMPLE = "Example: charrnn train poems.txt --minutes 3 --model lstm"
 OPTIONS = (
@@ -16,11 +16,26 @@ OPTIONS = (
         name="text",
         type=str,
         argument=True,
-        stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        several=True,
+        stored_as="sources",
+        help="UTF-8 text files, folders of them, or - for stdin.",
+    ),
+    Setting(
+        name="glob",
+        type=str,
+        metavar="PATTERN",
+        help="Of folders, read only files with such names, as '*.md' [all text files].",
     ),
     *settings_of("model", model=ARCHITECTURES),
     *settings_of("training"),
+    Setting(
+        name="val_text",
+        type=str,
+        several=True,
+        stored_as="val_sources",
+        metavar="FILE",
+        help="Measure the held-out loss on this text, and train on all of TEXT. May be repeated.",
+    ),
     Setting(name="name", type=str, help="The run's name [that of the text]."),
     SETTINGS["checkpoints"],
     Setting(
@@ -94,10 +109,10 @@ def train(
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """
     started = time.monotonic()
-    text = request["source"]
-    alone = os.environ.get("WORLD_SIZE", "") in ("", "1")
-    if text is not None and alone:  # of several processes one reads the text for all
-        check_place(text)
+    for name in ("sources", "val_sources"):
+        request[name] = tuple(request[name] or ())
+    if os.environ.get("WORLD_SIZE", "") in ("", "1"):  # of several processes one reads for all
+        check_sources(Sources(request["sources"] + request["val_sources"], request["glob"]))
     with default_interrupt():
         from charrnn_cli.training.request import Request
         from charrnn_cli.training.train_report import run_training  # these import torch

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,15 @@ def open_samples(request: SampleRequest) -> "Samples":
     checkpoint = load(file)
     vocabulary = checkpoint.vocabulary
     prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
+    if (
+        checkpoint.train.lines
+    ):  # a sample is an item, which begins after a newline and ends with one
+        start = vocabulary.line_start
+        ids = (
+            prompt.ids if prompt.text.startswith("\n") or not prompt.text else (start, *prompt.ids)
+        )
+        request = replace(request, until=request.until or "\n")
+        prompt = replace(prompt, ids=ids)
     if request.until and (lacking := vocabulary.unknown(request.until)):
         raise UsageError(
             f"--until: the model never writes {name_unknown(lacking, vocabulary)}, "
@@ -129,6 +138,11 @@ class Drawing:
         that is not `whole`, its last characters only."""
         return list(map("".join, self._written))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say when they have been drawn."""
+        return ()
+
     def __iter__(self) -> Iterator[tuple[int, str]]:
         seed = self.samples.prompt.text
         yield 0, seed
@@ -144,11 +158,13 @@ class Drawing:
             raise KeyboardInterrupt
 
     def text(self, separator: str) -> Iterator[str]:
-        """Yield all samples as one text, piece by piece, with a separator line between two."""
+        """Yield all samples as one text, piece by piece, with a separator line between two;
+        items of a list end with a newline of their own."""
+        between = "" if self.samples.checkpoint.train.lines else f"\n{separator}\n"
         current = 0
         for number, piece in self:
             if number != current:
-                yield f"\n{separator}\n"
+                yield between
                 current = number
             yield piece
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
+from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.lines import Ranking
 from charrnn_cli.scoring.scorer import TextScore, open_model
 from charrnn_cli.scoring.summary import comparison, facts, table_rows
@@ -20,7 +21,6 @@ from charrnn_cli.terminal.console import (
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
-from charrnn_cli.text.reader import TextStream
 
 LISTED = 10  # Lines of highest and of lowest surprisal that --lines lists without a number.
 SHOWN_ROWS = 20  # Rows of the text that a terminal shows without --show.
@@ -35,7 +35,7 @@ class ScoreRequest:
     lines as text: None if the option was not given, empty if it was given without a number.
     """
 
-    source: str
+    sources: tuple[str, ...]
     models: tuple[str | None, ...]
     checkpoints: Path
     show: str | None
@@ -56,7 +56,7 @@ def run_score(request: ScoreRequest) -> None:
         open_model(which, request.checkpoints, request.device, request.adapt)
         for which in request.models
     ]
-    stream = TextStream(request.source)
+    stream = DocumentStreams(request.sources)
     score = TextScore(stream, models)
     scorer = models[0].scorer
     views = _views(request, f"{Path(stream.name).name} under {models[0].name}")

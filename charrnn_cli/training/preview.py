@@ -50,4 +50,5 @@ class Preview:
             SamplingConfig(temperature=0.8),
             self.trainer.progress.step,
         )
-        return vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        text = vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        return text.partition("\n")[0] if self.trainer.config.lines else text

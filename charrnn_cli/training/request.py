@@ -7,10 +7,11 @@ from typing import Any
 
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.texts import Sources
 from charrnn_cli.training.trainer import Trainer
 
-Read = Callable[[str], Corpus]
-"""Reads a text from a path, or from stdin for `-`."""
+Read = Callable[[Sources], Corpus]
+"""Reads a text of files, of folders, or of stdin."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,17 @@ class Request:
     """What the user asked for. `given` has only the settings that were set, by name.
 
     `resume` and `init_from` name a run or a checkpoint; an empty `resume` means the newest run.
+    `sources` are files, folders or `-`; `val_sources` those of a held-out text of the user's own.
+    `glob` is the pattern of the names that are read in folders.
     `started` is the `time.monotonic()` of the command's start, from which a time limit counts.
     """
 
-    source: str | None
+    sources: tuple[str, ...]
     given: Mapping[str, Any]
     checkpoints: Path
     started: float
+    val_sources: tuple[str, ...] = ()
+    glob: str | None = None
     name: str | None = None
     resume: str | None = None
     init_from: str | None = None
@@ -48,7 +53,7 @@ class Training:
         """An estimate of the seconds that the rest of the run takes, evaluations left out."""
         trainer, config = self.trainer, self.trainer.config
         steps = trainer.total_steps - trainer.progress.step
-        seconds = steps * config.batch_size * config.seq_length / self.chars_per_second
+        seconds = steps * trainer.predictions_per_step / self.chars_per_second
         if config.minutes is not None:
             seconds = min(seconds, 60 * config.minutes - trainer.seconds())
         return max(0.0, seconds)

@@ -14,14 +14,16 @@ import torch
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, create_run, find_checkpoint, find_run
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
 from charrnn_cli.settings import SETTINGS, check
-from charrnn_cli.text.corpus import Corpus, Watch, read_corpus
+from charrnn_cli.text.corpus import Corpus, Watch
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
@@ -33,6 +35,7 @@ from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.planning import Plan, make_plan
 from charrnn_cli.training.request import Read, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
+from charrnn_cli.training.texts import read_dataset, read_together
 from charrnn_cli.training.throughput import Speeds
 from charrnn_cli.training.trainer import Trainer
 
@@ -70,22 +73,6 @@ def open_training(
             yield from _open_resumed(request, device, group, read)
 
 
-def read_together(source: str, group: Group, watch: Watch) -> Corpus:
-    """A text, read by each process of a group. What can be read only once, such as stdin, is read
-    by the first and sent to the others. `watch` sees it being read.
-
-    Raises TextError, also if the processes do not all read the same text.
-    """
-    if group.decide(lambda: not os.path.isfile(source)):
-        return group.decide(lambda: read_corpus(source, watch))
-    corpus = read_corpus(source, watch)
-    if group.highest(group.decide(lambda: corpus.sha256) != corpus.sha256):
-        raise TextError(
-            f"{source}: is not the same text for all processes. Give every machine the same one."
-        )
-    return corpus
-
-
 def _open_resumed(
     request: Request, device: torch.device, group: Group, read: Read
 ) -> Iterator[Training]:
@@ -98,22 +85,22 @@ def _open_resumed(
 def _open_new(
     request: Request, device: torch.device, group: Group, read: Read
 ) -> Iterator[Training]:
-    model, corpus, plan, speed = _prepare(request, device, group, read)
-    run = _run_of_process(group.decide(lambda: _create(request, corpus)), group)
+    model, dataset, plan, speed = _prepare(request, device, group, read)
+    run = _run_of_process(group.decide(lambda: _create(request, dataset)), group)
     try:
         with run.locked():
             trainer = Trainer(
                 model,
-                corpus,
+                dataset,
                 plan.train,
                 run,
                 started=request.started,
-                reserve=_evaluation_seconds(corpus, plan, speed),
+                reserve=_evaluation_seconds(dataset, plan, speed),
                 save_every=request.save_every,
-                baselines=group.decide(lambda: baselines_of(corpus, plan.train)),
+                baselines=group.decide(lambda: baselines_of(dataset, plan.train)),
                 group=group,
             )
-            yield Training(trainer, speed, corpus.notes + plan.notes)
+            yield Training(trainer, speed, dataset.notes + plan.notes)
     finally:
         run.remove_if_empty()
 
@@ -128,8 +115,8 @@ def _restarted_run(checkpoints: Path, group: Group) -> Run | None:
     return group.decide(take_up)
 
 
-def _create(request: Request, corpus: Corpus) -> Run:
-    run = create_run(request.checkpoints, request.name, corpus.name)
+def _create(request: Request, dataset: Dataset) -> Run:
+    run = create_run(request.checkpoints, request.name, dataset.name)
     record_launch(run)
     return run
 
@@ -141,19 +128,18 @@ def _run_of_process(run: Run, group: Group) -> Run:
 
 def _prepare(
     request: Request, device: torch.device, group: Group, read: Read
-) -> tuple[Model, Corpus, Plan, float]:
+) -> tuple[Model, Corpus | Documents, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
-    if request.source is None:
+    if not request.sources:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
     if init is not None:
         _take_sizes(given, init.model)
-    corpus = read(request.source)
-    corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
+    dataset, given["hold_out"] = read_dataset(request, given, read)
 
-    plans, threads = MeasuredPlans(corpus, given, device, group), torch.get_num_threads()
+    plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()
     plan = plans.make()
     if _may_choose_threads(request, device, group) and plans.one_thread_is_faster(plan, threads):
         torch.set_num_threads(1)
@@ -162,18 +148,18 @@ def _prepare(
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
-    notes = plan.notes + _large_vocabulary(corpus, plan)
+    notes = plan.notes + _large_vocabulary(dataset, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if init is not None:
-        known, new = load_known_weights(model, corpus.vocabulary, init.weights, init.vocabulary)
+        known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
         notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
     if torch.get_num_threads() < threads:
         notes += (
             f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
             "on all",
         )
-    return model, corpus, dataclasses.replace(plan, notes=notes), speed
+    return model, dataset, dataclasses.replace(plan, notes=notes), speed
 
 
 class MeasuredPlans:
@@ -181,12 +167,12 @@ class MeasuredPlans:
     settings that the user set, by name."""
 
     def __init__(
-        self, corpus: Corpus, given: Mapping[str, Any], device: torch.device, group: Group
+        self, dataset: Dataset, given: Mapping[str, Any], device: torch.device, group: Group
     ) -> None:
         self.precision = given.get("precision", "auto")
         self.given = {name: value for name, value in given.items() if name != "precision"}
         self.device, self.group = device, group
-        self.parts = corpus.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
+        self.parts = dataset.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
         self.speeds = Speeds(self.parts[0], device, group)
 
     def make(self) -> Plan:
@@ -232,26 +218,26 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
+def _large_vocabulary(dataset: Corpus | Documents, plan: Plan) -> tuple[str, ...]:
     """A note on a vocabulary that takes most of the model and of the time."""
-    size = len(corpus.vocabulary)
+    size = len(dataset.vocabulary)
     if size <= LARGE_VOCABULARY:
         return ()
     shapes = plan.model.parameter_shapes()
     tables = [shapes[name] for name in plan.model.vocabulary_axes() if len(shapes[name]) > 1]
     share = sum(map(math.prod, tables)) / plan.model.parameters
     note = f"{size:,} distinct characters take {share:.0%} of the parameters"
-    common = corpus.vocabulary.code_points[corpus.counts() >= COMMON].tolist()
+    common = dataset.vocabulary.code_points[dataset.counts() >= COMMON].tolist()
     left = len({*common, ord(REPLACEMENT)})
     if left < size:
         note += f"; --min-count {COMMON} would leave {left:,}"
     return (note,)
 
 
-def _evaluation_seconds(corpus: Corpus, plan: Plan, speed: float) -> float:
+def _evaluation_seconds(dataset: Dataset, plan: Plan, speed: float) -> float:
     """An estimate of the first evaluation's seconds: a character takes at most half as long as in
     training."""
     config = plan.train
-    _, held_out = corpus.split(config.val_fraction)
+    _, held_out = dataset.split(config.val_fraction)
     seconds = 0.5 + held_out.evaluation_size(plan.model.context) / (2 * speed)
     return seconds if config.minutes is None else min(seconds, MOST_RESERVED * 60 * config.minutes)

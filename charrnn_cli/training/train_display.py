@@ -84,9 +84,8 @@ class TrainingDisplay:
             say("  ".join((*self._figures(event), left)))
 
     def _figures(self, event: Stepped) -> list[str]:
-        config = self.trainer.config
         steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
-        speed = steps * config.batch_size * config.seq_length / max(seconds, 1e-9)
+        speed = steps * self.trainer.predictions_per_step / max(seconds, 1e-9)
         return [
             f"step {event.step:,}",
             f"epoch {event.step / self.trainer.epoch_steps:.1f}",

@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -26,6 +25,7 @@ from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.training.held_out import is_best
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
@@ -67,6 +67,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.train_part, self.held_out_part = dataset.split(config.val_fraction)
         self.epoch_steps = self.train_part.steps_per_epoch(config)
+        self.predictions_per_step = self.train_part.predictions_per_step(config)
         self.total_steps = math.inf
         if config.epochs is not None:
             self.total_steps = planned_steps(config.epochs, self.epoch_steps)
@@ -135,7 +136,7 @@ class Trainer:
                 self._add_losses(self.updates.read_losses)
                 now = time.monotonic()
                 steps = step - evaluated_step
-                speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
+                speed = steps * self.predictions_per_step / (now - evaluated_at)
                 yield self._evaluate(speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
@@ -173,15 +174,13 @@ class Trainer:
         progress = self.progress
         if self.config.minutes is not None:
             progress = dataclasses.replace(progress, seconds=self.seconds())
-        # `best` is shared with others, and must not contain private paths
-        path = self.dataset.path if training else None
+        val_text = self.dataset.val_text
         return Checkpoint(
             model=self.model.config,
             train=self.config,
             vocabulary=self.dataset.vocabulary,
-            corpus=CorpusInfo(
-                Path(self.dataset.name).name, self.dataset.sha256, len(self.dataset), path
-            ),
+            # `best` is shared with others, and must not contain private paths
+            corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
             training=self._training_state() if training else {},
@@ -190,6 +189,7 @@ class Trainer:
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
             baselines=self.baselines,
+            val_text=None if val_text is None else CorpusInfo.of(val_text, private=training),
         )
 
     def _add_losses(self, losses: Callable[[], list[float]]) -> float | None:
@@ -216,7 +216,7 @@ class Trainer:
         val_loss = held_out_loss(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
-        best = progress.best_val_loss is None or val_loss < progress.best_val_loss
+        best = is_best(val_loss, progress, self.baselines)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,

@@ -94,6 +94,9 @@ class Updates:
         # seeded by the step: a resume needs no state of the random generator
         torch.manual_seed((self.config.random_seed * _SEED_FACTOR + step) % 2**63)
         self.rate.fill_(rate)
+        if batch.fresh is not None:
+            for values in self.state.values():
+                values[batch.fresh] = 0.0
         if not self.ahead:
             return [self._step_and_read(_as_int64(batch), step)]
         update = partial(self._step_unread, self._in_place(batch), step)
@@ -194,10 +197,12 @@ def compute_gradients(
     Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
     model.zero_grad(set_to_none=True)
+    # a process whose rows are all padding, while those of others are not, has no mean
+    reduction = "mean" if batch.share else "sum"
     with autocast(config.precision, batch.inputs.device):
         logits, state = model(batch, state)
         loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE
+            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction=reduction
         )
     (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
-from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
+from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
@@ -59,7 +59,7 @@ class Trainer:
         reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
-        baselines: Baselines | None = None,
+        baselines: AnyBaselines | None = None,
         group: Group = ALONE,
     ) -> None:
         self.model, self.dataset, self.config, self.run = model, dataset, config, run

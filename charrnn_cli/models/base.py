@@ -187,3 +187,4 @@ class Preset:
     warmup: float = 0.05
     schedule: str = "cosine"
     shuffle: bool = False
+    label_smoothing: float = 0.0

@@ -148,6 +148,7 @@ def apply_given(
         "warmup": preset.warmup,
         "schedule": preset.schedule,
         "shuffle": preset.shuffle,
+        "label_smoothing": preset.label_smoothing,
         "patience": None,
         **{name: SETTINGS[name].planned for name in BY_DEFAULT},
     }

@@ -190,16 +190,22 @@ def compute_gradients(
 ) -> tuple[Tensor, Tensor, State]:
     """Set the parameters' gradients to those of the mean loss over a batch, clipped.
 
+    With label smoothing (Szegedy et al. 2016) they are those of the smoothed loss.
+
     `batch` holds int64 ids (T, B) of this process's batch rows; `state` is the state before it.
     Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
     model.zero_grad(set_to_none=True)
     with autocast(config.precision, batch.inputs.device):
         logits, state = model(batch, state)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE
+        cross_entropy = partial(
+            nn.functional.cross_entropy, target=batch.targets.flatten(), ignore_index=IGNORE
         )
-    (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        logits = logits.flatten(0, 1)
+        loss = smoothed = cross_entropy(logits)
+        if config.label_smoothing:
+            smoothed = cross_entropy(logits, label_smoothing=config.label_smoothing)
+    (smoothed * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())
     loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])
     loss = group.average(loss.detach(), parameters, batch.share)

@@ -16,6 +16,7 @@ from charrnn_cli.models.base import ModelConfig, Preset
 if TYPE_CHECKING:
     from charrnn_cli.models.decoder import Array, Decoder
     from charrnn_cli.models.module import Model
+    from charrnn_cli.models.seq2seq.decoder import PairDecoder
 
 DEFAULT = "gru"
 DEFAULT_FOR_PAIRS = "attention"
@@ -117,6 +118,14 @@ def build_decoder(
     """A decoder in NumPy for a number of streams; None is one stream without a batch axis."""
     family = family_of(config.architecture)
     decoder: Decoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights, streams)
+    return decoder
+
+
+def build_pair_decoder(config: ModelConfig, weights: "Mapping[str, Array]") -> "PairDecoder":
+    """A decoder in NumPy of a model of pairs."""
+    family = family_of(config.architecture)
+    assert family.pairs, f"{config.architecture} is no model of pairs"
+    decoder: PairDecoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights)
     return decoder
 
 

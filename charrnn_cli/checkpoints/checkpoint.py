@@ -60,7 +60,7 @@ class Checkpoint:
     record for each evaluation. `threads` is the number of CPU threads, 0 for several processes.
     `format` is that of the file it was read from. `device` and `baselines` are None in files of
     earlier versions. `pairs` is None for a language model; for a model of pairs, `vocabulary` holds
-    the characters of the targets.
+    the characters of the targets. `val_text` identifies a held-out text of the user's own.
     """
 
     model: ModelConfig
@@ -77,6 +77,7 @@ class Checkpoint:
     device: str | None = None
     baselines: AnyBaselines | None = None
     pairs: PairsInfo | None = None
+    val_text: CorpusInfo | None = None
 
     @property
     def reads_replacement(self) -> bool:
@@ -95,7 +96,6 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the bytes of a file; equal checkpoints give equal bytes."""
     model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
-        "format": oldest_format(model, train, of_pairs=checkpoint.pairs is not None),
         "model": model,
         "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
@@ -108,6 +108,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     header |= {} if checkpoint.device is None else {"device": checkpoint.device}
     header |= {} if checkpoint.baselines is None else {"marks": vars(checkpoint.baselines)}
     header |= {} if checkpoint.pairs is None else {"pairs": pairs_to_json(checkpoint.pairs)}
+    header |= {} if checkpoint.val_text is None else {"val_text": vars(checkpoint.val_text)}
+    header["format"] = oldest_format(header)
     tensors = {**checkpoint.weights, **checkpoint.training}
     header = sealed(header, tensors)
     # one key only: the library writes several in random order
@@ -204,7 +206,7 @@ def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:
-    """The checkpoint that a header describes, without tensors. Raises one of `_DAMAGE`."""
+    """The checkpoint of a header, without tensors. Raises one of `_DAMAGE`."""
     vocabulary = Vocabulary(header["vocabulary"])
     pairs = pairs_from_json(header["pairs"], vocabulary) if "pairs" in header else None
     baselines = Baselines if pairs is None else PairBaselines
@@ -222,6 +224,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         device=typed("device", header["device"], str) if "device" in header else None,
         baselines=from_json(baselines, header["marks"]) if "marks" in header else None,
         pairs=pairs,
+        val_text=from_json(CorpusInfo, header["val_text"]) if "val_text" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     _check_vocabularies(checkpoint)

@@ -29,19 +29,18 @@ _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
 # Files of earlier versions lack these parts, and those of language models have no pairs.
-_OPTIONAL = {"device", "marks", "pairs"}
+_OPTIONAL = {"device", "marks", "pairs", "val_text"}
 
 
-def oldest_format(
-    model: Mapping[str, Any], train: Mapping[str, Any], *, of_pairs: bool = False
-) -> int:
-    """The oldest format that can store a model and its training settings.
+def oldest_format(header: Mapping[str, Any]) -> int:
+    """The oldest format that can store what a header holds.
 
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
-    if of_pairs:
+    if "pairs" in header:
         return 4
-    return 2 if model["model"] in FORMAT_2 and not MEANT_BY_FORMAT_2.keys() & train.keys() else 3
+    train = header["train"].keys()
+    return 2 if header["model"]["model"] in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:

@@ -27,8 +27,6 @@ _FIELDS: Mapping[str, Any] = {
     "longest_target": int,
     "mean_target": float,
     "highest_ratio": float,
-    "val_sha256": str | None,
-    "val_path": str | None,
 }
 
 
@@ -52,8 +50,7 @@ class PairsInfo:
 
     `target` is the vocabulary of the targets: the characters of `Checkpoint.vocabulary` and the
     end. `best_by` is what the best checkpoint is chosen by: `exact` matches or the `loss`. `pairs`
-    counts those of the training part. `val_sha256` is the checksum of the file of --val-text, None
-    without one; `val_path` is stored only in `last`, for --resume.
+    counts those of the training part.
     """
 
     format: PairFormat
@@ -63,8 +60,6 @@ class PairsInfo:
     pairs: int
     best_by: BestBy = "exact"
     skip_bad_lines: bool = False
-    val_sha256: str | None = None
-    val_path: str | None = None
 
     @property
     def vocabulary_sizes(self) -> tuple[int, int]:
@@ -85,8 +80,6 @@ def to_json(info: PairsInfo) -> dict[str, Any]:
         "features": list(info.source.features),
         "pairs": info.pairs,
         **vars(info.lengths),
-        "val_sha256": info.val_sha256,
-        "val_path": info.val_path,
     }
 
 
@@ -118,8 +111,6 @@ def from_json(stored: Any, vocabulary: Vocabulary) -> PairsInfo:
         pairs=values["pairs"],
         best_by=values["best_by"],
         skip_bad_lines=values["skip_bad_lines"],
-        val_sha256=values["val_sha256"],
-        val_path=values["val_path"],
     )
 
 

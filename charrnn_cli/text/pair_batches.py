@@ -23,7 +23,8 @@ def epoch_order(
     count = len(source_lengths)
     steps = -(-count // batch_size)
     order = rng.permutation(count)
-    more = rng.choice(count, steps * batch_size - count, replace=False)
+    lacking = steps * batch_size - count
+    more = rng.choice(count, lacking, replace=lacking > count)
     order = np.concatenate([order, more])
     for begin in range(0, len(order), BATCHES_SORTED * batch_size):
         some = order[begin : begin + BATCHES_SORTED * batch_size]

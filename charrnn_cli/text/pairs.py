@@ -1,7 +1,6 @@
 """Pairs of a source and a target: reading them, splitting off the held-out part, batches."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -14,19 +13,24 @@ from charrnn_cli.text.dataset import Batch, Passage, whole
 from charrnn_cli.text.indexer import recoded
 from charrnn_cli.text.pair_batches import PairBatches, epoch_order, make_batch
 from charrnn_cli.text.pair_format import PairFormat
-from charrnn_cli.text.pair_reader import PairReader
 from charrnn_cli.text.ragged import Ragged, Rows, mixed
-from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary
 
-# The held-out loss is measured on pairs of at most so many characters, sources included.
+# The held-out loss is measured on pairs of at most so many characters, with their sources.
 MAX_MEASURED = 250_000
 MAX_DECODED = 1_000  # Exact matches are counted among at most so many held-out pairs.
 ROWS_AT_ONCE = 128  # Held-out pairs are read so many side by side.
 MAX_HELD_OUT_FRACTION = 0.9
 
-Watch = Callable[[TextStream], None]
+
+class ValText(NamedTuple):
+    """The file of --val-text: its name, checksum, number of characters, and path."""
+
+    name: str
+    sha256: str
+    characters: int
+    path: str | None
 
 
 class Pair(NamedTuple):
@@ -42,9 +46,9 @@ class Pairs:
     """Pairs read for training, or a part of them: a `Dataset`.
 
     `sources` and `targets` hold all pairs; `rows` (N,) are the numbers of those in this part.
-    `len` is their number of characters, of both sides, features and ends included. `first_held_out`
-    is the number of the first pair of `--val-text`, None without one; `val_path` and `val_sha256`
-    are that file's, as `path` and `sha256` are those of the other. `notes` as in `Dataset`.
+    `len` is the number of their targets' characters, ends included. `first_held_out`
+    is the number of the first pair of --val-text, None without one, as is `val_text`. `notes` as in
+    `Dataset`.
     """
 
     name: str
@@ -57,12 +61,11 @@ class Pairs:
     path: str | None = None
     rows: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
     first_held_out: int | None = None
-    val_path: str | None = None
-    val_sha256: str | None = None
+    val_text: ValText | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return int(self.sources.lengths(self.rows).sum() + self.targets.lengths(self.rows).sum())
+        return int(self.targets.lengths(self.rows).sum())
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -86,6 +89,11 @@ class Pairs:
         sources are all on one side, and which are held out depends on nothing but the sources.
         Raises TextError if one of the parts would be empty.
         """
+        rows, measured = self.split_rows(fraction)
+        return replace(self, rows=rows), replace(self, rows=measured)
+
+    def split_rows(self, fraction: float) -> tuple[Rows, Rows]:
+        """The numbers of the pairs in each part, see `split`."""
         if self.first_held_out is not None:
             held_out = self.rows >= self.first_held_out
             order = mixed(self.rows[held_out].astype(np.uint64))
@@ -99,12 +107,11 @@ class Pairs:
                 f"{self.name}: {len(self.rows):,} pairs, of one source; training needs pairs of at "
                 "least two. Give it more pairs, or others to measure on with --val-text."
             )
-        measured = self.rows[held_out][np.argsort(order, kind="stable")]
-        return replace(self, rows=self.rows[~held_out]), replace(self, rows=measured)
+        return self.rows[~held_out], self.rows[held_out][np.argsort(order, kind="stable")]
 
-    def fit(self, config: TrainConfig) -> TrainConfig:
-        """The settings with at most as many batch rows as there are pairs. A row is as long as the
-        longest target."""
+    def fitted(self, config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
+        """See `Dataset`: at most as many batch rows as there are pairs, each as long as the longest
+        target."""
         longest = int(self.targets.lengths(self.rows).max())
         return replace(
             config, batch_size=min(config.batch_size, len(self.rows)), seq_length=longest
@@ -116,8 +123,8 @@ class Pairs:
             return 0
         return -(-len(self.rows) // config.batch_size)
 
-    def characters_per_step(self, config: TrainConfig) -> float:
-        """The mean number of characters of both sides in a batch."""
+    def predictions_per_step(self, config: TrainConfig) -> float:
+        """See `Dataset`."""
         return len(self) / len(self.rows) * config.batch_size
 
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
@@ -132,19 +139,20 @@ class Pairs:
         order = epoch_order(*lengths, config.batch_size, rng)
         return PairBatches(self.sources, self.targets, self.rows[order], rows, self._ends)
 
-    def typical_batch(self, config: TrainConfig, rows: slice) -> tuple[Batch, float]:
-        """A batch of the middle lengths, for measuring speed, and its number of characters."""
+    def beginning(self, characters: int) -> "Pairs":
+        """See `Dataset`: pairs of the middle lengths, whose targets have about so many characters,
+        or more."""
+        mean = max(1, len(self) // len(self.rows))
+        count = min(len(self.rows), -(-characters // mean))
         totals = self.sources.lengths(self.rows) + self.targets.lengths(self.rows)
-        first = max(0, len(self.rows) - config.batch_size) // 2
-        last = min(first + config.batch_size, len(self.rows)) - 1
-        middle = np.argpartition(totals, (first, last))[first : last + 1]
-        batch = make_batch(self.sources, self.targets, self.rows[middle], rows, self._ends)
-        return batch, float(totals[middle].sum())
+        first = (len(self.rows) - count) // 2
+        middle = np.argpartition(totals, (first, first + count - 1))[first : first + count]
+        return replace(self, rows=self.rows[middle])
 
     def evaluation_size(self, context: int | None) -> int:
         """See `Dataset`: the pairs that are decoded are read once more, symbol by symbol."""
-        decoded = self.rows[:MAX_DECODED]
-        return len(replace(self, rows=self._measured())) + 4 * len(replace(self, rows=decoded))
+        measured, decoded = (replace(self, rows=r) for r in (self._measured(), self.decoded()))
+        return len(measured) + len(decoded)
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole
@@ -159,6 +167,10 @@ class Pairs:
             if mine.stop > mine.start:
                 batch = make_batch(self.sources, self.targets, some, mine, self._ends)
                 yield Passage(batch, slice(None))
+
+    def first(self, count: int) -> "Pairs":
+        """The first pairs, `count` of them at most."""
+        return replace(self, rows=self.rows[:count])
 
     def pair(self, row: int) -> Pair:
         """A pair by its number."""
@@ -223,58 +235,6 @@ class Pairs:
         some = self.rows[:MAX_MEASURED]  # a pair has at least two characters
         total = np.cumsum(self.sources.lengths(some) + self.targets.lengths(some))
         return some[: max(1, int(np.searchsorted(total, MAX_MEASURED, side="right")))]
-
-
-def read_pairs(
-    source: str,
-    pair_format: PairFormat,
-    *,
-    val_source: str | None = None,
-    skip_bad: bool = False,
-    watch: Watch = lambda stream: None,
-) -> Pairs:
-    """Read pairs from a path, or from stdin if `source` is `-`, and convert them to ids.
-
-    With `val_source` those of that file are held out; the vocabularies are those of both files.
-    Raises TextError that names the line, if there is a bad one.
-    """
-    reader = PairReader(pair_format, skip_bad)
-    stream = TextStream(source, unchanging=True)
-    reader.read(stream, watch)
-    if not reader.pairs:
-        raise TextError(f"{stream.name}: has no pairs. Give a file of sources and targets.")
-    first_held_out = None
-    notes = stream.notes
-    val_sha256 = None
-    if val_source is not None:
-        first_held_out = reader.pairs
-        held_out = TextStream(val_source, unchanging=True)
-        reader.read(held_out, watch)
-        val_sha256 = held_out.sha256
-        if reader.pairs == first_held_out:
-            raise TextError(f"{held_out.name}: has no pairs. Give a file of sources and targets.")
-        notes += tuple(note for note in held_out.notes if note not in notes)
-    sources, source_vocabulary, targets, target_vocabulary = reader.finish()
-    return Pairs(
-        stream.name,
-        sources,
-        targets,
-        source_vocabulary,
-        target_vocabulary,
-        pair_format,
-        stream.sha256,
-        lasting_path(source),
-        np.arange(reader.pairs, dtype=np.uint32 if reader.pairs < 1 << 32 else np.int64),
-        first_held_out,
-        None if val_source is None else lasting_path(val_source),
-        val_sha256,
-        notes + reader.notes(),
-    )
-
-
-def lasting_path(source: str) -> str | None:
-    """The absolute path of a file; None for a source that cannot be read again, such as stdin."""
-    return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None
 
 
 def _counts(side: Ragged, vocabulary: SymbolVocabulary) -> npt.NDArray[np.int64]:

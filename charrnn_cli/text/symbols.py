@@ -84,6 +84,18 @@ class SymbolVocabulary:
         known = [replacement if index is None else index for index in (*ids, other.end)]
         return None if None in known else np.array(known, dtype=other.dtype)
 
+    def shared(self, other: "SymbolVocabulary") -> tuple[Ids, Ids]:
+        """The ids (K,) here and in another vocabulary of the symbols that both have."""
+        ours = [*map(self.characters.id_of, self.characters.characters)]
+        theirs = [*map(other.characters.id_of, self.characters.characters)]
+        ours += [*map(self.id_of_feature, self.features), self.end]
+        theirs += [*map(other.id_of_feature, self.features), other.end]
+        both = [
+            (a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None
+        ]
+        own, others = zip(*both, strict=True)
+        return np.array(own, self.dtype), np.array(others, other.dtype)
+
     def lacking_in(self, other: "SymbolVocabulary") -> str:
         """The symbols that another vocabulary lacks, in words."""
         lacking = list(map(describe, other.characters.unknown(self.characters.characters)))

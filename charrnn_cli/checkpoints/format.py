@@ -16,8 +16,8 @@ from charrnn_cli.errors import CheckpointError
 Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
-# and neither schedules nor shuffling.
-FORMAT = 3
+# and neither schedules nor shuffling; format 3 had no models of pairs.
+FORMAT = 4
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
 # Limit of lists and objects in a header: parsed, each takes 20 times the memory of its bytes.
@@ -28,15 +28,19 @@ _SEALS = {"header_sha256", "tensors_sha256"}
 _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
-_OPTIONAL = {"device", "marks"}  # files of earlier versions lack these parts
+# Files of earlier versions lack these parts, and those of language models have no pairs.
+_OPTIONAL = {"device", "marks", "pairs", "val_text"}
 
 
-def oldest_format(model: Mapping[str, Any], train: Mapping[str, Any]) -> int:
-    """The oldest format that can store a model and its training settings.
+def oldest_format(header: Mapping[str, Any]) -> int:
+    """The oldest format that can store what a header holds.
 
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
-    return 2 if model["model"] in FORMAT_2 and not MEANT_BY_FORMAT_2.keys() & train.keys() else 3
+    if "pairs" in header:
+        return 4
+    train = header["train"].keys()
+    return 2 if header["model"]["model"] in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -80,6 +84,8 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         )
     if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")
+    if "pairs" in header and version < 4:
+        raise ValueError(f"it has pairs, which format {version} has not")
     if version > 1:
         rest = {name: value for name, value in header.items() if name != "header_sha256"}
         if header["header_sha256"] != _header_digest(rest):

@@ -68,6 +68,28 @@ class Baselines:
             raise ValueError("baselines must be above 0")
 
 
+@dataclass(frozen=True)
+class PairBaselines:
+    """What a model of pairs is measured by: the share of the held-out targets that two rules get
+    right, among the pairs whose exact matches are counted.
+
+    `copy` writes the source itself, `most_frequent` the training part's most frequent target, which
+    is `target`. Raises ValueError for values that no pairs can give.
+    """
+
+    copy: float
+    most_frequent: float
+    target: str
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.copy <= 1 and 0 <= self.most_frequent <= 1):
+            raise ValueError("baselines of pairs must be shares")
+
+
+AnyBaselines = Baselines | PairBaselines
+"""Of a text, or of pairs."""
+
+
 def typed(name: str, value: Any, kind: Any) -> Any:
     """The value, with its type checked against the annotation `kind`.
 

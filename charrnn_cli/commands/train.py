@@ -4,6 +4,7 @@ import os
 import time
 
 from charrnn_cli.commands.options import Values, takes
+from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
 from charrnn_cli.errors import ExitCode
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
@@ -21,6 +22,7 @@ OPTIONS = (
     ),
     *settings_of("model", model=ARCHITECTURES),
     *settings_of("training"),
+    *PAIR_OPTIONS,
     Setting(name="name", type=str, help="The run's name [that of the text]."),
     SETTINGS["checkpoints"],
     Setting(
@@ -85,26 +87,38 @@ OPTIONS = (
 
 @takes(*OPTIONS)
 def train(
-    model: Values, training: Values, request: Values, hardware: Values, output: Values
+    model: Values,
+    training: Values,
+    pairs: Values,
+    request: Values,
+    hardware: Values,
+    output: Values,
 ) -> ExitCode:
-    """Train a model on a text. No option is needed.
+    """Train a model on a text, or on pairs of a source and a target. No option is needed.
 
     Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
     everything; --resume continues from there. For several processes or machines:
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """
     started = time.monotonic()
+    check_pair_options(pairs)
     text = request["source"]
     alone = os.environ.get("WORLD_SIZE", "") in ("", "1")
-    if text is not None and alone:  # of several processes one reads the text for all
-        check_place(text)
+    for source in (text, *(pairs["val_sources"] or ())):
+        if source is not None and alone:  # of several processes one reads the text for all
+            check_place(source)
     with default_interrupt():
-        from charrnn_cli.training.request import Request
+        from charrnn_cli.training.request import PairsRequest, Request
         from charrnn_cli.training.train_report import run_training  # these import torch
 
     settings = model | training | {"precision": hardware.pop("precision")}
     given = {name: value for name, value in settings.items() if value is not None}
     preview = not output.pop("no_preview")
-    return run_training(
-        Request(given=given, started=started, **request, **hardware), preview=preview, **output
+    asked = Request(
+        given=given,
+        started=started,
+        pairs=PairsRequest(**pairs_as_asked(pairs)) if pairs["pairs"] else None,
+        **request,
+        **hardware,
     )
+    return run_training(asked, preview=preview, **output)

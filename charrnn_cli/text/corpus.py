@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
-from charrnn_cli.text.windows import ShuffledWindows, Windows, steps_per_epoch
+from charrnn_cli.text.windows import ShuffledWindows, Windows, fit_batch, steps_per_epoch
 
 # The shortest text to train on, in characters: one batch row of one window of 16.
 MIN_TRAIN = 17
@@ -51,6 +51,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """See `Dataset`."""
+        return len(self.vocabulary), None
+
     def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
         """The part to train on and the held-out part, which is the end of the text.
 
@@ -67,6 +72,15 @@ class Corpus:
     def beginning(self, characters: int) -> "Corpus":
         """The first `characters` characters."""
         return replace(self, ids=self.ids[:characters])
+
+    def fitted(self, config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
+        """See `Dataset`: both are only reduced."""
+        batch_size, seq_length = fit_batch(len(self.ids), config.batch_size, config.seq_length)
+        return replace(config, batch_size=batch_size, seq_length=seq_length)
+
+    def predictions_per_step(self, config: TrainConfig) -> int:
+        """See `Dataset`."""
+        return config.batch_size * config.seq_length
 
     def steps_per_epoch(self, config: TrainConfig) -> int:
         """How many whole windows each batch row holds."""
@@ -226,9 +240,7 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
             "there is nothing to learn. Give a text with at least two distinct characters."
         )
     vocabulary, ids = indexer.finish()
-    corpus = Corpus(
-        stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
-    )
+    corpus = Corpus(stream.name, ids, vocabulary, stream.sha256, lasting_path(source), stream.notes)
     corpus.notes += _control_notes(corpus)
     return corpus
 
@@ -249,6 +261,6 @@ def _control_notes(corpus: Corpus) -> tuple[str, ...]:
     return (f"control characters are learned as any other: {named}{more}",)
 
 
-def _lasting_path(source: str) -> str | None:
+def lasting_path(source: str) -> str | None:
     """The absolute path of a file; None for a source that cannot be read again, such as stdin."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None

@@ -13,11 +13,18 @@ from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.weights import trained_model
-from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.pair_runs import (
+    checksums,
+    pairs_info,
+    recode_as,
+    request_to_resume,
+    stored_checksums,
+)
 from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import PairsRequest, Read, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
 
@@ -46,9 +53,10 @@ def resume_training(
     refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
-    corpus, notes = text_to_resume(run, checkpoint, request, read)
+    pairs = request_to_resume(run, checkpoint, request.pairs)
+    corpus, notes = text_to_resume(run, checkpoint, request, read, pairs)
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
-    if corpus.sha256 != checkpoint.corpus.sha256:
+    if checksums(corpus) != stored_checksums(checkpoint):
         checkpoint = without_losses(checkpoint)
     progress = checkpoint.progress
     seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
@@ -72,6 +80,7 @@ def resume_training(
         save_every=request.save_every,
         resumed=checkpoint,
         baselines=baselines,
+        pairs=pairs_info(corpus, config, pairs),
         group=group,
     )
     run.drop_metrics_after(progress.step)
@@ -120,8 +129,12 @@ def with_new_end(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
 
 
 def text_to_resume(
-    run: Run, checkpoint: Checkpoint, request: Request, read: Read
-) -> tuple[Corpus, tuple[str, ...]]:
+    run: Run,
+    checkpoint: Checkpoint,
+    request: Request,
+    read: Read,
+    pairs: PairsRequest | None = None,
+) -> tuple[Dataset, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and notes on it: the text that
     the request names, or else the one that the checkpoint does.
 
@@ -131,18 +144,26 @@ def text_to_resume(
     source = request.source or text_path(checkpoint.corpus)
     if source is None:
         raise _no_text(run, checkpoint, request)
-    corpus = read(source)
-    old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
+    corpus = read(source, pairs)
+    was, now = stored_checksums(checkpoint), checksums(corpus)
+    of_text = was[0] != now[0]
+    old, new = ((a if of_text else b or "")[:12] for a, b in (was, now))
+    name = corpus.name if of_text or pairs is None else pairs.val_source
     config = checkpoint.train
-    changed = corpus.sha256 != checkpoint.corpus.sha256
+    changed = was != now
     if changed and not request.changed_text:
         raise TextError(
-            f"{corpus.name}: not the text of run {run.name} (SHA-256 {new}…, was {old}…). Give "
+            f"{name}: not the text of run {run.name} (SHA-256 {new}…, was {old}…). Give "
             "that text, insist on this one with --changed-text, or train a new run on it: "
             f"--init-from {run.name}"
         )
-    corpus.recode(checkpoint.vocabulary, fold=config.min_count > 1)
+    recode_as(corpus, checkpoint)
     train_part, _ = corpus.split(config.val_fraction)
+    if not train_part.steps_per_epoch(config) and pairs is not None:
+        raise TextError(
+            f"{corpus.name}: too few pairs to train on; a batch of run {run.name} has "
+            f"{config.batch_size:,}. Give it more pairs."
+        )
     if not train_part.steps_per_epoch(config):
         needed = config.batch_size * config.seq_length + 1
         raise TextError(

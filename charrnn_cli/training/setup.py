@@ -21,7 +21,10 @@ from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
 from charrnn_cli.settings import SETTINGS, check
-from charrnn_cli.text.corpus import Corpus, Watch, read_corpus
+from charrnn_cli.text.corpus import Watch, read_corpus
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.pair_file import read_pairs
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
@@ -30,8 +33,15 @@ from charrnn_cli.training.distributed.elastic import (
     remove_unsaved_runs,
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
+from charrnn_cli.training.pair_runs import (
+    checksums,
+    choose_kind,
+    load_known_pairs,
+    looks_like_pairs,
+    pairs_info,
+)
 from charrnn_cli.training.planning import Plan, make_plan
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import PairsRequest, Read, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
 from charrnn_cli.training.throughput import Speeds
 from charrnn_cli.training.trainer import Trainer
@@ -70,16 +80,31 @@ def open_training(
             yield from _open_resumed(request, device, group, read)
 
 
-def read_together(source: str, group: Group, watch: Watch) -> Corpus:
-    """A text, read by each process of a group. What can be read only once, such as stdin, is read
-    by the first and sent to the others. `watch` sees it being read.
+def read_together(
+    source: str, pairs: PairsRequest | None = None, *, group: Group, watch: Watch
+) -> Dataset:
+    """A text, or pairs, read by each process of a group. What can be read only once, such as stdin,
+    is read by the first and sent to the others. `watch` sees it being read.
 
     Raises TextError, also if the processes do not all read the same text.
     """
-    if group.decide(lambda: not os.path.isfile(source)):
-        return group.decide(lambda: read_corpus(source, watch))
-    corpus = read_corpus(source, watch)
-    if group.highest(group.decide(lambda: corpus.sha256) != corpus.sha256):
+
+    def read() -> Dataset:
+        if pairs is None:
+            return read_corpus(source, watch)
+        return read_pairs(
+            source,
+            pairs.format,
+            val_source=pairs.val_source,
+            skip_bad=pairs.skip_bad_lines,
+            watch=watch,
+        )
+
+    sources = [source, *([pairs.val_source] if pairs and pairs.val_source else [])]
+    if group.decide(lambda: not all(map(os.path.isfile, sources))):
+        return group.decide(read)
+    corpus = read()
+    if group.highest(group.decide(lambda: checksums(corpus)) != checksums(corpus)):
         raise TextError(
             f"{source}: is not the same text for all processes. Give every machine the same one."
         )
@@ -111,6 +136,7 @@ def _open_new(
                 reserve=_evaluation_seconds(corpus, plan, speed),
                 save_every=request.save_every,
                 baselines=group.decide(lambda: baselines_of(corpus, plan.train)),
+                pairs=pairs_info(corpus, plan.train, request.pairs),
                 group=group,
             )
             yield Training(trainer, speed, corpus.notes + plan.notes)
@@ -128,7 +154,7 @@ def _restarted_run(checkpoints: Path, group: Group) -> Run | None:
     return group.decide(take_up)
 
 
-def _create(request: Request, corpus: Corpus) -> Run:
+def _create(request: Request, corpus: Dataset) -> Run:
     run = create_run(request.checkpoints, request.name, corpus.name)
     record_launch(run)
     return run
@@ -141,14 +167,15 @@ def _run_of_process(run: Run, group: Group) -> Run:
 
 def _prepare(
     request: Request, device: torch.device, group: Group, read: Read
-) -> tuple[Model, Corpus, Plan, float]:
+) -> tuple[Model, Dataset, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
     if request.source is None:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
     if init is not None:
         _take_sizes(given, init.model)
-    corpus = read(request.source)
+    choose_kind(given, request.pairs, init)
+    corpus = read(request.source, request.pairs)
     corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
@@ -162,12 +189,11 @@ def _prepare(
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
-    notes = plan.notes + _large_vocabulary(corpus, plan)
+    notes = plan.notes + looks_like_pairs(corpus) + _large_vocabulary(corpus, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if init is not None:
-        known, new = load_known_weights(model, corpus.vocabulary, init.weights, init.vocabulary)
-        notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
+        notes += (f"weights from {request.init_from}: {_load_known(model, corpus, init)}",)
     if torch.get_num_threads() < threads:
         notes += (
             f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
@@ -181,7 +207,7 @@ class MeasuredPlans:
     settings that the user set, by name."""
 
     def __init__(
-        self, corpus: Corpus, given: Mapping[str, Any], device: torch.device, group: Group
+        self, corpus: Dataset, given: Mapping[str, Any], device: torch.device, group: Group
     ) -> None:
         self.precision = given.get("precision", "auto")
         self.given = {name: value for name, value in given.items() if name != "precision"}
@@ -232,7 +258,15 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
+def _load_known(model: Model, corpus: Dataset, init: Checkpoint) -> str:
+    """Initialise a model from a checkpoint; return in words what it knows of the text."""
+    if isinstance(corpus, Pairs):
+        return load_known_pairs(model, corpus, init)
+    known, new = load_known_weights(model, corpus.vocabulary, init.weights, init.vocabulary)
+    return f"{known} characters known, {new} new"
+
+
+def _large_vocabulary(corpus: Dataset, plan: Plan) -> tuple[str, ...]:
     """A note on a vocabulary that takes most of the model and of the time."""
     size = len(corpus.vocabulary)
     if size <= LARGE_VOCABULARY:
@@ -248,7 +282,7 @@ def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
     return (note,)
 
 
-def _evaluation_seconds(corpus: Corpus, plan: Plan, speed: float) -> float:
+def _evaluation_seconds(corpus: Dataset, plan: Plan, speed: float) -> float:
     """An estimate of the first evaluation's seconds: a character takes at most half as long as in
     training."""
     config = plan.train

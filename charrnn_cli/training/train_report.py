@@ -17,10 +17,17 @@ from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
 from charrnn_cli.terminal.signals import StopOnSignal
-from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
+from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
+from charrnn_cli.training.pair_report import (
+    best_accuracy,
+    best_examples,
+    best_line,
+    data_words,
+)
 from charrnn_cli.training.planning import trained_enough
 from charrnn_cli.training.request import Request, Training
 from charrnn_cli.training.setup import open_training
@@ -31,6 +38,12 @@ from charrnn_cli.training.trainer import Trainer
 SAMPLE_LENGTH = 300  # characters of the sample after a training
 FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
 WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
+
+ADVICE_FOR_PAIRS: dict[Diagnosis, str] = {
+    "settled": "It had settled: more time would gain little. More pairs would gain more.",
+    "overfitting": "Towards its end it got fewer held-out pairs right, so the best is from before. "
+    "More pairs would help, or more --dropout, or a smaller --hidden-size.",
+}
 
 
 def run_training(
@@ -122,6 +135,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
         "best_step": None if loss is None else progress.best_step,
+        **best_accuracy(trainer),
         "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
 
@@ -142,13 +156,15 @@ def plan_lines(training: Training) -> list[str]:
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
+    of_pairs = isinstance(dataset, Pairs)
+    data = f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct"
     plan = (
-        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
+        f"{data_words(dataset, trainer) if isinstance(dataset, Pairs) else data}; "
         f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
         f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{length}batch {config.batch_size} x {config.seq_length}, "
+        f"{length}batch {config.batch_size}{'' if of_pairs else f' x {config.seq_length}'}, "
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
@@ -178,7 +194,11 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
         lines.append(
             f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
         )
-    if progress.best_val_loss is not None:
+    if progress.best_val_loss is not None and trainer.pairs is not None:
+        lines += [best_line(trainer), *diagnosis_lines(request, trainer)]
+        more = f"Use it: {command_for(request, trainer, 'translate')}"
+        lines += ["Some held-out pairs:", *best_examples(trainer), more]
+    elif progress.best_val_loss is not None:
         lines.append(
             f"Best held-out loss {progress.best_val_loss:.4f} nats "
             f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "
@@ -201,9 +221,10 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
             f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
             f"To go on: {resume}"
         ]
-    found = diagnosis(trainer.history)
+    of_pairs = trainer.pairs is not None
+    found = diagnosis_of_pairs(trainer.history) if of_pairs else diagnosis(trainer.history)
     characters, model = len(trainer.train_part), trainer.model.config
-    if found == "improving" and trained_enough(characters, model, progress.epoch):
+    if found == "improving" and not of_pairs and trained_enough(characters, model, progress.epoch):
         # Both losses drop at the schedule's end; such runs, when resumed, grew no better.
         return [
             "It has made all the passes that pay on a text of this size: more would be learned by "
@@ -217,6 +238,8 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
         "More text would help, or more --dropout, or a smaller --hidden-size.",
         "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
     }
+    if of_pairs:
+        advice |= ADVICE_FOR_PAIRS
     return [advice[found]]
 
 

@@ -19,6 +19,11 @@ class PairConfig(ModelConfig):
     """Number of distinct symbols in the sources, END included."""
 
     @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """See `ModelConfig`; each size includes END."""
+        return self.vocabulary_size, self.source_vocabulary_size
+
+    @property
     def end(self) -> int:
         """The id of the target's END symbol."""
         return self.vocabulary_size - 1

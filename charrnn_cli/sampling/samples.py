@@ -47,6 +47,11 @@ def open_samples(request: SampleRequest) -> "Samples":
     _check(request)
     file = find_checkpoint(request.checkpoint, request.checkpoints)
     checkpoint = load(file)
+    if checkpoint.pairs is not None:
+        raise UsageError(
+            f"{file}: is a model of pairs, which translates lines: charrnn translate. To sample, "
+            "name a language model."
+        )
     vocabulary = checkpoint.vocabulary
     prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
     if request.until and (lacking := vocabulary.unknown(request.until)):

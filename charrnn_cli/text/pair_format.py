@@ -67,6 +67,14 @@ class PairFormat:
         order = sorted((*self.source_columns, *self.feature_columns))
         return self._source(dict(zip(order, cells, strict=True)))
 
+    def source_in_pair(self, line: str) -> Source | None:
+        """The source of a line as it stands in the training file, with a target. None for a line
+        with too few columns."""
+        cells = line.split("\t")
+        if len(cells) < self.last_column:
+            return None
+        return self._source(dict(enumerate(cells, start=1)))
+
     def _source(self, cells: dict[int, str]) -> Source:
         features = [f for column in self.feature_columns for f in split_features(cells[column])]
         return Source(tuple(features), "\t".join(cells[c] for c in self.source_columns))

@@ -48,7 +48,7 @@ class PairReader:
         self.pairs = 0
         self.cut = 0  # sides that were longer than `max_length`
         self.bad: Counter[str] = Counter()
-        self.first_bad = 0  # number of the first line that was left out
+        self.skipped: list[int] = []  # numbers of the lines of the first file that were left out
         self._sides = Indexer(END + 1), Indexer(END + 1)
         self._lengths: tuple[list[Counts], list[Counts]] = ([], [])
         self._features: dict[str, int] = {}
@@ -179,7 +179,7 @@ class PairReader:
         first = min(problems)
         if self.skip_bad:
             self.bad.update(problems.values())
-            self.first_bad = self.first_bad or first
+            self.skipped += sorted(problems)
             return
         raise TextError(
             f"{name}: line {first:,}: "
@@ -189,8 +189,8 @@ class PairReader:
     def _refusal(self, problem: str, columns: int) -> str:
         if problem == NO_TAB:
             return (
-                "no tab. A line of pairs is source, tab, target: mend it, skip such lines with "
-                "--skip-bad-lines, or leave --pairs out for a running text."
+                "no tab. A line of pairs is source, tab, target (a running text is trained on "
+                "without --pairs). Mend it, or skip such lines with --skip-bad-lines."
             )
         if problem == OTHER_COLUMNS and self.format.is_default:
             return (
@@ -216,7 +216,7 @@ class PairReader:
         if self.bad:
             kinds = ", ".join(f"{count:,} with {kind}" for kind, count in self.bad.items())
             notes += (
-                f"{self.bad.total():,} bad lines skipped, the first is line {self.first_bad:,}: "
+                f"{self.bad.total():,} bad lines skipped, the first is line {self.skipped[0]:,}: "
                 f"{kinds}",
             )
         if self.cut:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.indexer import CODE_POINTS, Indexer
 from charrnn_cli.text.pair_format import PairFormat, described, split_features
-from charrnn_cli.text.ragged import Counts, Ragged
+from charrnn_cli.text.ragged import Counts, Ragged, Rows
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import Vocabulary, code_points
@@ -50,7 +50,7 @@ class PairReader:
         self.bad: Counter[str] = Counter()
         self.skipped: list[int] = []  # numbers of the lines of the first file that were left out
         self._sides = Indexer(END + 1), Indexer(END + 1)
-        self._lengths: tuple[list[Counts], list[Counts]] = ([], [])
+        self._lengths: tuple[list[Rows], list[Rows]] = ([], [])
         self._features: dict[str, int] = {}
         self._columns = 2 if pair_format.is_default else 0  # 0: those of the first line
 
@@ -124,7 +124,7 @@ class PairReader:
                 features, counts = self._features_of(block, cells, name)
                 points, lengths = _merged(features, counts, points, lengths)
             self._sides[side].add_points(points)
-            self._lengths[side].append(lengths)
+            self._lengths[side].append(lengths.astype(np.uint32))
 
     def _capped(self, points: Points, lengths: Counts, is_target: bool) -> tuple[Points, Counts]:
         """Sides, their ends included, with at most `max_length` characters each."""

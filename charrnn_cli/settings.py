@@ -108,6 +108,8 @@ SAVE_EVERY = 120.0  # seconds between saves for --resume
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
+BestBy = Literal["exact", "loss"]
+BEST_BY: tuple[BestBy, ...] = ("exact", "loss")
 PLANNED = "chosen by the text's size and the time allowed"
 
 

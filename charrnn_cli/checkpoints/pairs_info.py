@@ -1,16 +1,15 @@
 """What a checkpoint of a model of pairs holds besides what every checkpoint holds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from charrnn_cli.checkpoints.records import checked, typed
+from charrnn_cli.settings import BEST_BY, BestBy
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import Vocabulary
-
-BestBy = Literal["exact", "loss"]
-BEST_BY: tuple[BestBy, ...] = ("exact", "loss")
 
 _FIELDS: Mapping[str, Any] = {
     "source_columns": list,
@@ -42,6 +41,12 @@ class PairLengths:
     longest_target: int
     mean_target: float
     highest_ratio: float
+
+    def limit(self, source_symbols: int) -> int:
+        """The most characters of an output, for a source of so many symbols: a few more than the
+        longest target has, or for a source longer than any of training that in proportion."""
+        longest = self.longest_target * max(1, source_symbols / self.longest_source)
+        return math.ceil(longest) + 5
 
 
 @dataclass(frozen=True)

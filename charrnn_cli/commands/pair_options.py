@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from charrnn_cli.checkpoints.pairs_info import BEST_BY
 from charrnn_cli.commands.options import Values
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import Setting
+from charrnn_cli.settings import BEST_BY, Setting
 from charrnn_cli.text.pair_format import MAX_COLUMN, MAX_LENGTH, make_format
 
 COLUMN_OPTIONS = (
@@ -103,3 +102,11 @@ def pairs_as_asked(pairs: Values) -> dict[str, Any]:
         "skip_bad_lines": pairs["skip_bad_lines"],
         "best_by": pairs["best_by"] or "exact",
     }
+
+
+def columns_given(pairs: Values) -> tuple[tuple[str, Any], ...]:
+    """The columns that were named, by the fields of `PairFormat`. Raises UsageError."""
+    names = ("source_columns", "target_column", "feature_columns")
+    named = {name: pairs[name] for name in names if pairs[name] is not None}
+    chosen = make_format(**named)
+    return tuple((name, getattr(chosen, name)) for name in named)

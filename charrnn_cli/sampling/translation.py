@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
-from charrnn_cli.checkpoints.runs import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.registry import build_pair_decoder
@@ -88,8 +88,8 @@ def open_translator(request: TranslateRequest) -> "Translator":
     checkpoint = load(file)
     if checkpoint.pairs is None:
         raise UsageError(
-            f"{file}: is a language model, which writes text: charrnn sample. To translate, name "
-            "a model trained with --pairs."
+            f"{file}: is a language model, which has learned no pairs to translate by: charrnn "
+            f"sample {request.checkpoint or Run(file.parent).name}"
         )
     return Translator(request, file, checkpoint, checkpoint.pairs)
 

@@ -55,6 +55,7 @@ def read_pairs(
         rows,
         first_held_out,
         notes=notes + reader.notes(),
+        skipped=tuple(reader.skipped),
     )
     if val_source is None:
         return pairs

@@ -94,6 +94,7 @@ def column_numbers(option: str, given: str) -> tuple[int, ...]:
 
 
 def make_format(
+    *,
     source_columns: str | None = None,
     target_column: int | None = None,
     feature_columns: str | None = None,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.indexer import CODE_POINTS, Indexer
 from charrnn_cli.text.pair_format import PairFormat, described, split_features
-from charrnn_cli.text.ragged import Counts, Ragged
+from charrnn_cli.text.ragged import Counts, Ragged, Rows
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import Vocabulary, code_points
@@ -48,9 +48,9 @@ class PairReader:
         self.pairs = 0
         self.cut = 0  # sides that were longer than `max_length`
         self.bad: Counter[str] = Counter()
-        self.first_bad = 0  # number of the first line that was left out
+        self.skipped: list[int] = []  # numbers of the lines of the first file that were left out
         self._sides = Indexer(END + 1), Indexer(END + 1)
-        self._lengths: tuple[list[Counts], list[Counts]] = ([], [])
+        self._lengths: tuple[list[Rows], list[Rows]] = ([], [])
         self._features: dict[str, int] = {}
         self._columns = 2 if pair_format.is_default else 0  # 0: those of the first line
 
@@ -124,7 +124,7 @@ class PairReader:
                 features, counts = self._features_of(block, cells, name)
                 points, lengths = _merged(features, counts, points, lengths)
             self._sides[side].add_points(points)
-            self._lengths[side].append(lengths)
+            self._lengths[side].append(lengths.astype(np.uint32))
 
     def _capped(self, points: Points, lengths: Counts, is_target: bool) -> tuple[Points, Counts]:
         """Sides, their ends included, with at most `max_length` characters each."""
@@ -179,7 +179,7 @@ class PairReader:
         first = min(problems)
         if self.skip_bad:
             self.bad.update(problems.values())
-            self.first_bad = self.first_bad or first
+            self.skipped += sorted(problems)
             return
         raise TextError(
             f"{name}: line {first:,}: "
@@ -189,8 +189,8 @@ class PairReader:
     def _refusal(self, problem: str, columns: int) -> str:
         if problem == NO_TAB:
             return (
-                "no tab. A line of pairs is source, tab, target: mend it, skip such lines with "
-                "--skip-bad-lines, or leave --pairs out for a running text."
+                "no tab. A line of pairs is source, tab, target (a running text is trained on "
+                "without --pairs). Mend it, or skip such lines with --skip-bad-lines."
             )
         if problem == OTHER_COLUMNS and self.format.is_default:
             return (
@@ -216,7 +216,7 @@ class PairReader:
         if self.bad:
             kinds = ", ".join(f"{count:,} with {kind}" for kind, count in self.bad.items())
             notes += (
-                f"{self.bad.total():,} bad lines skipped, the first is line {self.first_bad:,}: "
+                f"{self.bad.total():,} bad lines skipped, the first is line {self.skipped[0]:,}: "
                 f"{kinds}",
             )
         if self.cut:

@@ -47,8 +47,8 @@ class Pairs:
 
     `sources` and `targets` hold all pairs; `rows` (N,) are the numbers of those in this part.
     `len` is the number of their targets' characters, ends included. `first_held_out`
-    is the number of the first pair of --val-text, None without one, as is `val_text`. `notes` as in
-    `Dataset`.
+    is the number of the first pair of --val-text, None without one, as is `val_text`. `skipped` are
+    the numbers of the lines that were left out, from 1. `notes` as in `Dataset`.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Pairs:
     first_held_out: int | None = None
     val_text: ValText | None = None
     notes: tuple[str, ...] = ()
+    skipped: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return int(self.targets.lengths(self.rows).sum())
@@ -180,6 +181,11 @@ class Pairs:
             self.source_vocabulary.decode(source),
             self.target_vocabulary.decode(self.targets[row]),
         )
+
+    def line_of(self, row: int) -> int:
+        """The number of the line, from 1, that a pair of the first file stands on."""
+        before = np.array(self.skipped, np.int64) - np.arange(len(self.skipped))
+        return row + 1 + int(np.searchsorted(before, row + 1, side="right"))
 
     def decoded(self) -> Rows:
         """The numbers of the pairs whose exact matches are counted: the first ones."""

@@ -12,7 +12,7 @@ Rows = npt.NDArray[np.integer[Any]]
 Counts = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
-AT_ONCE = 1 << 16  # Sequences are hashed so many at a time: it takes some scratch memory for each.
+AT_ONCE = 1 << 12  # Sequences are hashed so many at a time: it takes some scratch memory for each.
 
 
 @dataclass(frozen=True)

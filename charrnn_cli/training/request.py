@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoints.pairs_info import BestBy
-from charrnn_cli.settings import SAVE_EVERY
+from charrnn_cli.settings import SAVE_EVERY, BestBy
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.training.trainer import Trainer

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
+from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
+from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.models.registry import make_config
 from charrnn_cli.text.dataset import IGNORE, Batch
+from charrnn_cli.text.pair_format import PairFormat
+from charrnn_cli.text.symbols import SymbolVocabulary
+from charrnn_cli.text.vocabulary import Vocabulary
 
 EVERY_MODEL = pytest.mark.parametrize("name", ["seq2seq", "attention", "transformer"])
 
@@ -40,6 +46,39 @@ def random_pairs(count, seed=7, longest=9):
         tuple(rng.integers(0, 9, rng.integers(3, longest + 1)).tolist() for _ in range(2))
         for _ in range(count)
     ]
+
+
+def make_pair_checkpoint(
+    name="attention", source="abcdé", target="ABCD ", features=(), pair_format=None, **sizes
+):
+    """A tiny checkpoint with random weights that turns `source` characters into `target` ones."""
+    from factories import make_train_config
+
+    source_symbols = SymbolVocabulary(Vocabulary.of(source), features)
+    characters = Vocabulary.of(target)
+    target_symbols = SymbolVocabulary(characters)
+    config = make_pair_config(
+        name,
+        vocabulary_size=len(target_symbols),
+        source_vocabulary_size=len(source_symbols),
+        **({"layers": 1} | sizes),
+    )
+    return Checkpoint(
+        model=config,
+        train=make_train_config(),
+        vocabulary=characters,
+        corpus=CorpusInfo("tiny.tsv", "0" * 64, 100, None),
+        progress=Progress(step=5, epoch=0.5, loss_sum=0.25, best_val_loss=1.0, best_step=5),
+        weights=make_pair_weights(config),
+        history=({"step": 5, "epoch": 0.5, "train_loss": 1.5, "val_loss": 1.0},),
+        pairs=PairsInfo(
+            pair_format or PairFormat(),
+            source_symbols,
+            target_symbols,
+            PairLengths(6, 4.0, 6, 4.0, 2.0),
+            100,
+        ),
+    )
 
 
 def batch_of(config, pairs):

@@ -64,11 +64,11 @@ class LineReader:
         if self._changed:
             done = "read as U+FFFD" if self.unknown == "replace" else "left out"
             names = self._names([*self._changed])
-            notes += (f"unknown, {done} in {self._changed_lines:,} lines: {names}",)
+            notes += (f"unknown, {done} in {_lines(self._changed_lines)}: {names}",)
         if self._cut_lines:
+            limit = self.pairs.format.max_length
             notes += (
-                f"{self._cut_lines:,} lines are longer than {self.pairs.format.max_length:,} "
-                "characters and were cut there, as in training",
+                f"read only {limit:,} characters of {_lines(self._cut_lines)}, as in training",
             )
         return notes
 
@@ -106,3 +106,7 @@ class LineReader:
         more = len(features) - MAX_NAMED
         rest = [f"{more} more features"] if more > 0 else []
         return ", ".join([*named, *features[:MAX_NAMED], *rest])
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line{'s' * (count != 1)}"

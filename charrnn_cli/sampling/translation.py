@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
+from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
@@ -21,8 +21,6 @@ from charrnn_cli.text.reader import TextStream
 
 BEAM_SIZE = 1  # wider beams won nothing (benchmarks/RESULTS.md)
 BATCH_SIZE = 128
-# A target may be longer than the ratio of the lengths in training says by so many characters.
-LENGTH_MARGIN = 5
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ class Translator:
         for begin in range(0, len(order), size):
             places = order[begin : begin + size]
             batch = [sources[place] for place in places]
-            limits = [length_limit(len(ids), self.pairs.lengths) for ids in batch]
+            limits = [self.pairs.lengths.limit(len(ids)) for ids in batch]
             results = search(self.decoder, batch, limits, self.beam_size, request.n_best)
             for place, hypotheses in zip(places, results, strict=True):
                 targets = tuple(
@@ -205,12 +203,3 @@ class Translator:
                 )
                 found[place] = targets, hypotheses[0].ids
         return found
-
-
-def length_limit(source_length: int, lengths: PairLengths) -> int:
-    """The most characters of a target: as many as the longest in training had, or in proportion
-    more for a source that is longer than any there; and as many as the highest ratio of the lengths
-    in training allows."""
-    longest = lengths.longest_target * max(1.0, source_length / lengths.longest_source)
-    by_ratio = lengths.highest_ratio * source_length + LENGTH_MARGIN
-    return max(1, math.ceil(min(longest, by_ratio)))

@@ -38,6 +38,6 @@ def train_pairs(text: Path | None, folder: Path, **wishes):
     names = PairsRequest.__dataclass_fields__
     how = {name: wishes.pop(name) for name in list(wishes) if name in names}
     if "resume" not in wishes:
-        wishes = SMALL_PAIRS | {"seq_length": None, "epochs": 3, "learning_rate": 0.01} | wishes
+        wishes = SMALL_PAIRS | {"seq_length": None, "epochs": 3.0, "learning_rate": 0.01} | wishes
     wishes.setdefault("pairs", PairsRequest(**how))
     return train(text, folder, **wishes)

@@ -137,9 +137,8 @@ class PairScorer:
         wanted = [_encode(self.info.target, pair.target) for pair in texts]
         sources = _as_ragged([ids for ids, _ in read])
         targets = _as_ragged([ids for ids, _ in wanted])
-        rows = np.arange(len(texts))
         limits = [self.info.lengths.limit(len(ids) - 1) for ids, _ in read]
-        outputs = decode_greedily(self.decoder, sources, rows, limits)
+        outputs = decode_greedily(self.decoder, [ids[:-1] for ids, _ in read], limits)
         bits = self._surprisal(sources, targets)
         for row, (pair, ids) in enumerate(zip(texts, outputs, strict=True)):
             output = self.info.target.decode(ids)

@@ -56,5 +56,6 @@ def _outputs(
 ) -> Sequence[list[int]]:
     decoder = build_pair_decoder(model.config, weights)
     limits = (MOST_TIMES * pairs.targets.lengths(rows) + MOST_MORE).astype(np.int64)
-    found = decode_greedily(decoder, pairs.sources, rows, limits.tolist())
+    sources = [pairs.sources[int(row)][:-1] for row in rows]
+    found = decode_greedily(decoder, sources, limits.tolist())
     return [ids.tolist() for ids in found]

@@ -35,7 +35,8 @@ def choose_kind(given: dict[str, Any], pairs: PairsRequest | None, init: Checkpo
             else "--init-from: that is a model of pairs. Add --pairs."
         )
     if pairs is not None:
-        given.setdefault("model", DEFAULT_FOR_PAIRS)
+        if init is None:
+            given.setdefault("model", DEFAULT_FOR_PAIRS)
         if "val_fraction" in given and pairs.val_source is not None:
             raise UsageError("--val-fraction and --val-text exclude each other: use one of them.")
     if "model" not in given:

@@ -172,9 +172,9 @@ def _prepare(
     if request.source is None:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
+    choose_kind(given, request.pairs, init)
     if init is not None:
         _take_sizes(given, init.model)
-    choose_kind(given, request.pairs, init)
     corpus = read(request.source, request.pairs)
     corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:

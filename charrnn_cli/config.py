@@ -7,7 +7,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import check_all
 
 # The values of fields of TrainConfig that a checkpoint of format 2 leaves out.
-MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False}
+MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False, "label_smoothing": 0.0}
 # The values of fields of TrainConfig that checkpoints of format 3 leave out, too.
 MEANT_BY_FORMAT_3 = {"lines": False, "hold_out": "end"}
 
@@ -65,6 +65,8 @@ class TrainConfig(_Checked):
     hold_out: str = "end"
     """What is held out: the `end` of the text, or of each of its documents; whole `documents`;
     `blocks` spread over the text; or a `text` of the user's own. Of lines, items are drawn."""
+    label_smoothing: float = 0.0
+    """Probability that the loss of training spreads evenly over all characters."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,8 +16,8 @@ from charrnn_cli.errors import CheckpointError
 Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
-# and neither schedules nor shuffling. Format 3 had no lists of lines, no texts of several files and
-# no held-out part but the end of the text.
+# and neither schedules nor shuffling. Format 3 had no models of pairs, no lists of lines, no texts
+# of several files and no held-out part but the end of the text.
 FORMAT = 4
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
@@ -32,8 +32,9 @@ _SEALS = {"header_sha256", "tensors_sha256"}
 _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
-# Files of earlier versions lack these parts, and few have a `val_text`.
-_OPTIONAL = {"device", "marks", "val_text"}
+# Files of earlier versions lack these parts. Language models have no pairs, and few files have a
+# `val_text`.
+_OPTIONAL = {"device", "marks", "pairs", "val_text"}
 
 
 def oldest_format(header: Mapping[str, Any]) -> int:
@@ -42,7 +43,8 @@ def oldest_format(header: Mapping[str, Any]) -> int:
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
     train = header["train"].keys()
-    if train & MEANT_BY_FORMAT_3.keys() or header["corpus"].keys() & SEVERAL_FILES:
+    of_several = train & MEANT_BY_FORMAT_3.keys() or header["corpus"].keys() & SEVERAL_FILES
+    if "pairs" in header or of_several:
         return 4
     return 2 if header["model"]["model"] in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
 
@@ -88,6 +90,8 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         )
     if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")
+    if "pairs" in header and version < 4:
+        raise ValueError(f"it has pairs, which format {version} has not")
     if version > 1:
         rest = {name: value for name, value in header.items() if name != "header_sha256"}
         if header["header_sha256"] != _header_digest(rest):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from charrnn_cli.checkpoints.format import SEVERAL_FILES
-from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.dataset import Identified
 
 # The largest measured number, such as a loss, that is accepted: float32 numbers are below it.
 MAX_VALUE = 1e39
@@ -38,14 +38,14 @@ class CorpusInfo:
         return {name: value for name, value in values.items() if value or name not in SEVERAL_FILES}
 
     @classmethod
-    def of(cls, dataset: Dataset, *, private: bool) -> "CorpusInfo":
+    def of(cls, text: Identified, *, private: bool) -> "CorpusInfo":
         """What identifies a text. Only a `private` record holds paths: others are shared."""
-        reading = dataset.reading
+        reading = text.reading
         return cls(
-            name=Path(dataset.name).name,
-            sha256=dataset.sha256,
-            characters=len(dataset),
-            path=dataset.path if private else None,
+            name=Path(text.name).name,
+            sha256=text.sha256,
+            characters=len(text),
+            path=text.path if private else None,
             sources=reading.sources if private else (),
             glob=reading.glob if private else None,
             file_sha256s=reading.file_sha256s,
@@ -100,6 +100,28 @@ class Baselines:
     def __post_init__(self) -> None:
         if min(self.uniform, self.unigram, self.five_gram) <= 0 or self.counted < 1:
             raise ValueError("baselines must be above 0")
+
+
+@dataclass(frozen=True)
+class PairBaselines:
+    """What a model of pairs is measured by: the share of the held-out targets that two rules get
+    right, among the pairs whose exact matches are counted.
+
+    `copy` writes the source itself, `most_frequent` the training part's most frequent target, which
+    is `target`. Raises ValueError for values that no pairs can give.
+    """
+
+    copy: float
+    most_frequent: float
+    target: str
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.copy <= 1 and 0 <= self.most_frequent <= 1):
+            raise ValueError("baselines of pairs must be shares")
+
+
+AnyBaselines = Baselines | PairBaselines
+"""Of a text, or of pairs."""
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoders import decoders_on
@@ -47,6 +47,11 @@ def open_samples(request: SampleRequest) -> "Samples":
     _check(request)
     file = find_checkpoint(request.checkpoint, request.checkpoints)
     checkpoint = load(file)
+    if checkpoint.pairs is not None:
+        raise UsageError(
+            f"{file}: turns a source into a target, and needs one: charrnn translate "
+            f"{request.checkpoint or Run(file.parent).name}"
+        )
     vocabulary = checkpoint.vocabulary
     prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
     if (

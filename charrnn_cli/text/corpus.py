@@ -55,6 +55,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """See `Dataset`."""
+        return len(self.vocabulary), None
+
     def split(self, fraction: float) -> tuple[Dataset, Dataset]:
         """See `Dataset`. What is held out is the end of the text."""
         if self.val_text is not None:
@@ -243,9 +248,7 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
             "there is nothing to learn. Give a text with at least two distinct characters."
         )
     vocabulary, ids = indexer.finish()
-    corpus = Corpus(
-        stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
-    )
+    corpus = Corpus(stream.name, ids, vocabulary, stream.sha256, lasting_path(source), stream.notes)
     corpus.notes += control_notes(corpus)
     return corpus
 
@@ -266,6 +269,6 @@ def control_notes(corpus: Corpus) -> tuple[str, ...]:
     return (f"control characters are learned as any other: {named}{more}",)
 
 
-def _lasting_path(source: str) -> str | None:
+def lasting_path(source: str) -> str | None:
     """The absolute path of a file; None for a source that cannot be read again, such as stdin."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None

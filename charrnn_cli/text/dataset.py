@@ -3,6 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.text.vocabulary import Ids, Vocabulary
 
@@ -55,8 +58,8 @@ class Reading(NamedTuple):
     file_sha256s: tuple[str, ...] = ()
 
 
-class Dataset(Protocol):
-    """A text to train on, or a part of one. `len` is its number of characters."""
+class Identified(Protocol):
+    """What identifies a text, and where it can be read again. `len` is its number of characters."""
 
     @property
     def name(self) -> str:
@@ -71,26 +74,37 @@ class Dataset(Protocol):
         """Where the text can be read again: its first file or folder. None for a stream."""
 
     @property
+    def reading(self) -> Reading:
+        """How a text of several files can be read again."""
+
+    def __len__(self) -> int: ...
+
+
+class Dataset(Identified, Protocol):
+    """A text or pairs to train on, or a part of them."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about changes made while reading."""
 
     @property
-    def reading(self) -> Reading:
-        """How a text of several files can be read again."""
-
-    @property
     def vocabulary(self) -> Vocabulary:
-        """The characters that have ids."""
+        """The characters of the text, or of the targets of pairs."""
 
     @property
     def ids(self) -> Ids:
-        """The characters of this part (N,)."""
+        """The ids (N,) of the characters of this part, or of the targets of pairs."""
 
     @property
-    def val_text(self) -> "Dataset | None":
-        """A held-out text of the user's own."""
+    def val_text(self) -> Identified | None:
+        """What is held out, if it is a text of the user's own."""
 
-    def __len__(self) -> int: ...
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """The numbers of symbols of the targets and of the sources; None without sources."""
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How often each character of the vocabulary occurs: (V,)."""
 
     def split(self, fraction: float) -> "tuple[Dataset, Dataset]":
         """The part to train on and the held-out part; with a `val_text`, all of this text and that

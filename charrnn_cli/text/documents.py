@@ -77,6 +77,11 @@ class Documents:
         edges[self.spans.end] -= 1
         return self.corpus.ids[np.cumsum(edges, dtype=np.int8)[:-1].view(np.bool_)]
 
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """See `Dataset`."""
+        return self.corpus.vocabulary_sizes
+
     def counts(self) -> Ints:
         """How often each character occurs in the whole text: (V,)."""
         return self.corpus.counts()

@@ -4,11 +4,13 @@ import math
 import shlex
 from collections.abc import Iterator
 
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.models.registry import DEFAULT
 from charrnn_cli.settings import SETTINGS
-from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
+from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.held_out import HeldOut, held_out_facts
+from charrnn_cli.training.pair_runs import pair_options
 from charrnn_cli.training.planning import trained_enough
 from charrnn_cli.training.request import Request
 from charrnn_cli.training.trainer import Trainer
@@ -28,6 +30,8 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
             f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
             f"To go on: {resume}"
         ]
+    if trainer.pairs is not None:
+        return [_advice_for_pairs(request, trainer, resume)]
     held_out = held_out_facts(trainer.dataset, trainer.config.val_fraction)
     return [*_beside_baselines(trainer), _advice(request, trainer, resume, held_out)]
 
@@ -35,7 +39,7 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
 def _beside_baselines(trainer: Trainer) -> Iterator[str]:
     """Where the best held-out loss is no better than those of models without a network."""
     loss, baselines = trainer.progress.best_val_loss, trainer.baselines
-    if baselines is None or loss is None:
+    if not isinstance(baselines, Baselines) or loss is None:
         return
     if loss > baselines.unigram - NOTHING_NATS:
         yield (
@@ -66,19 +70,17 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
                 "It has made all the passes that pay on a text of this size: more would be learned "
                 "by heart. More text would help."
             )
-        return (
-            "It was still improving when it ended. A new run of twice the length, which takes "
-            f"about {duration(2 * trainer.seconds())}, learns more than this one gone on with, "
-            f"whose learning rate has fallen to zero: {longer_command(request, trainer)}. "
-            f"To go on all the same: {resume}"
-        )
+        return _still_improving(request, trainer, resume)
     if found == "settled":
         return (
             "It had almost settled: more time would gain little. More text or units would gain "
             "more."
         )
     baselines = trainer.baselines
-    if baselines is None or trainer.history[-1]["train_loss"] < baselines.five_gram:
+    if (
+        not isinstance(baselines, Baselines)
+        or trainer.history[-1]["train_loss"] < baselines.five_gram
+    ):
         return (
             "Towards its end it learned the text by heart, so the best is from before. More text "
             "would help, or more --dropout, or a smaller --hidden-size."
@@ -92,6 +94,29 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
         "Towards its end the held-out loss rose, so the best is from before, although it has not "
         "learned the text by heart. The held-out part may be unlike the rest: compare with "
         "another --val-text."
+    )
+
+
+def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
+    return (
+        "It was still improving when it ended. A new run of twice the length, which takes about "
+        f"{duration(2 * trainer.seconds())}, learns more than this one gone on with, whose "
+        f"learning rate has fallen to zero: {longer_command(request, trainer)}. "
+        f"To go on all the same: {resume}"
+    )
+
+
+def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
+    found = diagnosis_of_pairs(trainer.history)
+    if found == "unclear":
+        return f"It ended before it could show what more time would bring. To go on: {resume}"
+    if found == "improving":
+        return _still_improving(request, trainer, resume)
+    if found == "settled":
+        return "It had settled: more time would gain little. More pairs would gain more."
+    return (
+        "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "
+        "would help, or more --dropout, or a smaller --hidden-size."
     )
 
 
@@ -153,6 +178,8 @@ def longer_command(request: Request, trainer: Trainer) -> str:
         words += ["--glob", request.glob]
     for source in request.val_sources:
         words += ["--val-text", source]
+    if trainer.pairs is not None:
+        words += pair_options(trainer.pairs, dataset.val_text)
     if request.init_from is not None:
         words += ["--init-from", request.init_from]
     if str(request.checkpoints) != "checkpoints":

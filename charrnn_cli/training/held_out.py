@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.checkpoints.records import Baselines, Progress
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.documents import Documents, as_documents
 from charrnn_cli.text.hashing import hashes_of_windows
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.training.baselines import measure_baselines
+from charrnn_cli.training.best import UNIGRAM_MARGIN
 
 SHORT = 1_000  # A held-out part of fewer characters says little.
 # The held-out end is unlike the rest if a 5-gram model that was counted on characters before it
@@ -25,8 +25,6 @@ COPIED = 0.5  # With this share of copies, the held-out loss measures memory.
 SEARCHED = 5_000_000  # At most so many training characters, the last, are searched for copies.
 SEARCH_CHUNK = 1 << 16
 FILTER_BITS = 20  # Most sequences that are no copies are told by a table of 2^20 slots.
-# A held-out loss above the unigram baseline by more than this chooses no best and stops no run.
-UNIGRAM_MARGIN = 0.02
 
 
 class HeldOut(NamedTuple):
@@ -151,15 +149,3 @@ def copied_share(train_ids: Ids, held_out_ids: Ids) -> float:
 
 def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return hashes >> np.uint64(64 - FILTER_BITS)
-
-
-def is_best(val_loss: float, progress: Progress, baselines: Baselines | None) -> bool:
-    """Whether an evaluation gives a new best.
-
-    As long as no held-out loss was under the unigram baseline, losses say nothing of what was
-    learned: the newest weights are the best then.
-    """
-    best = progress.best_val_loss
-    if best is None or val_loss < best:
-        return True
-    return baselines is not None and best > baselines.unigram + UNIGRAM_MARGIN

@@ -57,7 +57,7 @@ def make_plan(
     """
     check_sizes(_architecture(given), given)
     preset = choose_preset(train_part, given, measure, processes)
-    model, wanted = apply_given(preset, len(train_part.vocabulary), given)
+    model, wanted = apply_given(preset, train_part.vocabulary_sizes, given)
     train = train_part.fitted(wanted, given)
     model = model.fitting(train.seq_length)
     notes = _size_notes(wanted, train, held_out_part)
@@ -100,8 +100,9 @@ def choose_preset(
 def nearest_presets(
     characters: int, architecture: str = DEFAULT, batch_rows: int = 1, *, lines: bool = False
 ) -> list[Preset]:
-    """The presets (of a list of `lines` their variants) whose size of text is nearest on a logarithmic scale, those with at least
-    `batch_rows` batch rows if there are any. The first is the default."""
+    """The presets whose size of text is nearest on a logarithmic scale, those with at least
+    `batch_rows` batch rows if there are any; for a list of `lines` its variants of them. The first
+    is the default."""
     known = _for_lists(presets(architecture)) if lines else presets(architecture)
     distances = [abs(math.log(preset.characters / characters)) for preset in known]
     nearest = min(distances)
@@ -141,18 +142,20 @@ def _epochs_in_time(
 ) -> float:
     """How many epochs a run with a preset makes in the minutes that are given, and at most those
     asked for."""
-    model, train = apply_given(preset, len(train_part.vocabulary), given)
+    model, train = apply_given(preset, train_part.vocabulary_sizes, given)
     speed = measure(model, train_part.fitted(train, given))
     epochs = characters_in(given["minutes"], speed) / len(train_part)
     return min(epochs, float(given.get("epochs", math.inf)))
 
 
 def apply_given(
-    preset: Preset, vocabulary_size: int, given: Mapping[str, Any]
+    preset: Preset, vocabulary_sizes: tuple[int, int | None], given: Mapping[str, Any]
 ) -> tuple[ModelConfig, TrainConfig]:
     """A preset's configurations, with what the user set in place of its own settings. How often to
-    evaluate is not decided yet. Raises UsageError for a value outside its limits."""
-    model = make_config(_architecture(given), vocabulary_size, preset.sizes, given)
+    evaluate is not decided yet. `vocabulary_sizes` are those of `Dataset`. Raises UsageError for a
+    value outside its limits."""
+    vocabulary_size, source_size = vocabulary_sizes
+    model = make_config(_architecture(given), vocabulary_size, preset.sizes, given, source_size)
     minutes = given.get("minutes")
     # A model smaller than the preset's memorises less, and may train on to the end of its time.
     ends = preset.ends and model.hidden_size >= preset.sizes["hidden_size"]
@@ -167,12 +170,18 @@ def apply_given(
         "warmup": preset.warmup,
         "schedule": preset.schedule,
         "shuffle": preset.shuffle,
+        "label_smoothing": preset.label_smoothing,
         "patience": None,
         "lines": False,
         "hold_out": "end",
         **{name: SETTINGS[name].planned for name in BY_DEFAULT},
     }
     chosen = {name: given.get(name, value) for name, value in settings.items()}
+    if source_size is not None and "seq_length" in given:
+        raise UsageError(
+            f"--seq-length {given['seq_length']}: pairs are read whole. Use --max-length to cut "
+            "long ones."
+        )
     if model.context is not None:
         if "seq_length" in given:
             raise UsageError(
@@ -224,7 +233,12 @@ def _architecture(given: Mapping[str, Any]) -> str:
 def _size_notes(wanted: TrainConfig, train: TrainConfig, held_out: Dataset) -> tuple[str, ...]:
     """What the size of the text changed."""
     notes = []
-    if train != wanted and not train.lines:
+    of_pairs = held_out.vocabulary_sizes[1] is not None
+    if of_pairs and train.batch_size < wanted.batch_size:
+        notes.append(
+            f"the pairs are few for batches of {wanted.batch_size}: taking {train.batch_size}"
+        )
+    elif train != wanted and not of_pairs and not train.lines:
         notes.append(
             f"the text is small for batches of {wanted.batch_size} x {wanted.seq_length} "
             f"characters: taking {train.batch_size} x {train.seq_length}"

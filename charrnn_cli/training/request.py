@@ -1,17 +1,37 @@
 """What the user asks of a training, and the training that is made of it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from charrnn_cli.settings import SAVE_EVERY
+from charrnn_cli.settings import SAVE_EVERY, BestBy
 from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.pair_format import PairFormat
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.texts import Sources
 from charrnn_cli.training.trainer import Trainer
 
-Read = Callable[[Sources], Corpus]
-"""Reads a text of files, of folders, or of stdin."""
+
+@dataclass(frozen=True)
+class PairsRequest:
+    """How pairs are to be read: which columns, whether bad lines are skipped, which file is held
+    out (None: a random part), and what the best checkpoint is chosen by."""
+
+    format: PairFormat = field(default_factory=PairFormat)
+    val_source: str | None = None
+    skip_bad_lines: bool = False
+    best_by: BestBy = "exact"
+
+
+class Reader(Protocol):
+    """Reads texts and pairs, from files or stdin, the same for all processes of a training."""
+
+    def text(self, sources: Sources) -> Corpus:
+        """A text. Raises TextError."""
+
+    def pairs(self, source: str, request: PairsRequest) -> Pairs:
+        """Pairs. Raises TextError."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +40,7 @@ class Request:
 
     `resume` and `init_from` name a run or a checkpoint; an empty `resume` means the newest run.
     `sources` are files, folders or `-`; `val_sources` those of a held-out text of the user's own.
-    `glob` is the pattern of the names that are read in folders.
+    `glob` is the pattern of the names that are read in folders. `pairs` is None for a text.
     `started` is the `time.monotonic()` of the command's start, from which a time limit counts.
     """
 
@@ -38,6 +58,7 @@ class Request:
     save_every: float = SAVE_EVERY
     from_best: bool = False
     changed_text: bool = False
+    pairs: PairsRequest | None = None
 
 
 @dataclass(frozen=True)

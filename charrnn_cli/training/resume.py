@@ -16,15 +16,20 @@ from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.arranging import arranged
-from charrnn_cli.text.corpus import Corpus
-from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.documents import Documents
+from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.holding_out import HoldOut
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.texts import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.pair_runs import (
+    checksums,
+    pairs_info,
+    request_to_resume,
+    stored_checksums,
+)
 from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
 
@@ -44,7 +49,7 @@ def as_resume(request: Request, run: Run) -> Request:
 
 
 def resume_training(
-    request: Request, run: Run, device: torch.device, group: Group, read: Read
+    request: Request, run: Run, device: torch.device, group: Group, reader: Reader
 ) -> Training:
     """A run as its checkpoint left it, with more epochs or minutes if the request gives them.
 
@@ -53,9 +58,13 @@ def resume_training(
     refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
-    dataset, notes = text_to_resume(run, checkpoint, request, read)
+    pairs = request_to_resume(run, checkpoint, request.pairs)
+    if pairs is None:
+        dataset, notes = text_to_resume(run, checkpoint, request, reader)
+    else:
+        dataset, notes = pairs_to_resume(run, checkpoint, request, reader, pairs)
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
-    if not _same_texts(dataset, checkpoint):
+    if checksums(dataset) != stored_checksums(checkpoint):
         checkpoint = without_losses(checkpoint)
     progress = checkpoint.progress
     seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
@@ -79,6 +88,7 @@ def resume_training(
         save_every=request.save_every,
         resumed=checkpoint,
         baselines=baselines,
+        pairs=pairs_info(dataset, config, pairs),
         group=group,
     )
     run.drop_metrics_after(progress.step)
@@ -127,8 +137,8 @@ def with_new_end(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
 
 
 def text_to_resume(
-    run: Run, checkpoint: Checkpoint, request: Request, read: Read
-) -> tuple[Corpus | Documents, tuple[str, ...]]:
+    run: Run, checkpoint: Checkpoint, request: Request, reader: Reader
+) -> tuple[Dataset, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and notes on it: the text that
     the request names, or else the one that the checkpoint does.
 
@@ -139,7 +149,7 @@ def text_to_resume(
     paths = request.sources or text_paths(checkpoint.corpus)
     if not paths:
         raise _no_text(run, checkpoint, request)
-    corpus = read(Sources(paths, glob, lines))
+    corpus = reader.text(Sources(paths, glob, lines))
     config, known = checkpoint.train, checkpoint.vocabulary
     changed = _check_text(corpus, checkpoint.corpus, run, request)
     corpus.recode(known, fold=config.min_count > 1)
@@ -148,7 +158,7 @@ def text_to_resume(
         val_paths = request.val_sources or text_paths(checkpoint.val_text)
         if not val_paths:
             raise _no_text(run, checkpoint, request)
-        val_text = read(Sources(val_paths, glob, lines))
+        val_text = reader.text(Sources(val_paths, glob, lines))
         changed += _check_text(val_text, checkpoint.val_text, run, request)
         val_text.recode(known, fold=config.min_count > 1)
     elif request.val_sources:
@@ -168,31 +178,48 @@ def text_to_resume(
     return dataset, corpus.notes + changed
 
 
-def _check_text(corpus: Corpus, stored: CorpusInfo, run: Run, request: Request) -> tuple[str, ...]:
+def pairs_to_resume(
+    run: Run, checkpoint: Checkpoint, request: Request, reader: Reader, pairs: PairsRequest
+) -> tuple[Pairs, tuple[str, ...]]:
+    """The pairs that a run goes on with; as `text_to_resume`."""
+    paths = request.sources or text_paths(checkpoint.corpus)
+    if not paths:
+        raise _no_text(run, checkpoint, request)
+    dataset, config = reader.pairs(paths[0], pairs), checkpoint.train
+    changed = _check_text(dataset, checkpoint.corpus, run, request)
+    if dataset.val_text is not None and checkpoint.val_text is not None:
+        changed += _check_text(dataset.val_text, checkpoint.val_text, run, request)
+    assert checkpoint.pairs is not None
+    dataset.recode(checkpoint.pairs.source, checkpoint.pairs.target, fold=config.min_count > 1)
+    train_part, _ = dataset.split(config.val_fraction)
+    if not train_part.steps_per_epoch(config):
+        raise TextError(
+            f"{dataset.name}: too few pairs to train on; a batch of run {run.name} has "
+            f"{config.batch_size:,}. Give it more pairs."
+        )
+    return dataset, dataset.notes + changed
+
+
+def _check_text(
+    text: Identified, stored: CorpusInfo, run: Run, request: Request
+) -> tuple[str, ...]:
     """A note if a text has changed since a checkpoint was written. Raises TextError then, unless
     the request insists on the new text."""
-    if corpus.sha256 == stored.sha256:
+    if text.sha256 == stored.sha256:
         return ()
-    old, new = stored.sha256[:12], corpus.sha256[:12]
+    old, new = stored.sha256[:12], text.sha256[:12]
     what = f"SHA-256 {new}…, was {old}…"
     if stored.file_sha256s:
-        files = corpus.reading.file_sha256s
+        files = text.reading.file_sha256s
         same = (Counter(files) & Counter(stored.file_sha256s)).total()
         what += f"; {same:,} of its {len(stored.file_sha256s):,} files are the same"
     if not request.changed_text:
         raise TextError(
-            f"{corpus.name}: not the text of run {run.name} ({what}). Give "
+            f"{text.name}: not the text of run {run.name} ({what}). Give "
             "that text, insist on this one with --changed-text, or train a new run on it: "
             f"--init-from {run.name}"
         )
     return (f"the text has changed ({what}): the best is sought anew on this one",)
-
-
-def _same_texts(dataset: Dataset, checkpoint: Checkpoint) -> bool:
-    """Whether the losses of a checkpoint were measured on these texts."""
-    val_text, stored = dataset.val_text, checkpoint.val_text
-    same = dataset.sha256 == checkpoint.corpus.sha256
-    return same and (val_text is None or stored is None or val_text.sha256 == stored.sha256)
 
 
 def without_losses(checkpoint: Checkpoint) -> Checkpoint:

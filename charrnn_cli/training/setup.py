@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,9 @@ from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
 from charrnn_cli.settings import SETTINGS, check
-from charrnn_cli.text.corpus import Corpus, Watch
+from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.documents import Documents
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
@@ -32,10 +31,15 @@ from charrnn_cli.training.distributed.elastic import (
     remove_unsaved_runs,
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
+from charrnn_cli.training.pair_runs import (
+    choose_kind,
+    load_known_pairs,
+    pairs_info,
+)
 from charrnn_cli.training.planning import Plan, make_plan
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
-from charrnn_cli.training.texts import read_dataset, read_together
+from charrnn_cli.training.texts import SharedReader, read_dataset
 from charrnn_cli.training.throughput import Speeds
 from charrnn_cli.training.trainer import Trainer
 
@@ -63,29 +67,29 @@ def open_training(
         check("threads", request.threads)
     check("save_every", request.save_every)
     device = group.connect(request.device)
-    read = partial(read_together, group=group, watch=watch)
+    reader = SharedReader(group, watch)
     with processor(request.threads or group.threads):
         if request.resume is None and (earlier := _restarted_run(request.checkpoints, group)):
             request = as_resume(request, earlier)
         if request.resume is None:
-            yield from _open_new(request, device, group, read)
+            yield from _open_new(request, device, group, reader)
         else:
-            yield from _open_resumed(request, device, group, read)
+            yield from _open_resumed(request, device, group, reader)
 
 
 def _open_resumed(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
     which = request.resume or None
     run = _run_of_process(group.decide(lambda: find_run(which, request.checkpoints)), group)
     with run.locked():
-        yield resume_training(request, run, device, group, read)
+        yield resume_training(request, run, device, group, reader)
 
 
 def _open_new(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
-    model, dataset, plan, speed = _prepare(request, device, group, read)
+    model, dataset, plan, speed = _prepare(request, device, group, reader)
     run = _run_of_process(group.decide(lambda: _create(request, dataset)), group)
     try:
         with run.locked():
@@ -98,6 +102,7 @@ def _open_new(
                 reserve=_evaluation_seconds(dataset, plan, speed),
                 save_every=request.save_every,
                 baselines=group.decide(lambda: baselines_of(dataset, plan.train)),
+                pairs=pairs_info(dataset, plan.train, request.pairs),
                 group=group,
             )
             yield Training(trainer, speed, dataset.notes + plan.notes)
@@ -127,17 +132,18 @@ def _run_of_process(run: Run, group: Group) -> Run:
 
 
 def _prepare(
-    request: Request, device: torch.device, group: Group, read: Read
-) -> tuple[Model, Corpus | Documents, Plan, float]:
+    request: Request, device: torch.device, group: Group, reader: Reader
+) -> tuple[Model, Dataset, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
     if not request.sources:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
+    choose_kind(given, request.pairs, init)
     if init is not None:
         _take_sizes(given, init.model)
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
-    dataset, given["hold_out"] = read_dataset(request, given, read)
+    dataset, given["hold_out"] = read_dataset(request, given, reader)
 
     plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()
     plan = plans.make()
@@ -152,8 +158,7 @@ def _prepare(
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if init is not None:
-        known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
-        notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
+        notes += (f"weights from {request.init_from}: {_load_known(model, dataset, init)}",)
     if torch.get_num_threads() < threads:
         notes += (
             f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
@@ -218,7 +223,15 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _large_vocabulary(dataset: Corpus | Documents, plan: Plan) -> tuple[str, ...]:
+def _load_known(model: Model, dataset: Dataset, init: Checkpoint) -> str:
+    """Initialise a model from a checkpoint; return in words what it knows of the text."""
+    if isinstance(dataset, Pairs):
+        return load_known_pairs(model, dataset, init)
+    known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
+    return f"{known} characters known, {new} new"
+
+
+def _large_vocabulary(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
     """A note on a vocabulary that takes most of the model and of the time."""
     size = len(dataset.vocabulary)
     if size <= LARGE_VOCABULARY:

@@ -15,10 +15,17 @@ from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
 from charrnn_cli.terminal.signals import StopOnSignal
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.advice import command_for, diagnosis_lines, train_command
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
+from charrnn_cli.training.pair_report import (
+    best_accuracy,
+    best_examples,
+    best_line,
+    data_words,
+)
 from charrnn_cli.training.planning import MIN_SHARE_OF_EPOCHS
 from charrnn_cli.training.request import Request, Training
 from charrnn_cli.training.setup import open_training
@@ -118,6 +125,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
         "best_step": None if loss is None else progress.best_step,
+        **best_accuracy(trainer),
         "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
 
@@ -141,13 +149,15 @@ def plan_lines(training: Training) -> list[str]:
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
+    of_pairs = isinstance(dataset, Pairs)
+    data = f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct"
     plan = (
-        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
+        f"{data_words(dataset, trainer) if isinstance(dataset, Pairs) else data}; "
         f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
         f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{length}batch {config.batch_size} x {config.seq_length}, "
+        f"{length}batch {config.batch_size}{'' if of_pairs else f' x {config.seq_length}'}, "
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
@@ -169,7 +179,11 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
         lines.append(
             f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
         )
-    if progress.best_val_loss is not None:
+    if progress.best_val_loss is not None and trainer.pairs is not None:
+        lines += [best_line(trainer), *diagnosis_lines(request, trainer)]
+        more = f"Use it: {command_for(request, trainer, 'translate')}"
+        lines += ["Some held-out pairs:", *best_examples(trainer), more]
+    elif progress.best_val_loss is not None:
         lines.append(
             f"Best held-out loss {progress.best_val_loss:.4f} nats "
             f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "

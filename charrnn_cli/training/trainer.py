@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
-from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
+from charrnn_cli.checkpoints.pairs_info import PairsInfo
+from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
@@ -22,16 +23,14 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
+from charrnn_cli.training.best import is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.evaluation import held_out_loss
+from charrnn_cli.training.evaluation import measure
 from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
-from charrnn_cli.training.held_out import is_best
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
 
-# The fields of an evaluation in a checkpoint's history: those that equal runs have in common.
-_REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
 MAX_HISTORY = 20_000
 
@@ -43,8 +42,8 @@ class Trainer:
     spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
     evaluation, which a time limit has to include. `save_every` is the longest time between two
     saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
-    `baselines` are stored in the checkpoints. Each process of a `group` has its own Trainer, which
-    reads some of the batch rows; all models stay equal.
+    `baselines` and `pairs` are stored in the checkpoints; a text has no `pairs`. Each process of a
+    `group` has its own Trainer, which reads some of the batch rows; all models stay equal.
     """
 
     def __init__(
@@ -59,7 +58,8 @@ class Trainer:
         reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
-        baselines: Baselines | None = None,
+        baselines: AnyBaselines | None = None,
+        pairs: PairsInfo | None = None,
         group: Group = ALONE,
     ) -> None:
         self.model, self.dataset, self.config, self.run = model, dataset, config, run
@@ -82,7 +82,7 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
-        self.baselines = baselines
+        self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
         self.reserve = reserve  # seconds; follows the evaluations
@@ -190,6 +190,7 @@ class Trainer:
             device=device_name(self.device),
             baselines=self.baselines,
             val_text=None if val_text is None else CorpusInfo.of(val_text, private=training),
+            pairs=self.pairs,
         )
 
     def _add_losses(self, losses: Callable[[], list[float]]) -> float | None:
@@ -206,17 +207,18 @@ class Trainer:
         return loss
 
     def _evaluate(self, speed: float, ended: bool) -> Evaluated:
-        """Measure the held-out loss and record it; save `last`, and `best` if it is a new best.
+        """Measure the held-out loss, and of pairs the accuracy, and record them; save `last`, and
+        `best` if it is a new best.
 
         The run is marked as finished if it has `ended` or its patience is exhausted.
         """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
         self.group.align(self.model.parameters())
-        val_loss = held_out_loss(self.model, self.held_out_part, self.group)
+        val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
-        best = is_best(val_loss, progress, self.baselines)
+        best = is_best(val_loss, accuracy, progress, self.history, self.pairs, self.baselines)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -227,16 +229,14 @@ class Trainer:
             chars_per_second=speed,
             seconds=self.seconds(),
             best=best,
+            accuracy=accuracy,
         )
-        record = {name: getattr(event, name) for name in _REMEMBERED}
-        self.history = (*self.history, record)[-MAX_HISTORY:]
+        self.history = (*self.history, event.remembered())[-MAX_HISTORY:]
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
             self.run.save(self.run.best, self.checkpoint(training=False))
-        line = dataclasses.asdict(event)
-        del line["best"]
-        self.run.append_metrics(line)  # before `last`: a resume removes a surplus record
+        self.run.append_metrics(event.record())  # before `last`: a resume removes a surplus record
         patience = self.config.patience
         exhausted = patience is not None and self.progress.since_best >= patience
         self._advance(finished=ended or exhausted)

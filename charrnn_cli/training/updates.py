@@ -193,6 +193,8 @@ def compute_gradients(
 ) -> tuple[Tensor, Tensor, State]:
     """Set the parameters' gradients to those of the mean loss over a batch, clipped.
 
+    With label smoothing (Szegedy et al. 2016) they are those of the smoothed loss.
+
     `batch` holds int64 ids (T, B) of this process's batch rows; `state` is the state before it.
     Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
@@ -201,10 +203,17 @@ def compute_gradients(
     reduction = "mean" if batch.share else "sum"
     with autocast(config.precision, batch.inputs.device):
         logits, state = model(batch, state)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction=reduction
+        cross_entropy = partial(
+            nn.functional.cross_entropy,
+            target=batch.targets.flatten(),
+            ignore_index=IGNORE,
+            reduction=reduction,
         )
-    (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        logits = logits.flatten(0, 1)
+        loss = smoothed = cross_entropy(logits)
+        if config.label_smoothing:
+            smoothed = cross_entropy(logits, label_smoothing=config.label_smoothing)
+    (smoothed * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())
     loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])
     loss = group.average(loss.detach(), parameters, batch.share)

@@ -9,10 +9,10 @@ from factories import SONNETS, corpus_of, words
 from charrnn_cli.checkpoints.records import Baselines, Progress
 from charrnn_cli.text.arranging import arranged, looks_like_list
 from charrnn_cli.text.documents import Documents
+from charrnn_cli.training.best import is_best
 from charrnn_cli.training.held_out import (
     copied_share,
     held_out_facts,
-    is_best,
     is_unlike,
     with_fair_hold_out,
 )
@@ -101,7 +101,8 @@ BASELINES = Baselines(uniform=4.0, unigram=3.0, five_gram=2.0, counted=100)
     ],
 )
 def test_no_loss_above_the_unigram_baseline_chooses_a_best(best_so_far, loss, best):
-    assert is_best(loss, Progress(step=9, best_val_loss=best_so_far), BASELINES) is best
+    progress = Progress(step=9, best_val_loss=best_so_far)
+    assert is_best(loss, None, progress, (), baselines=BASELINES) is best
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ ORDER = (
     ("commands",),
     ("training",),
     ("scoring",),
-    ("sampling", "inspection", "units"),
+    ("sampling", "inspection", "units", "attention"),
     ("terminal",),
     ("checkpoints",),
     ("models",),

@@ -80,14 +80,14 @@ ACTIVATION = Scale(
 """A hidden unit's activation, in standard deviations from its mean: blue below, red above. A unit
 whose activations are spread evenly has about as many in each level."""
 
-
 ATTENTION = Scale(
-    "attention",
-    edges=(0.05, 0.2, 0.4, 0.7),
-    colours=(None, "#fee8c8", "#fdbb84", "#ef6548", "#990000"),
-    symbols=" .+*#",
+    "weight",
+    edges=(0.1, 0.25, 0.5, 0.75),
+    colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a"),
+    symbols=" .-+#",
 )
-"""Attention weights, which add up to one for each symbol that is written."""
+"""Attention weights, which add up to one for each character: below a tenth no colour, then from
+yellow to red."""
 
 
 def text_colour(background: str) -> str:

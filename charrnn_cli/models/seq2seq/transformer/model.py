@@ -11,8 +11,9 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.models.seq2seq.padding import unpad
 from charrnn_cli.models.seq2seq.transformer.config import Seq2SeqTransformerConfig
 from charrnn_cli.models.seq2seq.transformer.positions import rotation_tables
-from charrnn_cli.models.transformer.config import NORM_EPSILON
-from charrnn_cli.models.transformer.model import INITIAL_STD, rotate
+from charrnn_cli.models.transformer.config import INITIAL_STD
+from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
+from charrnn_cli.models.transformer.model import RMSNorm
 from charrnn_cli.text.dataset import Batch
 
 Rotation = tuple[Tensor, Tensor]
@@ -36,8 +37,8 @@ class Seq2SeqTransformerModel(Model):
         layers = range(config.num_layers)
         self.encoder = nn.ModuleList(Block(config, crosses=False) for _ in layers)
         self.decoder = nn.ModuleList(Block(config, crosses=True) for _ in layers)
-        self.encoder_norm = nn.RMSNorm(size, NORM_EPSILON)
-        self.decoder_norm = nn.RMSNorm(size, NORM_EPSILON)
+        self.encoder_norm = RMSNorm(size)
+        self.decoder_norm = RMSNorm(size)
         self.head = nn.Linear(size, config.vocabulary_size, bias=False)
         self._set_initial_weights()
 
@@ -78,12 +79,12 @@ class Block(nn.Module):
     def __init__(self, config: Seq2SeqTransformerConfig, *, crosses: bool) -> None:
         super().__init__()
         size = config.hidden_size
-        self.attention_norm = nn.RMSNorm(size, NORM_EPSILON)
+        self.attention_norm = RMSNorm(size)
         self.attention = SelfAttention(config, causal=crosses)
         if crosses:
-            self.cross_attention_norm = nn.RMSNorm(size, NORM_EPSILON)
+            self.cross_attention_norm = RMSNorm(size)
             self.cross_attention = CrossAttention(config)
-        self.feed_forward_norm = nn.RMSNorm(size, NORM_EPSILON)
+        self.feed_forward_norm = RMSNorm(size)
         self.feed_forward = FeedForward(size, config.feed_forward_size)
         self.dropout = Dropout(config.dropout)
 
@@ -107,8 +108,8 @@ class Heads(nn.Module):
     def __init__(self, config: Seq2SeqTransformerConfig) -> None:
         super().__init__()
         self.heads, self.head_size = config.num_heads, config.head_size
-        self.query_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
-        self.key_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
+        self.query_norm = RMSNorm(self.head_size)
+        self.key_norm = RMSNorm(self.head_size)
         self.output = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def split(self, values: Tensor, parts: int) -> Tensor:
@@ -132,13 +133,14 @@ class SelfAttention(Heads):
 
     def forward(self, inputs: Tensor, rotation: Rotation, seen: Tensor) -> Tensor:
         """The outputs (T, B, H) for inputs (T, B, H)."""
-        queries, keys, values = self.split(self.qkv(inputs), 3)
-        queries = rotate(_normed(queries, self.query_norm), *rotation)
-        keys = rotate(_normed(keys, self.key_norm), *rotation)
+        joined = self.qkv(inputs).view(*inputs.shape[:2], 3, self.heads, self.head_size)
+        weights = torch.stack([self.query_norm.weight, self.key_norm.weight])
+        queries_and_keys = norm_and_rotate(joined[:, :, :2], weights, *rotation)
+        queries, keys = queries_and_keys.permute(2, 1, 3, 0, 4)  # (B, N, T, D)
         found = functional.scaled_dot_product_attention(
             queries,
             keys,
-            values,
+            joined[:, :, 2].permute(1, 2, 0, 3),
             attn_mask=None if self.causal else seen,
             is_causal=self.causal,
         )
@@ -177,8 +179,6 @@ class FeedForward(nn.Module):
         return outputs
 
 
-def _normed(heads: Tensor, norm: nn.RMSNorm) -> Tensor:
+def _normed(heads: Tensor, norm: RMSNorm) -> Tensor:
     """RMSNorm in the precision of the heads, which may be lower than that of the weight."""
-    assert norm.weight is not None
-    weight = norm.weight.to(heads.dtype)
-    return functional.rms_norm(heads, heads.shape[-1:], weight, NORM_EPSILON)
+    return rms_norm(heads, norm.weight).to(heads.dtype)

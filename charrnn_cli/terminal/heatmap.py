@@ -86,16 +86,8 @@ ATTENTION = Scale(
     colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a"),
     symbols=" .-+#",
 )
-"""The share of a head's attention: below a tenth no colour, then from yellow to red."""
-
-
-ATTENTION = Scale(
-    "attention",
-    edges=(0.05, 0.2, 0.4, 0.7),
-    colours=(None, "#fee8c8", "#fdbb84", "#ef6548", "#990000"),
-    symbols=" .+*#",
-)
-"""Attention weights, which add up to one for each symbol that is written."""
+"""Attention weights, which add up to one for each character: below a tenth no colour, then from
+yellow to red."""
 
 
 def text_colour(background: str) -> str:

@@ -17,7 +17,7 @@ def test_each_row_shows_its_values_below_the_columns():
     assert shown == [
         "   x y z",
         "A  # .",
-        "B    + #",
+        "B    - +",
     ]  # fmt: skip
 
 

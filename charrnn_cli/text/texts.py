@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from charrnn_cli.errors import TextError
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.corpus import Corpus, Watch, control_notes, read_corpus
 from charrnn_cli.text.dataset import Reading
 from charrnn_cli.text.indexer import Indexer
@@ -39,12 +39,15 @@ class Sources(NamedTuple):
 
 
 def check_sources(sources: Sources) -> None:
-    """Raise TextError if a source is missing, or a device. Opens nothing."""
+    """Raise TextError if a source is missing, or a device; UsageError for a `glob` without any
+    folder. Opens nothing."""
     for path in sources.paths:
         if not os.path.isdir(path):
             check_place(path)
     if sources.paths.count("-") > 1:
         raise TextError("stdin: can be read only once. Give - once.")
+    if sources.glob is not None and sources.paths and not any(map(os.path.isdir, sources.paths)):
+        raise UsageError("--glob: chooses among the files of folders; none is given. Leave it out.")
 
 
 def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
@@ -76,6 +79,8 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         if not last:
             if named:
                 raise TextError(f"{stream.name}: the text is empty. Give a file with some text.")
+            if stream.name not in left_out:
+                left_out.append(stream.name)
             continue
         if sources.lines and last != "\n":
             indexer.add("\n")
@@ -86,6 +91,11 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         raise TextError(f"{sources.paths[0]}: more than {MAX_FILES:,} files. Join some of them.")
     first = _name(sources.paths[0])
     if not checksums:
+        if sources.glob is not None:
+            raise TextError(
+                f"{first}: no text file with a name like {sources.glob} in this folder. Give "
+                "another --glob, or leave it out."
+            )
         raise TextError(f"{first}: no text file in this folder. Give a folder with text files.")
     if indexer.distinct < 2 + sources.lines:
         raise TextError(
@@ -94,7 +104,7 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         )
     if left_out:
         more = f" and {len(left_out) - MAX_NAMED:,} more" if len(left_out) > MAX_NAMED else ""
-        notes.append(f"left out, since not text: {', '.join(left_out[:MAX_NAMED])}{more}")
+        notes.append(f"left out, since empty or not text: {', '.join(left_out[:MAX_NAMED])}{more}")
     vocabulary, ids = indexer.finish()
     absolute = tuple(map(os.path.abspath, sources.paths)) if sources.lasting else ()
     reading = Reading()

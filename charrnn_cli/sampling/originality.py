@@ -54,7 +54,7 @@ def learned_text(
     learned.
     """
     if source is not None:
-        corpus = read_texts(Sources((source,)))
+        corpus = read_texts(Sources((source,), lines=checkpoint.train.lines))
     else:
         corpus = _text_of_run(file, checkpoint, option)
     if checkpoint.reads_replacement:
@@ -76,7 +76,7 @@ def _text_of_run(file: Path, checkpoint: Checkpoint, option: str) -> Corpus:
             f"{option}: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
-    corpus = read_texts(Sources(paths, info.glob))
+    corpus = read_texts(Sources(paths, info.glob, checkpoint.train.lines))
     if corpus.sha256 != info.sha256:
         raise TextError(
             f"{paths[0]}: not the text that the model learned, or changed since. "

@@ -198,7 +198,7 @@ def _same_texts(dataset: Dataset, checkpoint: Checkpoint) -> bool:
 def without_losses(checkpoint: Checkpoint) -> Checkpoint:
     """A checkpoint for another text, on which the losses measured so far do not compare."""
     progress = dataclasses.replace(
-        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
+        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0, loss_sum=0.0
     )
     return dataclasses.replace(checkpoint, progress=progress, history=(), baselines=None)
 
@@ -227,6 +227,7 @@ def _no_text(run: Run, checkpoint: Checkpoint, request: Request) -> UsageError:
     if request.from_best and path is None:  # `best` never names it, since it may be given to others
         return UsageError(f"{run.best} does not say where its text is; give it: {again}")
     if not path:
+        again = "COMMAND | " + again.replace("train TEXT", "train -", 1)
         return UsageError(
             f"the text of run {run.name}, which came through a pipe, is not there; give it again: "
             f"{again}"

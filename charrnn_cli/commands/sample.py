@@ -72,7 +72,7 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
         # reads these variables when it is first imported.
         for library in ("OPENBLAS", "MKL", "VECLIB"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from charrnn_cli.sampling.items import NewItems
+    from charrnn_cli.sampling.items import NewItems, compare_items
     from charrnn_cli.sampling.samples import Drawing, SampleRequest, open_samples
 
     as_json, originality = output["as_json"], output["originality"]
@@ -100,5 +100,8 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
             out.write(piece)
     for note in drawing.notes:
         say(note)
-    if learned is not None and originality is not None:
+    if learned is not None and originality is not None and samples.checkpoint.train.lines:
+        items = compare_items(samples.prompt.text, drawing.texts, learned)
+        say(items.in_words(learned))
+    elif learned is not None and originality is not None:
         say(compare(drawing.texts, learned).in_words(learned))

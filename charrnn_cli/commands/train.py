@@ -9,7 +9,7 @@ from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.signals import default_interrupt
-from charrnn_cli.text.texts import Sources, check_sources
+from charrnn_cli.text.sources import Sources, check_sources
 
 EXAMPLE = "Example: charrnn train poems.txt --minutes 3 --model lstm"
 OPTIONS = (

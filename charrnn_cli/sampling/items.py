@@ -2,8 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,9 +25,8 @@ class NewItems:
         if not samples.checkpoint.train.lines:
             raise UsageError("--new: for models of lists, which were trained with --lines.")
         self.samples = samples
-        text = learned.vocabulary.decode(np.asarray(learned.ids))
-        self.known = set(text.split("\n"))
-        self.texts: list[str] = []  # the new items so far
+        self.known = _items_of(learned)
+        self.texts: list[str] = []  # the new items so far, each after the prompt
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -61,9 +60,32 @@ class NewItems:
             yield replace(self.samples, random_seed=seed)
 
     def _is_new(self, item: str) -> bool:
-        bare = item.removesuffix("\n")
+        bare = item.strip("\n")
         if bare in self.known or len(self.texts) == self.samples.request.num_samples:
             return False
         self.known.add(bare)
-        self.texts.append(item)
+        self.texts.append(item.removeprefix(self.samples.prompt.text))
         return True
+
+
+@dataclass(frozen=True)
+class ItemOriginality:
+    """How many of `count` sampled items are not in the list learned."""
+
+    new: int
+    count: int
+
+    def in_words(self, learned: Corpus) -> str:
+        """One line for the user; `learned` is the list that the samples were compared with."""
+        return f"originality: {self.new:,} of {self.count:,} lines are not in {learned.name}"
+
+
+def compare_items(prompt: str, texts: Sequence[str], learned: Corpus) -> ItemOriginality:
+    """Compare sampled items, each the prompt and a text after it, with the list learned."""
+    known = _items_of(learned)
+    items = [(prompt + text).strip("\n") for text in texts]
+    return ItemOriginality(sum(item not in known for item in items), len(items))
+
+
+def _items_of(learned: Corpus) -> set[str]:
+    return set(learned.vocabulary.decode(np.asarray(learned.ids)).split("\n"))

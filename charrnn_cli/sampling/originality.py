@@ -11,7 +11,8 @@ from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.hashing import BASE, Hashes, hashes_of_windows
-from charrnn_cli.text.texts import Sources, read_texts
+from charrnn_cli.text.sources import Sources
+from charrnn_cli.text.texts import read_texts
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
 CHUNK = (
@@ -54,7 +55,7 @@ def learned_text(
     learned.
     """
     if source is not None:
-        corpus = read_texts(Sources((source,)))
+        corpus = read_texts(Sources((source,), lines=checkpoint.train.lines))
     else:
         corpus = _text_of_run(file, checkpoint, option)
     if checkpoint.reads_replacement:
@@ -76,7 +77,7 @@ def _text_of_run(file: Path, checkpoint: Checkpoint, option: str) -> Corpus:
             f"{option}: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
-    corpus = read_texts(Sources(paths, info.glob))
+    corpus = read_texts(Sources(paths, info.glob, checkpoint.train.lines))
     if corpus.sha256 != info.sha256:
         raise TextError(
             f"{paths[0]}: not the text that the model learned, or changed since. "

@@ -54,14 +54,14 @@ def open_samples(request: SampleRequest) -> "Samples":
         )
     vocabulary = checkpoint.vocabulary
     prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
-    if (
-        checkpoint.train.lines
-    ):  # a sample is an item, which begins after a newline and ends with one
+    if checkpoint.train.lines:  # a sample is an item: it begins after a newline, ends with one
+        if request.until is not None:
+            raise UsageError("--until: a sample of a list ends with its line. Leave --until out.")
         start = vocabulary.line_start
         ids = (
             prompt.ids if prompt.text.startswith("\n") or not prompt.text else (start, *prompt.ids)
         )
-        request = replace(request, until=request.until or "\n")
+        request = replace(request, until="\n")
         prompt = replace(prompt, ids=ids)
     if request.until and (lacking := vocabulary.unknown(request.until)):
         raise UsageError(
@@ -163,15 +163,19 @@ class Drawing:
             raise KeyboardInterrupt
 
     def text(self, separator: str) -> Iterator[str]:
-        """Yield all samples as one text, piece by piece, with a separator line between two;
-        items of a list end with a newline of their own."""
-        between = "" if self.samples.checkpoint.train.lines else f"\n{separator}\n"
-        current = 0
+        """Yield all samples as one text, piece by piece, with a separator line between two; of a
+        list, each on a line of its own."""
+        lines = self.samples.checkpoint.train.lines
+        current, last = 0, ""
         for number, piece in self:
             if number != current:
-                yield between
+                if not lines:
+                    yield f"\n{separator}\n"
+                elif not last.endswith("\n"):  # --length has cut it short
+                    yield "\n"
                 current = number
             yield piece
+            last = piece or last
 
     def json_lines(self) -> Iterator[str]:
         """Yield one JSON object a line per sample.

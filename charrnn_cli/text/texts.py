@@ -5,46 +5,16 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.corpus import Corpus, Watch, control_notes, read_corpus
 from charrnn_cli.text.dataset import Reading
 from charrnn_cli.text.indexer import Indexer
-from charrnn_cli.text.reader import TextStream, check_place
+from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.sources import Sources
 
 MAX_NAMED = 3  # At most so many of the files that are left out are named in a note.
 MAX_FILES = 10_000  # A text has at most so many files: a checkpoint holds their checksums.
-
-
-class Sources(NamedTuple):
-    """What to read: paths of files and folders, or `-` for stdin, and the pattern of the names that
-    are read in folders. With `lines`, each line is an item of a list."""
-
-    paths: tuple[str, ...]
-    glob: str | None = None
-    lines: bool = False
-
-    @property
-    def several(self) -> bool:
-        """Whether there can be more than one file."""
-        return len(self.paths) > 1 or any(map(os.path.isdir, self.paths))
-
-    @property
-    def lasting(self) -> bool:
-        """Whether all of it can be read again later."""
-        return all(
-            path != "-" and (os.path.isfile(path) or os.path.isdir(path)) for path in self.paths
-        )
-
-
-def check_sources(sources: Sources) -> None:
-    """Raise TextError if a source is missing, or a device. Opens nothing."""
-    for path in sources.paths:
-        if not os.path.isdir(path):
-            check_place(path)
-    if sources.paths.count("-") > 1:
-        raise TextError("stdin: can be read only once. Give - once.")
 
 
 def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
@@ -76,6 +46,8 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         if not last:
             if named:
                 raise TextError(f"{stream.name}: the text is empty. Give a file with some text.")
+            if stream.name not in left_out:
+                left_out.append(stream.name)
             continue
         if sources.lines and last != "\n":
             indexer.add("\n")
@@ -86,6 +58,11 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         raise TextError(f"{sources.paths[0]}: more than {MAX_FILES:,} files. Join some of them.")
     first = _name(sources.paths[0])
     if not checksums:
+        if sources.glob is not None:
+            raise TextError(
+                f"{first}: no text file with a name like {sources.glob} in this folder. Give "
+                "another --glob, or leave it out."
+            )
         raise TextError(f"{first}: no text file in this folder. Give a folder with text files.")
     if indexer.distinct < 2 + sources.lines:
         raise TextError(
@@ -94,7 +71,7 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
         )
     if left_out:
         more = f" and {len(left_out) - MAX_NAMED:,} more" if len(left_out) > MAX_NAMED else ""
-        notes.append(f"left out, since not text: {', '.join(left_out[:MAX_NAMED])}{more}")
+        notes.append(f"left out, since empty or not text: {', '.join(left_out[:MAX_NAMED])}{more}")
     vocabulary, ids = indexer.finish()
     absolute = tuple(map(os.path.abspath, sources.paths)) if sources.lasting else ()
     reading = Reading()

@@ -54,9 +54,23 @@ def _beside_baselines(trainer: Trainer) -> Iterator[str]:
 
 
 def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
-    found: Diagnosis = diagnosis(trainer.history)
+    found: Diagnosis = diagnosis(trainer.history, held_out.chance)
     if found == "unclear":
-        return f"It ended before it could show what more time would bring. To go on: {resume}"
+        return (
+            "It ended before it could show what more time would bring. A longer run learns more "
+            f"than this one gone on with: {longer_command(request, trainer)}. To go on: {resume}"
+        )
+    if held_out.says_nothing:
+        return (
+            "What more time would bring cannot be told: only "
+            f"{held_out.characters:,} characters are held out. Hold out more, or another text: "
+            "--val-fraction, --val-text"
+        )
+    if _nothing_to_learn(trainer):
+        return (
+            "A 5-gram model finds nothing more in this text either: if its characters come in a "
+            "random order, no training helps."
+        )
     if held_out.measures_memory:
         return (
             f"What more time would bring cannot be told: {held_out.copied:.0%} of the held-out "
@@ -100,7 +114,7 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
 def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
     return (
         "It was still improving when it ended. A new run of twice the length, which takes about "
-        f"{duration(2 * trainer.seconds())}, learns more than this one gone on with, whose "
+        f"{duration(_longer_seconds(trainer))}, learns more than this one gone on with, whose "
         f"learning rate has fallen to zero: {longer_command(request, trainer)}. "
         f"To go on all the same: {resume}"
     )
@@ -118,6 +132,14 @@ def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
         "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "
         "would help, or more --dropout, or a smaller --hidden-size."
     )
+
+
+def _nothing_to_learn(trainer: Trainer) -> bool:
+    """Whether neither the model nor a 5-gram model is better than the unigram baseline."""
+    loss, baselines = trainer.progress.best_val_loss, trainer.baselines
+    if not isinstance(baselines, Baselines) or loss is None:
+        return False
+    return min(loss, baselines.five_gram) > baselines.unigram - NOTHING_NATS
 
 
 def command_for(request: Request, trainer: Trainer, *words: str) -> str:
@@ -138,7 +160,7 @@ def command_for(request: Request, trainer: Trainer, *words: str) -> str:
 def train_command(request: Request, trainer: Trainer, more: str = "") -> str:
     """The command that resumes a run: whole, with the pipe that its text came through."""
     dataset = trainer.dataset
-    text = () if dataset.path else ("-",)
+    text = () if dataset.path else request.sources if "-" in request.sources else ("-",)
     command = command_for(request, trainer, "train", *text, "--resume")
     if dataset.val_text is not None and not dataset.val_text.path:
         command += " --val-text FILE"
@@ -148,20 +170,34 @@ def train_command(request: Request, trainer: Trainer, more: str = "") -> str:
 
 def resume_command(request: Request, trainer: Trainer) -> str:
     """The command that goes on with a run for about as long again."""
-    config = trainer.config
-    if config.minutes is not None and trainer.progress.step < trainer.total_steps:
+    if (minutes := _minutes(trainer)) is not None:
         # at least a minute: starting up takes part of a short time, and would again
-        more = f" --minutes {max(1, math.ceil(2 * config.minutes))}"
+        more = f" --minutes {max(1, math.ceil(2 * minutes))}"
     else:
-        worthwhile = min(1, WORTHWHILE_STEPS / trainer.epoch_steps)
-        more = f" --epochs {max(2 * trainer.progress.epoch, worthwhile):.3g}"
+        more = f" --epochs {_more_epochs(trainer):.3g}"
     return train_command(request, trainer, more)
+
+
+def _more_epochs(trainer: Trainer) -> float:
+    """Twice the epochs of a run, or as many as can teach something."""
+    return max(2 * trainer.progress.epoch, min(1, WORTHWHILE_STEPS / trainer.epoch_steps))
+
+
+def _minutes(trainer: Trainer) -> float | None:
+    """The time limit of a run, if that ended it."""
+    return trainer.config.minutes if trainer.progress.step < trainer.total_steps else None
+
+
+def _longer_seconds(trainer: Trainer) -> float:
+    """How long the run of `longer_command` takes."""
+    if (minutes := _minutes(trainer)) is not None:
+        return 60 * max(1, 2 * minutes)
+    return trainer.seconds() * _more_epochs(trainer) / trainer.progress.epoch
 
 
 def longer_command(request: Request, trainer: Trainer) -> str:
     """The command of a new run like this one, of twice its length."""
     config, dataset = trainer.config, trainer.dataset
-    timed = config.minutes is not None and trainer.progress.step < trainer.total_steps
     path = dataset.path
     sources = request.sources or dataset.reading.sources or ("-" if path is None else path,)
     words = ["charrnn", "train", *sources]
@@ -186,8 +222,10 @@ def longer_command(request: Request, trainer: Trainer) -> str:
         words += ["--checkpoints", str(request.checkpoints)]
     if request.device != "auto":
         words += ["--device", request.device]
-    if timed and config.minutes is not None:
-        words += ["--minutes", f"{2 * config.minutes:.3g}"]
+    if request.threads is not None:
+        words += ["--threads", str(request.threads)]
+    if (minutes := _minutes(trainer)) is not None:
+        words += ["--minutes", f"{max(1, 2 * minutes):.3g}"]
     else:
-        words += ["--epochs", f"{2 * trainer.progress.epoch:.3g}"]
+        words += ["--epochs", f"{_more_epochs(trainer):.3g}"]
     return ("COMMAND | " if "-" in sources else "") + shlex.join(words)

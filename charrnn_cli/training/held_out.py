@@ -1,6 +1,7 @@
 """The held-out part of a text, looked at before its loss is believed."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.training.baselines import measure_baselines
 from charrnn_cli.training.best import UNIGRAM_MARGIN
 
-SHORT = 1_000  # A held-out part of fewer characters says little.
+SHORT = 1_000  # A held-out part of fewer characters says little,
+NOTHING = 100  # and one of fewer than these says nothing of how a run ended.
 # The held-out end is unlike the rest if a 5-gram model that was counted on characters before it
 # loses this many nats per character more on it than one does on blocks spread over the text.
 UNLIKE_NATS = 0.3
@@ -39,6 +41,16 @@ class HeldOut(NamedTuple):
     def too_short(self) -> bool:
         """Whether its loss says little."""
         return self.characters < SHORT
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether its loss changes by chance alone."""
+        return self.characters < NOTHING
+
+    @property
+    def chance(self) -> float:
+        """How far its loss may rise from one evaluation to another by chance, in nats."""
+        return 1 / math.sqrt(self.characters)
 
     @property
     def measures_memory(self) -> bool:
@@ -103,7 +115,8 @@ def in_blocks(dataset: Corpus | Documents) -> Documents:
 def is_unlike(dataset: Corpus | Documents, fraction: float) -> bool:
     """Whether the held-out end of a text, or the `val_text`, is unlike the rest.
 
-    Held-out parts that are too short, or drawn at random, are not.
+    Held-out parts drawn at random are not, nor where one, or the blocks that it is compared with,
+    is too short to tell.
     """
     train_part, held_out = dataset.split(fraction)
     if isinstance(dataset, Documents) and dataset.hold_out != "end":
@@ -111,6 +124,8 @@ def is_unlike(dataset: Corpus | Documents, fraction: float) -> bool:
     if len(held_out) < SHORT:
         return False
     blocks = in_blocks(dataclasses.replace(dataset, val_text=None)).split(fraction)
+    if len(blocks[1]) < SHORT:
+        return False
     size = len(dataset.vocabulary)
     end = measure_baselines(train_part.ids[-COUNTED:], spread(held_out.ids, MEASURED), size)
     like = measure_baselines(spread(blocks[0].ids, COUNTED), spread(blocks[1].ids, MEASURED), size)

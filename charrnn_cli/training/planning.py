@@ -100,9 +100,9 @@ def choose_preset(
 def nearest_presets(
     characters: int, architecture: str = DEFAULT, batch_rows: int = 1, *, lines: bool = False
 ) -> list[Preset]:
-    """The presets whose size of text is nearest on a logarithmic scale, those with at least
-    `batch_rows` batch rows if there are any; for a list of `lines` its variants of them. The first
-    is the default."""
+    """The presets, or for a list of `lines` their variants, whose size of text is nearest on a
+    logarithmic scale; those with at least `batch_rows` batch rows if there are any. The first is
+    the default."""
     known = _for_lists(presets(architecture)) if lines else presets(architecture)
     distances = [abs(math.log(preset.characters / characters)) for preset in known]
     nearest = min(distances)

@@ -9,7 +9,7 @@ from charrnn_cli.settings import SAVE_EVERY, BestBy
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs
-from charrnn_cli.text.texts import Sources
+from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.trainer import Trainer
 
 

@@ -19,7 +19,7 @@ from charrnn_cli.text.arranging import arranged
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.holding_out import HoldOut
 from charrnn_cli.text.pairs import Pairs
-from charrnn_cli.text.texts import Sources
+from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.pair_runs import (
@@ -225,7 +225,7 @@ def _check_text(
 def without_losses(checkpoint: Checkpoint) -> Checkpoint:
     """A checkpoint for another text, on which the losses measured so far do not compare."""
     progress = dataclasses.replace(
-        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
+        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0, loss_sum=0.0
     )
     return dataclasses.replace(checkpoint, progress=progress, history=(), baselines=None)
 
@@ -254,6 +254,7 @@ def _no_text(run: Run, checkpoint: Checkpoint, request: Request) -> UsageError:
     if request.from_best and path is None:  # `best` never names it, since it may be given to others
         return UsageError(f"{run.best} does not say where its text is; give it: {again}")
     if not path:
+        again = "COMMAND | " + again.replace("train TEXT", "train -", 1)
         return UsageError(
             f"the text of run {run.name}, which came through a pipe, is not there; give it again: "
             f"{again}"

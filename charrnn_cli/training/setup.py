@@ -143,6 +143,10 @@ def _prepare(
         _take_sizes(given, init.model)
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
+        if request.val_sources:
+            raise UsageError(
+                "--val-fraction: with --val-text nothing else is held out. Leave one of them out."
+            )
     dataset, given["hold_out"] = read_dataset(request, given, reader)
 
     plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()

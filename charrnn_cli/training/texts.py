@@ -14,7 +14,8 @@ from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.pair_file import read_pairs
 from charrnn_cli.text.pairs import Pairs
-from charrnn_cli.text.texts import Sources, read_texts
+from charrnn_cli.text.sources import Sources
+from charrnn_cli.text.texts import read_texts
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.held_out import with_fair_hold_out
 from charrnn_cli.training.pair_runs import checksums, looks_like_pairs

@@ -15,6 +15,8 @@ from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
 from charrnn_cli.terminal.signals import StopOnSignal
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.advice import command_for, diagnosis_lines, train_command
 from charrnn_cli.training.distributed.group import Group
@@ -150,7 +152,10 @@ def plan_lines(training: Training) -> list[str]:
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
     of_pairs = isinstance(dataset, Pairs)
-    data = f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct"
+    data = (
+        f"{dataset.name}: {len(dataset):,} characters{_in_parts(dataset)}, "
+        f"{len(dataset.vocabulary)} distinct"
+    )
     plan = (
         f"{data_words(dataset, trainer) if isinstance(dataset, Pairs) else data}; "
         f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
@@ -162,6 +167,14 @@ def plan_lines(training: Training) -> list[str]:
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
+
+
+def _in_parts(dataset: Dataset) -> str:
+    """How many lines, or else files, a text has, in words; nothing for a single running text."""
+    if isinstance(dataset, Documents) and dataset.lines:
+        return f" in {len(dataset.spans.end):,} lines"
+    files = len(dataset.reading.file_sha256s)
+    return f" in {files:,} files" if files > 1 else ""
 
 
 def _epochs_in_time(training: Training) -> float:

@@ -82,6 +82,7 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
+        self.began_at = 0  # the step before the first whose loss is remembered
         self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
@@ -213,7 +214,7 @@ class Trainer:
         The run is marked as finished if it has `ended` or its patience is exhausted.
         """
         progress = self.progress
-        since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
+        since = progress.step - (int(self.history[-1]["step"]) if self.history else self.began_at)
         self.group.align(self.model.parameters())
         val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
@@ -272,11 +273,12 @@ class Trainer:
         if checkpoint.progress.finished:  # the run was given more time: its patience starts anew
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
+        if not checkpoint.progress.loss_sum:  # losses on another text were forgotten
+            self.began_at = self.progress.step
         self.baselines = checkpoint.baselines or self.baselines
         if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
-
         tensors = {
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from factories import SMALL, SONNETS
+from factories import SMALL, SONNETS, one_line_error
 
 from charrnn_cli.errors import ExitCode
 
@@ -75,3 +75,38 @@ def test_files_that_are_not_there_are_named_before_anything_is_read(folder, invo
     result = invoke("train", "poems", "nowhere.txt")
     assert result.exit_code == ExitCode.TEXT
     assert "nowhere.txt: no such file" in result.stderr
+
+
+def test_the_plan_and_info_say_how_many_files_and_lines_there_are(folder, invoke):
+    assert "poems: 6,000 characters in 3 files, " in invoke("train", "poems", *SMALL).stderr
+    assert "6,000 characters in 3 files\n" in invoke("info", "poems").stdout
+    count = len(NAMES.splitlines())
+    said = invoke("train", "names.txt", "--lines", *SMALL, "--epochs", 0.1).stderr
+    assert f" characters in {count:,} lines, " in said
+    assert " characters, a list of lines\n" in invoke("info", "names").stdout
+
+
+def test_a_text_of_files_and_a_pipe_is_resumed_with_all_of_it(folder, invoke):
+    words = ("train", "poems/0.txt", "-", *SMALL, "--epochs", 0.1)
+    said = invoke(*words, input=VERSE[9_000:12_000]).stderr
+    assert "To go on: COMMAND | charrnn train poems/0.txt - --resume 0 --device cpu" in said
+
+
+def test_a_resume_without_its_pipe_names_the_whole_command(folder, invoke):
+    invoke("train", "-", *SMALL, "--epochs", 0.1, input=VERSE[:6_000])
+    message = one_line_error(invoke("train", "--resume", "stdin"), ExitCode.USAGE)
+    assert "give it again: COMMAND | charrnn train - --resume stdin" in message
+
+
+def test_a_share_and_a_text_to_hold_out_exclude_each_other(folder, invoke):
+    words = ("train", "poems/0.txt", "--val-text", "poems/1.txt", "--val-fraction", 0.2, *SMALL)
+    message = one_line_error(invoke(*words), ExitCode.USAGE)
+    assert "--val-fraction: with --val-text nothing else is held out" in message
+
+
+def test_a_rise_by_chance_on_a_short_text_is_not_called_learned_by_heart(folder, invoke):
+    (folder / "short.txt").write_text(VERSE[:1_000])
+    words = ("train", "short.txt", "--random-seed", 1, "--device", "cpu", "--threads", 1)
+    said = invoke(*words).stderr
+    assert "Best held-out loss" in said
+    assert "Towards its end" not in said

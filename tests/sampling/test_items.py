@@ -71,3 +71,32 @@ def test_new_is_for_lists(abc_runs, invoke):
     words = ("sample", "abc", "--checkpoints", abc_runs, "--new", "--originality", "a.txt")
     message = one_line_error(invoke(*words), ExitCode.USAGE)
     assert "--new: for models of lists" in message
+
+
+def test_items_cut_short_are_each_on_a_line_of_their_own(lists, invoke):
+    asked = ("--seed", "abab", "--length", 1, "--num-samples", 6, "--random-seed", 1)
+    lines = invoke("sample", "list", *asked).stdout.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith("abab") for line in lines)
+
+
+def test_a_sample_of_a_list_has_no_other_end(lists, invoke):
+    message = one_line_error(invoke("sample", "list", "--until", "a"), ExitCode.USAGE)
+    assert "--until: a sample of a list ends with its line" in message
+
+
+def test_originality_counts_the_lines_that_are_not_in_the_list(lists, invoke):
+    asked = ("--seed", "a", "--num-samples", 20, "--random-seed", 1)
+    result = invoke("sample", "list", *asked, "--originality", "names.txt")
+    new = sum(line not in ("a", "ab") for line in result.stdout.splitlines())
+    assert 0 < new < 20
+    assert f"originality: {new} of 20 lines are not in names.txt\n" in result.stderr
+
+
+def test_lists_whose_last_line_has_no_end_are_told_apart(lists, invoke):
+    (lists / "folder").mkdir()
+    (lists / "folder" / "1.txt").write_text("a\nb")
+    (lists / "folder" / "2.txt").write_text("ab\nba")
+    asked = ("--new", "--originality", "folder", "--random-seed", 1, "--num-samples", 20)
+    lines = invoke("sample", "list", *asked).stdout.splitlines()
+    assert not {"a", "b", "ab", "ba"} & set(lines)

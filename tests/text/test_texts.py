@@ -4,8 +4,9 @@ import hashlib
 
 import pytest
 
-from charrnn_cli.errors import TextError
-from charrnn_cli.text.texts import Sources, check_sources, read_texts
+from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.text.sources import Sources, check_sources
+from charrnn_cli.text.texts import read_texts
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def test_a_folder_is_read_in_the_order_of_its_paths(poems):
     assert corpus.name == "poems"
 
 
-def test_what_is_no_text_is_left_out_and_named(poems):
+def test_what_is_no_text_or_empty_is_left_out_and_named(poems):
     corpus, _ = read(poems)
     assert [note for note in corpus.notes if "a.png" in note] == [
-        f"left out, since not text: {poems / 'a.png'}"
+        f"left out, since empty or not text: {poems / 'a.png'}, {poems / 'empty.txt'}"
     ]
 
 
@@ -84,3 +85,13 @@ def test_stdin_cannot_be_read_twice():
 def test_a_missing_file_among_several_is_named(poems):
     with pytest.raises(TextError, match=r"nowhere\.txt: no such file"):
         check_sources(Sources((str(poems), "nowhere.txt")))
+
+
+def test_a_glob_that_fits_no_file_is_named(poems):
+    with pytest.raises(TextError, match=r"no text file with a name like \*\.zip in this folder"):
+        read_texts(Sources((str(poems),), "*.zip"))
+
+
+def test_a_glob_without_a_folder_is_refused(poems):
+    with pytest.raises(UsageError, match="--glob: chooses among the files of folders"):
+        check_sources(Sources((str(poems / "b.txt"),), "*.txt"))

@@ -11,6 +11,7 @@ from charrnn_cli.text.arranging import arranged, looks_like_list
 from charrnn_cli.text.documents import Documents
 from charrnn_cli.training.best import is_best
 from charrnn_cli.training.held_out import (
+    HeldOut,
     copied_share,
     held_out_facts,
     is_unlike,
@@ -118,3 +119,17 @@ def test_no_loss_above_the_unigram_baseline_chooses_a_best(best_so_far, loss, be
 )
 def test_a_list_is_told_by_its_lines(text, is_list):
     assert looks_like_list(corpus_of(text)) is is_list
+
+
+def test_two_short_texts_of_one_kind_are_not_called_unlike():
+    text = corpus_of(VERSE[:3_000] + VERSE[-3_000:])
+    points = text.vocabulary
+    text, val_text = corpus_of(VERSE[:3_000]), corpus_of(VERSE[-3_000:])
+    for part in (text, val_text):
+        part.recode(points, fold=False)
+    assert not is_unlike(arranged(text, val_text=val_text), 0.1)
+
+
+@pytest.mark.parametrize(("characters", "nothing"), [(3, True), (99, True), (100, False)])
+def test_a_few_characters_say_nothing_of_how_a_run_ended(characters, nothing):
+    assert HeldOut(characters, 0.0).says_nothing is nothing

@@ -12,6 +12,7 @@ from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.training.evaluation import held_out_loss
+from charrnn_cli.training.events import Evaluated
 
 VERSE = SONNETS.read_text()
 NAMES = sorted({word.strip(".,;:!?'").lower() for word in VERSE[:9_000].split()})
@@ -176,3 +177,11 @@ def test_asking_for_no_text_at_all_is_refused(tmp_path):
         open_training(ask_to_train(None, tmp_path)),
     ):
         pass
+
+
+def test_the_training_loss_on_a_changed_text_is_that_of_its_own_steps(rain, tmp_path):
+    _, first = train(rain, tmp_path, epochs=4)
+    rain.write_text(rain.read_text() + " the rain in spain")
+    events, _ = train(None, tmp_path, resume="", changed_text=True, epochs=6)
+    evaluated = next(event for event in events if isinstance(event, Evaluated))
+    assert evaluated.train_loss == pytest.approx(first.history[-1]["train_loss"], rel=0.5)

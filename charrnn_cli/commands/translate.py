@@ -19,7 +19,7 @@ from charrnn_cli.terminal.console import (
 )
 
 if TYPE_CHECKING:
-    from charrnn_cli.sampling.translation import Attention, Translation, Translator
+    from charrnn_cli.sampling.translation import Translation, Translator
 
 EXAMPLE = 'Example: echo "3. Mai 1987" | charrnn translate dates'
 MAX_BEAM_SIZE = 100
@@ -126,8 +126,9 @@ def show_attention(translator: "Translator") -> None:
     from charrnn_cli.terminal.console import visible
     from charrnn_cli.terminal.heatmap import ATTENTION
     from charrnn_cli.terminal.matrix import matrix_lines
+    from charrnn_cli.terminal.signs import sign_of, signs_of_stdout
 
-    colour = shows_colour()
+    colour, signs = shows_colour(), signs_of_stdout()
     with open_stdout() as out:
         for group in translator.groups():
             for one in group:
@@ -135,8 +136,9 @@ def show_attention(translator: "Translator") -> None:
                 if len(one.ids):
                     seen = translator.attention(one)
                     lines += matrix_lines(
-                        *labels(seen), seen.weights.tolist(), ATTENTION,
-                        width=text_width(), colour=colour,
+                        [sign_of(symbol, signs) for symbol in seen.target],
+                        [sign_of(symbol, signs) for symbol in seen.source],
+                        seen.weights.tolist(), ATTENTION, width=text_width(), colour=colour,
                     )  # fmt: skip
                     lines += [ATTENTION.legend(colour), Text()]
                 for line in rendered(lines):
@@ -146,36 +148,14 @@ def show_attention(translator: "Translator") -> None:
 
 def draw_attention(translator: "Translator", path: Path) -> None:
     """Draw the heat map of one line into a file. Raises UsageError for more than one line."""
-    from charrnn_cli.terminal.heatmap import ATTENTION
-    from charrnn_cli.terminal.matrix import matrix_cells
-    from charrnn_cli.terminal.text_image import Row, draw_page
+    from charrnn_cli.terminal.matrix_picture import draw_matrix
 
     found = [one for group in translator.groups() for one in group if len(one.ids)]
     if len(found) != 1:
         raise UsageError(f"--plot: draws one line, and there are {len(found):,}. Give it one.")
     seen = translator.attention(found[0])
-    targets, sources = labels(seen)
-    rows = [
-        Row(target, matrix_cells(sources, weights))
-        for target, weights in zip(targets, seen.weights.tolist(), strict=True)
-    ]
-    draw_page(path, rows, ATTENTION, f"{found[0].line} → {as_text(found[0])}")
-    write_best(as_text(found[0]))
-
-
-def write_best(text: str) -> None:
-    """Write one translation."""
+    title = f"{translator.file}: {found[0].line} → {found[0].targets[0].text}"
+    names = "translation", "looks at"
+    draw_matrix(path, seen.target, seen.source, seen.weights.tolist(), title, names)
     with TextOut(None) as out:
-        out.write(text + "\n")
-
-
-def labels(attention: "Attention") -> tuple[list[str], list[str]]:
-    """The symbols of a target and of its source as they are shown; the end as a sign."""
-    from charrnn_cli.terminal.matrix import label_of
-
-    end = "¶" if environment().stdout.can_show("¶") else "$"
-    target, source = (
-        [label_of(symbol) if symbol else end for symbol in symbols]
-        for symbols in (attention.target, attention.source)
-    )
-    return target, source
+        out.write(as_text(found[0]) + "\n")

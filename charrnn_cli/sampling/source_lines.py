@@ -77,8 +77,9 @@ class LineReader:
         source = form.read_source(line) or form.source_in_pair(line)
         if source is None:
             columns = described(sorted((*form.source_columns, *form.feature_columns)))
+            count = line.count("\t") + 1
             raise TextError(
-                f"{self.name}: line {number:,}: has {line.count(chr(9)) + 1} columns. This model "
+                f"{self.name}: line {number:,}: has {count} column{'s' * (count != 1)}. This model "
                 f"reads {columns} of lines like those of its training, with or without the target; "
                 "tabs separate the columns."
             )

@@ -5,17 +5,9 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from charrnn_cli.terminal.console import visible
-from charrnn_cli.terminal.heatmap import DOTTED_CIRCLE, Cell, Scale
+from charrnn_cli.terminal.heatmap import Scale
 
 MIN_PANEL = 8  # the fewest columns of a terminal that a panel has for its values
-
-
-def label_of(symbol: str) -> str:
-    """A symbol as it is shown: a space as `␣`, other invisible characters as escapes, a combining
-    mark on a circle."""
-    shown = visible(symbol).replace("\n", "\\n").replace("\t", "\\t").replace(" ", "␣")
-    return shown if cell_len(shown) else DOTTED_CIRCLE + shown
 
 
 def matrix_lines(
@@ -50,14 +42,6 @@ def matrix_lines(
                     line.append(scale.symbols[level].ljust(sizes[index]))
             line.rstrip()
             yield line
-
-
-def matrix_cells(columns: Sequence[str], row: Sequence[float]) -> list[Cell]:
-    """One row of the heat map for a picture: the columns' labels, with the row's values."""
-    return [
-        Cell(f"{label} ", cell_len(label) + 1, value)
-        for label, value in zip(columns, row, strict=True)
-    ]
 
 
 def _panels(sizes: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -103,7 +103,7 @@ def test_features_are_columns_of_a_line(invoke, tmp_path):
     assert alone.exit_code == 0, alone.stderr
     assert invoke("translate", "tiny", "abc\tABC\tPL;SG").stdout == alone.stdout
     line = one_line_error(invoke("translate", "tiny", "abc"), ExitCode.TEXT)
-    assert "LINES: line 1: has 1 columns. This model reads columns 1, 3 of lines" in line
+    assert "LINES: line 1: has 1 column. This model reads columns 1, 3 of lines" in line
     line = one_line_error(invoke("translate", "tiny", "abc\tPL;DU"), ExitCode.TEXT)
     assert "LINES: line 1: the model never saw the feature 'DU'" in line
 
@@ -151,7 +151,7 @@ def test_attention_shows_for_each_character_what_it_looked_at(translate):
     assert shown[0] == "ABCD"
     assert shown[1].split() == ["a", "b", "c", "d", "¶"]
     assert [line.split()[0] for line in shown[2:7]] == ["A", "B", "C", "D", "¶"]
-    assert shown[7].startswith("attention:   . = 0.05 to 0.2")
+    assert shown[7].startswith("weight:   . = 0.1 to 0.25")
     assert shown[8:] == ["", ""]  # after the map, and the empty line
 
 
@@ -162,7 +162,7 @@ def test_attention_is_coloured_on_a_terminal(capitals):
     )
     assert code == 0
     assert "\x1b[" in shown
-    assert "from 0.7" in shown
+    assert "from 0.75" in shown
 
 
 def test_attention_of_a_model_without_any_is_refused(invoke, tmp_path):

@@ -1,10 +1,9 @@
 """Heat maps of matrices: labels, panels, and what a terminal could not show."""
 
-import pytest
 from rich.cells import cell_len
 
 from charrnn_cli.terminal.heatmap import ATTENTION
-from charrnn_cli.terminal.matrix import label_of, matrix_lines
+from charrnn_cli.terminal.matrix import matrix_lines
 
 
 def lines(rows, columns, values, width=80, colour=False):
@@ -37,11 +36,3 @@ def test_what_does_not_fit_follows_in_another_panel():
     shown = lines(["A"], list("abcdefghij"), [[0.9] * 10], width=13)
     assert shown == ["   a b c d e", "A  # # # # #", "", "   f g h i j", "A  # # # # #"]
     assert max(map(cell_len, shown)) <= 13
-
-
-@pytest.mark.parametrize(
-    ("symbol", "label"),
-    [("a", "a"), (" ", "␣"), ("\t", "\\t"), ("\x1b", "\\x1b"), ("\u0301", "◌\u0301"), ("PL", "PL")],
-)
-def test_every_symbol_has_a_label_that_can_be_seen(symbol, label):
-    assert label_of(symbol) == label

@@ -7,7 +7,7 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import check_all
 
 # The values of fields of TrainConfig that a checkpoint of format 2 leaves out.
-MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False}
+MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False, "normalize": "none"}
 
 
 class _Checked:
@@ -58,6 +58,8 @@ class TrainConfig(_Checked):
     """How the learning rate falls, `cosine` or `linear`; see `training.optimizer`."""
     shuffle: bool = False
     """Whether windows are read in random order, for models that carry no state."""
+    normalize: str = "none"
+    """Unicode's normal form in which texts are read, `NFC` or `NFD`; `none`: as they are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -203,6 +203,11 @@ _ROWS = (
         help="Characters that occur fewer times in the text are all read as one, U+FFFD.",
     ),
     Setting(
+        name="normalize", type=str, group="training", choices=("NFC", "NFD", "none"),
+        planned="none", default_words="none",
+        help="Unicode's normal form in which the text is read.",
+    ),
+    Setting(
         name="random_seed", type=int, group="training", at_least=0, at_most=2**32 - 1,
         planned=0, help="Seed of the random generator.",
     ),
@@ -226,7 +231,8 @@ _ROWS = (
     ),
     # sampling
     Setting(
-        name="length", type=int, at_least=0, at_most=10**12, default=500,
+        name="length", type=int, at_least=0, at_most=10**12,
+        default_words="500; with --lines 10,000 a line",
         help="Characters to write after the seed; 0: until stopped.",
     ),
     Setting(

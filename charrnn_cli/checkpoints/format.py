@@ -16,7 +16,7 @@ from charrnn_cli.errors import CheckpointError
 Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
-# and neither schedules nor shuffling.
+# and neither schedules, nor shuffling, nor normal forms.
 FORMAT = 3
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.

@@ -20,6 +20,7 @@ from charrnn_cli.terminal.console import (
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
+from charrnn_cli.text.normalization import form_note
 from charrnn_cli.text.reader import TextStream
 
 LISTED = 10  # Lines of highest and of lowest surprisal that --lines lists without a number.
@@ -77,7 +78,8 @@ def run_score(request: ScoreRequest) -> None:
         if ranking and not request.as_json:
             out.write("".join(extremes(ranking, scorer, shows_colour())))
     if not request.quiet:
-        for note in stream.notes:
+        forms = [form_note(stream.name, scorer.forms)] if scorer.forms else []
+        for note in (*stream.notes, *forms):
             say(f"Note: {note}.")
     if request.as_json:
         for model in models:

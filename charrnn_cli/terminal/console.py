@@ -61,12 +61,19 @@ def _escape(character: str) -> str:
 class TextOut:
     """Writes generated text to stdout, or to the file `output`; used as a context.
 
-    A pipe or file gets exact UTF-8. A terminal gets escapes for what it could take for commands,
-    unless `escape` is off. In another `encoding` characters that it lacks are escaped. Raises
-    WriteError if the text cannot be written.
+    A pipe or file gets UTF-8. A terminal gets escapes for what it could take for commands, unless
+    `escape` is off. In another `encoding` characters that it lacks are escaped. With
+    `final_newline`, a text that does not end in a newline gets one; None means on a terminal only.
+    Raises WriteError if the text cannot be written.
     """
 
-    def __init__(self, output: Path | None, escape: bool = True, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        output: Path | None,
+        escape: bool = True,
+        encoding: str = "utf-8",
+        final_newline: bool | None = None,
+    ) -> None:
         self.output = output
         self.encoding = encoding
         self.encode_errors = "surrogateescape" if encoding == "utf-8" else "backslashreplace"
@@ -81,6 +88,7 @@ class TextOut:
         except OSError as error:
             raise self._write_error(error) from None
         self.terminal = output is None and stdout.is_terminal
+        self.final_newline = self.terminal if final_newline is None else final_newline
         self.escape = escape and self.terminal
         self.flush_due = 0.0
         self.at_line_start = True
@@ -103,8 +111,8 @@ class TextOut:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is not None and issubclass(kind, BrokenPipeError):
             return
-        if self.terminal and not self.at_line_start:
-            self._try(self.stream.write, b"\n")  # so that the prompt starts on a new line
+        if self.final_newline and not self.at_line_start:
+            self._try(self.stream.write, b"\n")  # what follows, such as a prompt, starts a line
         self._try(self.stream.flush)
         if self.output is not None:
             self._try(self.stream.close)

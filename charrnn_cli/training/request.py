@@ -9,8 +9,8 @@ from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.training.trainer import Trainer
 
-Read = Callable[[str], Corpus]
-"""Reads a text from a path, or from stdin for `-`."""
+Read = Callable[[str, str], Corpus]
+"""Reads a text from a path, or from stdin for `-`, in a normal form or `none`."""
 
 
 @dataclass(frozen=True)

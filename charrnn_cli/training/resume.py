@@ -131,7 +131,7 @@ def text_to_resume(
     source = request.source or text_path(checkpoint.corpus)
     if source is None:
         raise _no_text(run, checkpoint, request)
-    corpus = read(source)
+    corpus = read(source, checkpoint.train.normalize)
     old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
     config = checkpoint.train
     changed = corpus.sha256 != checkpoint.corpus.sha256

@@ -70,15 +70,15 @@ def open_training(
             yield from _open_resumed(request, device, group, read)
 
 
-def read_together(source: str, group: Group, watch: Watch) -> Corpus:
+def read_together(source: str, normalize: str, group: Group, watch: Watch) -> Corpus:
     """A text, read by each process of a group. What can be read only once, such as stdin, is read
     by the first and sent to the others. `watch` sees it being read.
 
     Raises TextError, also if the processes do not all read the same text.
     """
     if group.decide(lambda: not os.path.isfile(source)):
-        return group.decide(lambda: read_corpus(source, watch))
-    corpus = read_corpus(source, watch)
+        return group.decide(lambda: read_corpus(source, watch, normalize))
+    corpus = read_corpus(source, watch, normalize)
     if group.highest(group.decide(lambda: corpus.sha256) != corpus.sha256):
         raise TextError(
             f"{source}: is not the same text for all processes. Give every machine the same one."
@@ -148,7 +148,9 @@ def _prepare(
     given, init = dict(request.given), _load_init(request, group)
     if init is not None:
         _take_sizes(given, init.model)
-    corpus = read(request.source)
+    form = given.get("normalize", SETTINGS["normalize"].planned)
+    SETTINGS["normalize"].check(form)
+    corpus = read(request.source, form)
     corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])

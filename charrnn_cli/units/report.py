@@ -9,6 +9,7 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.text.normalization import form_note, in_known_form
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, describe
 from charrnn_cli.units.probe import (
@@ -93,12 +94,15 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
             f"--units: a model of kind {checkpoint.model.architecture} has no hidden units that "
             "could be studied. Leave --units out."
         )
-    stream = TextStream(source)
+    stream = TextStream(source, normalize=checkpoint.train.normalize)
     name = stream.name
     text, is_cut = _beginning(stream)
     notes = [*stream.notes]
     if is_cut:
         notes.append(f"the first {MAX_READ:,} characters are read")
+    text, forms = in_known_form(text, checkpoint.vocabulary)
+    if forms:
+        notes.append(form_note(name, forms))
     text, changed = _as_known(text, checkpoint)
     notes += changed
     if len(text) < MIN_READ:

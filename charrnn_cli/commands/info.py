@@ -15,6 +15,7 @@ from charrnn_cli.terminal.console import (
     say,
     text_width,
 )
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn info sonnets --json"
 OPTIONS = (
@@ -60,6 +61,7 @@ OPTIONS = (
 def info(request: Values) -> None:
     """Show what is in a checkpoint: model, vocabulary, text, training so far, held-out loss."""
     asked = SimpleNamespace(**request)
+    import_numpy()
     if asked.list_all:
         for given, name in (
             (asked.checkpoint, "CHECKPOINT"), (asked.plot, "--plot"),

@@ -8,6 +8,7 @@ from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.console import TextOut, say
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn sample sonnets --seed Shall --length 300 --temperature 0.8"
 OPTIONS = (
@@ -94,6 +95,7 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
         # reads these variables when it is first imported.
         for library in ("OPENBLAS", "MKL", "VECLIB"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import_numpy()
     from charrnn_cli.sampling.prompt import unescape
     from charrnn_cli.sampling.samples import SampleRequest, open_samples
 

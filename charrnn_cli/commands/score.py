@@ -5,6 +5,7 @@ from pathlib import Path
 
 from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn score poems.txt --checkpoint sonnets"
 OPTIONS = (
@@ -84,6 +85,7 @@ def score(request: Values, hardware: Values) -> None:
     # when it is first imported.
     for library in ("OPENBLAS", "MKL", "VECLIB"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import_numpy()
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 
     models = tuple(request.pop("models") or (None,))

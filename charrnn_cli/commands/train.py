@@ -8,6 +8,7 @@ from charrnn_cli.errors import ExitCode
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.signals import default_interrupt
+from charrnn_cli.terminal.thread_limit import check_threads, import_numpy
 from charrnn_cli.text.reader import check_place
 
 EXAMPLE = "Example: charrnn train poems.txt --minutes 3 --model lstm"
@@ -98,6 +99,8 @@ def train(
     alone = os.environ.get("WORLD_SIZE", "") in ("", "1")
     if text is not None and alone:  # of several processes one reads the text for all
         check_place(text)
+    import_numpy()
+    check_threads()
     with default_interrupt():
         from charrnn_cli.training.request import Request
         from charrnn_cli.training.train_report import run_training  # these import torch

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.console import say, visible
-from charrnn_cli.training.events import Evaluated, Event, Stepped
+from charrnn_cli.terminal.console import say, to_terminal, visible
+from charrnn_cli.training.events import Evaluated, Event, Noted, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
@@ -66,6 +66,8 @@ class TrainingDisplay:
                     self._step(event)
                 elif isinstance(event, Evaluated):
                     self._evaluation(event)
+                elif isinstance(event, Noted):
+                    self._note(event.text)
 
     def _step(self, event: Stepped) -> None:
         self.last = event
@@ -82,6 +84,12 @@ class TrainingDisplay:
             gone, done = now - self.begun, event.share - self.first_share
             left = f"{duration(gone / done * (1 - event.share))} left" if done > 0 else ""
             say("  ".join((*self._figures(event), left)))
+
+    def _note(self, text: str) -> None:
+        if self.terminal:
+            self.bar.write(visible(to_terminal(text)), file=environment().stderr.file)
+        else:
+            say(text)
 
     def _figures(self, event: Stepped) -> list[str]:
         config = self.trainer.config

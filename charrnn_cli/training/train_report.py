@@ -21,6 +21,7 @@ from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
+from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.planning import trained_enough
 from charrnn_cli.training.request import Request, Training
 from charrnn_cli.training.setup import open_training
@@ -68,8 +69,11 @@ def run_training(
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
             ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
         ):
+            pace = Pace(training)
             for event in trainer.steps(stop):
                 display.show(event)
+                if note := pace.note(event):
+                    display.show(note)
                 if scalars and isinstance(event, Evaluated):
                     scalars.update()
         code = ExitCode(int(group.highest(stop.code or ExitCode.DONE)))

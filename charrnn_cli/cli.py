@@ -14,14 +14,20 @@ from typer.core import TyperGroup
 from charrnn_cli import __version__
 from charrnn_cli.commands import info, sample, score, train
 from charrnn_cli.commands.options import Command, command_class
+from charrnn_cli.commands.usage import explain
 from charrnn_cli.environment import environment
-from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
+from charrnn_cli.errors import CharRNNError, ExitCode, Stopped, UsageError
 from charrnn_cli.settings import Setting
 from charrnn_cli.terminal.console import say, say_error
+from charrnn_cli.terminal.program import with_program
 
 
 class OneLineErrors(TyperGroup):
     """Reports a mistyped command line in one line, as every other error."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, with commands as they work here."""
+        return with_program(super().get_help(ctx))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; the parameters are Typer's own."""
@@ -42,8 +48,10 @@ class OneLineErrors(TyperGroup):
             if not hasattr(error, "format_message"):
                 raise
             message = error.format_message()
-            # `charrnn` alone is answered with the whole help
-            say(message if "\n" in message else f"Error: {message}")
+            if message.startswith("Usage:"):  # `charrnn` alone is answered with the whole help
+                say(message)
+            else:
+                say_error(UsageError(explain(error)))
             code = ExitCode.USAGE
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
@@ -69,6 +77,12 @@ def reports_errors(command: Command) -> Callable[..., None]:
         except MemoryError:
             say("Error: out of memory. Ask for less: a shorter text, or fewer samples.")
             code = ExitCode.OUT_OF_MEMORY
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("charrnn_cli"):
+                raise
+            name = (error.name or "").split(".")[0]
+            say(f"Error: the library {name} is missing. Install it: pip install {name}")
+            code = ExitCode.USAGE
         except Exception:
             say(traceback.format_exc())
             say("This is a bug in charrnn: please report it with these lines.")
@@ -94,7 +108,7 @@ def discard_stdout(code: ExitCode) -> ExitCode:
 app = typer.Typer(
     cls=OneLineErrors,
     help="Train a character-level model on any text, and write new text with it.",
-    epilog="Start with: charrnn train data/sonnets.txt, then: charrnn sample --seed H --top-k 5",
+    epilog="Start with: charrnn train --example sonnets, then: charrnn sample --seed H --top-k 5",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -103,7 +117,10 @@ app = typer.Typer(
 
 
 def _add(command: Command, options: tuple[Setting, ...], example: str) -> None:
-    app.command(cls=command_class(*options), epilog=example)(reports_errors(command))
+    first_sentence = (command.__doc__ or "").split(".")[0] + "."
+    app.command(cls=command_class(*options), epilog=example, short_help=first_sentence)(
+        reports_errors(command)
+    )
 
 
 # --help lists them in this order

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import io
 import json
-import textwrap
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import WriteError
+from charrnn_cli.terminal.program import with_program
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+# A command in a message: up to the end of the line, of the sentence, or of its part of it.
+_COMMAND = re.compile(r"(?:\S*/)?(?:charrnn|python\S* -m charrnn_cli) [a-z].*?(?=$|\. |, |; |\) )")
 FLUSH_EVERY = 0.05  # seconds between flushes: text appears at once, at little cost
 
 
@@ -25,21 +28,51 @@ def say(message: str) -> None:
     stderr = environment().stderr.file
     with contextlib.suppress(OSError, ValueError):
         if stderr is not None:  # print would write to stdout instead
-            print(visible(message), file=stderr, flush=True)
+            print(visible(with_program(message)), file=stderr, flush=True)
+
+
+def say_wrapped(line: str) -> None:
+    """A line of prose on stderr, broken as `to_terminal` does."""
+    say(to_terminal(line))
+
+
+def say_on_terminal(line: str) -> None:
+    """A line on stderr for the person who waits at a terminal; nothing elsewhere."""
+    if environment().stderr.is_terminal:
+        say_wrapped(line)
 
 
 def say_error(error: Exception) -> None:
-    """An error as one line on stderr."""
-    say(f"Error: {' '.join(str(error).split())}")
+    """An error as one line on stderr; a terminal gets it broken between words."""
+    say_wrapped(f"Error: {' '.join(str(error).split())}")
 
 
 def to_terminal(line: str) -> str:
-    """A message for stderr, broken between words if that is a terminal."""
+    """A message for stderr, broken between words if that is a terminal; never inside a command,
+    which a person copies whole. The name of the program is the one by which it was started."""
     stderr = environment().stderr
+    line = with_program(line)
     if not stderr.is_terminal:
         return line
     width = max(20, stderr.columns() - 1)
-    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    rows = [""]
+    for part in _words(line):
+        longer = f"{rows[-1]} {part}" if rows[-1] else part
+        if len(longer) > width and rows[-1]:
+            rows.append(part)
+        else:
+            rows[-1] = longer
+    return "\n".join(rows)
+
+
+def _words(line: str) -> Iterator[str]:
+    """The words of a line; a command at its end, or before a sign that ends it, is one word."""
+    start = 0
+    for found in _COMMAND.finditer(line):
+        yield from line[start : found.start()].split()
+        yield found[0]
+        start = found.end()
+    yield from line[start:].split()
 
 
 def visible(text: str) -> str:

@@ -54,7 +54,7 @@ def check_picture(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UsageError(
-            "--plot: matplotlib is missing. Install it: pip install 'charrnn[plot]'"
+            "--plot: matplotlib is missing. Install it: pip install matplotlib"
         ) from None
 
 

@@ -18,7 +18,6 @@ LINE_EVERY = 5.0  # there are at least this many seconds between plain lines of 
 STEP_LINE_EVERY = 30.0  # after this many seconds without a plain line a step gets one
 DRAW_EVERY = 0.1  # the bar is drawn at most once in this many seconds
 SMOOTHING = 0.02  # weight of the newest loss in the moving average shown
-WIDE = 72  # from this many columns on the bar shows the elapsed time
 NARROW = 26  # columns that a bar takes beside its figures
 
 
@@ -106,9 +105,8 @@ class TrainingDisplay:
     def _draw(self, event: Stepped) -> None:
         """Move the bar, with as many figures beside it as the terminal is wide enough for."""
         columns = _columns()
-        gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
-        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
+        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + "{desc} [{remaining} left]"
         figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)

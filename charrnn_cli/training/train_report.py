@@ -15,7 +15,7 @@ from charrnn_cli.models.base import in_words
 from charrnn_cli.models.device import describe_device
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
-from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
+from charrnn_cli.terminal.console import print_json, say, say_error, say_wrapped
 from charrnn_cli.terminal.signals import StopOnSignal
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
 from charrnn_cli.training.distributed.group import Group
@@ -38,11 +38,13 @@ def run_training(
     request: Request,
     *,
     quiet: bool = False,
+    verbose: bool = False,
     preview: bool = True,
     tensorboard: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Train as `request` asks and show it, unless `quiet`; return the exit code.
+    """Train as `request` asks and show it, unless `quiet`; return the exit code. With `verbose` all
+    settings of the plan are shown.
 
     With `preview` a terminal shows samples now and then. With `tensorboard` the run's folder gets a
     file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
@@ -62,8 +64,8 @@ def run_training(
             quiet, tensorboard, as_json = True, False, False
         trainer = training.trainer
         if not quiet:
-            for line in plan_lines(training):
-                say(to_terminal(line))
+            for line in plan_lines(training, verbose):
+                say_wrapped(line)
         stop.finish_steps()
         with (
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
@@ -83,10 +85,14 @@ def run_training(
     if code and event.reason == "stopped":
         text = () if trainer.dataset.path else ("TEXT",)
         command = command_for(request, trainer, "train", *text, "--resume")
-        say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
+        say_wrapped(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
     elif not quiet:
         for line in end_lines(event, request, trainer):
-            say(line)
+            say_wrapped(line)
+        if event.progress.best_val_loss is not None:
+            say("A sample:")
+            say(sample_text(trainer))
+            say_wrapped(f"More: {command_for(request, trainer, 'sample')}")
     if as_json:
         print_json(result(event, trainer))
     return code
@@ -130,8 +136,33 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def plan_lines(training: Training) -> list[str]:
-    """The notes, a line each, and the plan in one line: what will be trained, on what, how long."""
+def plan_lines(training: Training, verbose: bool = False) -> list[str]:
+    """The notes, a line each, and the plan in plain words: what will be trained, on what, how long;
+    with `verbose` also a line with every setting."""
+    lines = [f"Note: {note}." for note in training.notes] + [plan_in_words(training)]
+    return [*lines, plan_details(training)] if verbose else lines
+
+
+def plan_in_words(training: Training) -> str:
+    """The plan for people who do not know the terms of its settings."""
+    trainer, model = training.trainer, training.trainer.model.config
+    dataset, config = trainer.dataset, trainer.config
+    layers = f"{model.num_layers} layer{'s' * (model.num_layers != 1)} of {model.hidden_size} units"
+    epochs = config.epochs
+    reads = "learns from it"
+    if epochs is not None and config.minutes is None:
+        reads = f"reads it {epochs:g} time{'s' * (epochs != 1)}"
+    time = duration(training.seconds)
+    left = time if time.startswith("under") else f"about {time}"
+    return (
+        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct. A "
+        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}: {left} "
+        "to go."
+    )
+
+
+def plan_details(training: Training) -> str:
+    """The plan in one line, with every setting."""
     trainer, model = training.trainer, training.trainer.model.config
     config = trainer.config
     dataset = trainer.dataset
@@ -156,7 +187,7 @@ def plan_lines(training: Training) -> list[str]:
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
-    return [f"Note: {note}." for note in training.notes] + [plan]
+    return plan
 
 
 def command_for(request: Request, trainer: Trainer, *words: str) -> str:
@@ -175,7 +206,7 @@ def command_for(request: Request, trainer: Trainer, *words: str) -> str:
 
 
 def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
-    """The result in words, its file, advice, and a short sample."""
+    """The result in words, its file, and advice."""
     progress = event.progress
     lines = []
     if event.reason == "patience":
@@ -190,8 +221,6 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
             f"{trainer.run.best}"
         )
         lines += diagnosis_lines(request, trainer)
-        more = f"More: {command_for(request, trainer, 'sample')}"
-        lines += ["A sample:", sample_text(trainer), more]
     return lines
 
 

@@ -126,4 +126,4 @@ def test_a_folder_that_is_not_there_is_a_write_error(invoke, trained):
 def test_without_matplotlib_the_remedy_is_named(invoke, trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = invoke("info", "--checkpoints", trained, "--plot", "a.png")
-    assert "charrnn[plot]" in one_line_error(result, ExitCode.USAGE)
+    assert "pip install matplotlib" in one_line_error(result, ExitCode.USAGE)

@@ -1,16 +1,19 @@
 """Draws the pictures of these pages, each from a real run, as a user would draw it with --plot.
 
-    python docs/pictures.py [loss] [surprisal] [units]
+    python docs/pictures.py [loss] [surprisal] [units] [attention]
 
-Without a name it draws all three. `loss` trains on the sonnets first, on one thread, which takes
-minutes; the others use the shipped model. White borders are cut off and colours reduced to a
-palette, so that each file stays small.
+Without a name it draws all four. `loss` trains on the sonnets first, on one thread, and `attention`
+on repeated words, which takes minutes; the others use the shipped model. White borders are cut off
+and colours reduced to a palette, so that each file stays small.
 """
 
+import os
+import random
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from string import ascii_lowercase
 
 from PIL import Image, ImageChops
 
@@ -19,13 +22,18 @@ IMAGES = ROOT / "docs" / "images"
 TEXT = "data/sonnets.txt"
 LAST_SONNET = 14  # lines at the end of the text, which no model here was trained on
 BORDER = 20  # pixels of white around a picture
-COLOURS = 48  # in a picture's palette
+COLOURS = {"attention": 200}  # in a picture's palette, 48 unless named
 MAX_BYTES = 150_000
 
 
 def main() -> None:
     """Draw the pictures that the command line names."""
-    pictures = {"loss": draw_loss, "surprisal": draw_surprisal, "units": draw_units}
+    pictures = {
+        "loss": draw_loss,
+        "surprisal": draw_surprisal,
+        "units": draw_units,
+        "attention": draw_attention,
+    }
     for name in sys.argv[1:] or pictures:
         path = IMAGES / f"{name}.png"
         with tempfile.TemporaryDirectory() as folder:
@@ -54,10 +62,22 @@ def draw_units(path: Path, folder: Path) -> None:
     charrnn("info", "sonnets", "--units", TEXT, "--plot", str(path))
 
 
-def charrnn(*words: str) -> None:
-    """Run a command in the root of the repository. Raises CalledProcessError if it fails."""
+def draw_attention(path: Path, folder: Path) -> None:
+    """The heads of a transformer that has learned to repeat words, as in attention.md."""
+    rng = random.Random(3)
+    words = ["".join(rng.choices(ascii_lowercase, k=rng.randint(12, 24))) for _ in range(9000)]
+    (folder / "repeats.txt").write_text("".join(f"{word} {word} {word}\n" for word in words))
+    sizes = "--num-layers 2 --hidden-size 64 --num-heads 4 --context 96 --minutes 2.5 --threads 1"
+    charrnn("train", "repeats.txt", "--model", "llama", *sizes.split(), "--quiet", cwd=folder)
+    charrnn("info", "--attention", "repeats.txt", "--plot", str(path), cwd=folder)
+
+
+def charrnn(*words: str, cwd: Path = ROOT) -> None:
+    """Run a command in the root of the repository, or in another folder. Raises CalledProcessError
+    if it fails."""
     command = [sys.executable, "-m", "charrnn_cli", *words]
-    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
 def shrink(path: Path) -> None:
@@ -69,7 +89,7 @@ def shrink(path: Path) -> None:
     width, height = right - left + 2 * BORDER, bottom - top + 2 * BORDER
     framed = Image.new("RGB", (width, height), "white")
     framed.paste(picture.crop((left, top, right, bottom)), (BORDER, BORDER))
-    framed.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    framed.quantize(COLOURS.get(path.stem, 48), dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

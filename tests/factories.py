@@ -23,6 +23,7 @@ from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder
+from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
 from charrnn_cli.scoring.surprisal import Surprisal
 from charrnn_cli.text.corpus import Corpus
@@ -87,11 +88,17 @@ def make_checkpoint(
 ) -> Checkpoint:
     """A tiny checkpoint with random weights, one evaluation old; same arguments, same values.
 
-    With `training` it holds what a run is resumed from: optimizer moments and hidden state.
+    With `training` it holds what a run is resumed from: optimizer moments and hidden state. A
+    transformer has two heads in each layer, and a context of 16 characters.
     """
     rng = np.random.default_rng(seed)
     characters = Vocabulary.of(vocabulary)
-    config = RecurrentConfig(architecture, len(characters), hidden_size, num_layers, 0.0)
+    sizes = len(characters), hidden_size, num_layers, 0.0
+    config = (
+        RecurrentConfig(architecture, *sizes)
+        if architecture in ("gru", "lstm", "rnn")
+        else TransformerConfig(architecture, *sizes, num_heads=2, context=16)
+    )
     checkpoint = Checkpoint(
         model=config,
         train=make_train_config(),
@@ -223,6 +230,13 @@ def metrics_of(run: Run) -> list[dict]:
     return [json.loads(line) for line in run.metrics.read_text().splitlines()]
 
 
+def of_kind(model: str) -> dict:
+    """The wishes for a small training of a model of this kind."""
+    if model in ("gpt2", "llama"):
+        return {"model": model, "num_heads": 2, "context": 16, "seq_length": None}
+    return {"model": model}
+
+
 def ask_to_train(text: Path | None, folder: Path, **wishes):
     """A request for a small run into `folder`; settings and the request's fields by name."""
     from charrnn_cli.training.setup import Request
@@ -283,7 +297,7 @@ def one_line_error(result, code: int) -> str:
     return lines[0]
 
 
-# losses and units
+# losses, units and heads
 
 
 def history(*losses, rate=0.1):
@@ -321,4 +335,43 @@ def gru_that_minds_quotes(unit: int, size: int = 8) -> Checkpoint:
     weights["layers.0.bias_ih"][keep] = 20
     weights["layers.0.weight_ih"][keep, [opening, closing]] = -40
     weights["layers.0.weight_ih"][new, [opening, closing]] = 20, -20
+    return with_weights(checkpoint, weights)
+
+
+LETTERS = "abcdefghij"
+
+
+def letters_at_random(count: int) -> str:
+    """Random letters, after which a head can look only for what it was made to look for."""
+    return "".join(random.Random(4).choices(LETTERS, k=count))
+
+
+def gpt2_that_repeats() -> Checkpoint:
+    """A GPT-2 of two layers made by hand, whose first head of the first layer looks at the previous
+    character and copies it to where the first head of the second layer looks for this character: an
+    induction head. The second head of the first layer looks for the same character. The last head
+    attends to all evenly.
+
+    The residual stream has the character, its position and the character before, each as one unit
+    of a range.
+    """
+    letters, context = len(LETTERS), 16
+    size = 2 * letters + context
+    checkpoint = make_checkpoint("gpt2", size, 2, vocabulary=LETTERS)
+    weights = {
+        name: np.ones_like(values) if name.endswith("norm.weight") else np.zeros_like(values)
+        for name, values in checkpoint.weights.items()
+    }
+    character, before = np.arange(letters), letters + context + np.arange(letters)
+    position = letters + np.arange(context)
+    weights["characters.weight"][character, character] = 1
+    weights["positions.weight"][np.arange(context), position] = 1
+    first, second = (weights[f"blocks.{layer}.attention.qkv.weight"] for layer in (0, 1))
+    key, value, head = size, 2 * size, size // 2  # rows of the matrix
+    first[np.arange(context - 1), position[1:]] = 5
+    first[key + np.arange(context), position] = 5
+    first[value + character, character] = 1
+    weights["blocks.0.attention.output.weight"][before, character] = 1
+    first[head + character, character] = first[key + head + character, character] = 5
+    second[character, character] = second[key + character, before] = 5
     return with_weights(checkpoint, weights)

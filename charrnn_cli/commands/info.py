@@ -37,7 +37,8 @@ OPTIONS = (
     Setting(
         name="plot",
         type=Path,
-        help="Draw the loss curves, or what --units shows, into this PNG, SVG or PDF file.",
+        help="Draw the loss curves, or what --units or --attention shows, into this PNG, SVG or "
+        "PDF file.",
     ),
     Setting(
         name="json",
@@ -53,6 +54,13 @@ OPTIONS = (
         help="Show which hidden units follow what in a text (- for stdin): the position in the "
         "line, quotes, brackets, indentation and more.",
     ),
+    Setting(
+        name="attention",
+        type=str,
+        metavar="TEXT",
+        help="Show which attention heads of a transformer follow what in a text (- for stdin): the "
+        "previous character, the line's start, what came after this one before and more.",
+    ),
     SETTINGS["checkpoints"],
 )
 
@@ -66,6 +74,7 @@ def info(request: Values) -> None:
         for given, name in (
             (asked.checkpoint, "CHECKPOINT"), (asked.plot, "--plot"),
             (asked.vocabulary, "--vocabulary"), (asked.units, "--units"),
+            (asked.attention, "--attention"),
         ):  # fmt: skip
             if given:
                 raise UsageError(f"--all lists every run: leave {name} out.")
@@ -75,8 +84,14 @@ def info(request: Values) -> None:
         raise UsageError("--sort is the order of --all: add that, or leave --sort out.")
     if asked.as_json and asked.vocabulary:
         raise UsageError("--json has the vocabulary anyway: leave --vocabulary out.")
-    if asked.units is not None and asked.vocabulary:
-        raise UsageError("--units and --vocabulary exclude each other: use one of them.")
+    given = [
+        option for value, option in (
+            (asked.units, "--units"), (asked.attention, "--attention"),
+            (asked.vocabulary or None, "--vocabulary"),
+        ) if value is not None
+    ]  # fmt: skip
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other: use one of them.")
     from charrnn_cli.checkpoints.runs import find_checkpoint
 
     file = find_checkpoint(asked.checkpoint, asked.checkpoints)
@@ -84,6 +99,11 @@ def info(request: Values) -> None:
         from charrnn_cli.units.view import show_units
 
         show_units(file, asked.units, asked.as_json, asked.plot)
+        return
+    if asked.attention is not None:
+        from charrnn_cli.attention.view import show_attention
+
+        show_attention(file, asked.attention, asked.as_json, asked.plot)
         return
     show_checkpoint(file, asked.plot, asked.as_json, asked.vocabulary)
 

@@ -104,6 +104,12 @@ class ModelConfig(ABC):
         return 0
 
     @property
+    def attention_heads(self) -> int:
+        """The number of attention heads that `info --attention` can study, over all layers; 0
+        without attention. A model that has some has as many in each layer, and a `context`."""
+        return 0
+
+    @property
     def missing_on_cpu(self) -> tuple[str, ...]:
         """The precisions in which the model cannot be trained on a CPU."""
         return ()

@@ -1,6 +1,7 @@
 """The contract of a decoder, which reads texts for sampling, scoring and the study of units."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -63,4 +64,12 @@ class Decoder(ABC):
 
     def activations(self) -> Floats:
         """The hidden units after the last character, (U,) or (U, B); U is `ModelConfig.units`."""
+        raise NotImplementedError
+
+    def read_attention(self, ids: Any) -> Iterator[Floats]:
+        """Read ids (T,) of one stream; yield each layer's attention weights (N, T, S).
+
+        S is the number of characters in the context, of which the last T are these. They must fit
+        into the rest of the context. All layers must be taken before anything else is read.
+        """
         raise NotImplementedError

@@ -103,7 +103,8 @@ def presets(architecture: str) -> tuple[Preset, ...]:
 
 
 def untrained_weights(config: ModelConfig) -> "dict[str, Array]":
-    """Initial weights, made without PyTorch, for a model that has hidden `units`."""
+    """Initial weights, made without PyTorch, for a model that has hidden `units` or
+    `attention_heads`."""
     make = family_of(config.architecture).part("decoder", "untrained_weights")
     weights: dict[str, Array] = make(config)
     return weights

@@ -1,4 +1,4 @@
-"""The progress bar of reading a long text."""
+"""The progress bars of reading a long text, and of studying what a model does with it."""
 
 import contextlib
 import time
@@ -60,6 +60,20 @@ class ReadingBar:
     def hidden(self) -> AbstractContextManager[None]:
         """Remove the bar while something else is written to stdout."""
         return tqdm.external_write_mode(file=environment().stdout.file)
+
+
+def share_bar() -> "tqdm[NoReturn]":
+    """A bar of the share done, from 0 to 1, on stderr, if that is a terminal; it appears after
+    `DELAY`."""
+    return tqdm(
+        total=1.0,
+        bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
+        dynamic_ncols=True,
+        file=environment().stderr.file,
+        leave=False,
+        delay=DELAY,
+        disable=not environment().stderr.is_terminal,
+    )
 
 
 def _ignoring_a_lost_terminal() -> contextlib.suppress:

@@ -80,6 +80,14 @@ ACTIVATION = Scale(
 """A hidden unit's activation, in standard deviations from its mean: blue below, red above. A unit
 whose activations are spread evenly has about as many in each level."""
 
+ATTENTION = Scale(
+    "weight",
+    edges=(0.1, 0.25, 0.5, 0.75),
+    colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a"),
+    symbols=" .-+#",
+)
+"""The share of a head's attention: below a tenth no colour, then from yellow to red."""
+
 
 def text_colour(background: str) -> str:
     """Black or white, whichever has more contrast with a background such as `#ffeda0`, by the

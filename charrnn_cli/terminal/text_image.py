@@ -170,7 +170,7 @@ def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> int
         if _fills_one_column(cell):
             strings[colour] = strings.get(colour, "").ljust(x) + cell.text
         elif not cell.text.isspace():
-            font = _font_for(cell.text)
+            font = font_for(cell.text)
             missing += font is None
             shown = cell.text if font else MISSING
             draw(
@@ -223,7 +223,7 @@ def drawable(text: str) -> str:
     return "".join(c if _has_glyphs("DejaVu Sans", c) else MISSING for c in text)
 
 
-def _font_for(text: str) -> str | None:
+def font_for(text: str) -> str | None:
     """The first font that can draw a cell's characters, None if none can."""
     fonts = (FONT, *OTHER_FONTS)
     return next((font for font in fonts if _has_glyphs(font, text)), None)

@@ -177,7 +177,7 @@ def plan_details(training: Training) -> str:
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
-    plan = (
+    return (
         f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
         f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
         f"dropout {model.dropout:g}, "
@@ -187,7 +187,6 @@ def plan_details(training: Training) -> str:
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
-    return plan
 
 
 def command_for(request: Request, trainer: Trainer, *words: str) -> str:

@@ -9,9 +9,7 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.text.normalization import form_note, in_known_form
-from charrnn_cli.text.reader import TextStream
-from charrnn_cli.text.vocabulary import REPLACEMENT, describe
+from charrnn_cli.text.known import read_known
 from charrnn_cli.units.probe import (
     MAX_READ,
     MIN_READ,
@@ -28,7 +26,6 @@ MOST_SHOWN = 4  # Excerpts are shown for at most 4 units.
 MOST_LINES = 12  # An excerpt has at most 12 lines.
 SHOWN = MIN_SPAN  # An excerpt has at most this many characters: so many always lie in one half.
 VISIBLE = 0.3  # A correlation under 0.3 cannot be seen in a coloured text.
-MAX_NAMED = 5  # At most this many unknown characters are named in one message.
 
 
 @dataclass(frozen=True)
@@ -90,21 +87,20 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
     """
     checkpoint = load(file)
     if not checkpoint.model.units:
+        kind = checkpoint.model.architecture
+        if checkpoint.model.attention_heads:
+            raise UsageError(f"--units: a model of kind {kind} has no state. Use --attention.")
         raise UsageError(
-            f"--units: a model of kind {checkpoint.model.architecture} has no hidden units that "
-            "could be studied. Leave --units out."
+            f"--units: a model of kind {kind} has no hidden units that could be studied. "
+            "Leave --units out."
         )
-    stream = TextStream(source, normalize=checkpoint.train.normalize)
-    name = stream.name
-    text, is_cut = _beginning(stream)
-    notes = [*stream.notes]
-    if is_cut:
-        notes.append(f"the first {MAX_READ:,} characters are read")
-    text, forms = in_known_form(text, checkpoint.vocabulary)
-    if forms:
-        notes.append(form_note(name, forms))
-    text, changed = _as_known(text, checkpoint)
-    notes += changed
+    name, text, notes = read_known(
+        source,
+        checkpoint.vocabulary,
+        checkpoint.reads_replacement,
+        MAX_READ,
+        checkpoint.train.normalize,
+    )
     if len(text) < MIN_READ:
         raise TextError(
             f"{name}: {len(text):,} characters that the model knows; --units needs at least "
@@ -117,45 +113,12 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
             "Give another text."
         )
     excerpts = tuple(_excerpts(checkpoint, text, found))
-    return UnitReport(file, name, checkpoint, len(text), tuple(notes), found, excerpts)
-
-
-def _beginning(stream: TextStream) -> tuple[str, bool]:
-    """Read the first `MAX_READ` characters of a text; return them and whether there are more."""
-    pieces, length = [], 0
-    for piece in stream:
-        pieces.append(piece)
-        length += len(piece)
-        if length > MAX_READ:
-            break
-    return "".join(pieces)[:MAX_READ], length > MAX_READ
+    return UnitReport(file, name, checkpoint, len(text), notes, found, excerpts)
 
 
 def is_visible(finding: Finding) -> bool:
     """Whether a correlation exceeds both controls, and is large enough to be seen in a text."""
     return finding.gain > 0 and abs(finding.correlation) >= VISIBLE
-
-
-def _as_known(text: str, checkpoint: Checkpoint) -> tuple[str, list[str]]:
-    """The text with unknown characters replaced or left out, and a note that names them."""
-    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
-    substitutes: dict[str, str | int | None] = {
-        character: REPLACEMENT if reads_replacement else vocabulary.nearest(character)
-        for character in vocabulary.unknown(text)
-    }
-    if not substitutes:
-        return text, []
-    names = []
-    for character, known in substitutes.items():
-        change = f" read as {known!r}" if known else " left out"
-        names.append(describe(character) + ("" if reads_replacement else change))
-    more = len(names) - MAX_NAMED
-    named = ", ".join(names[:MAX_NAMED]) + (f" and {more} more kinds" if more > 0 else "")
-    number = f"{sum(map(text.count, substitutes)):,} characters"
-    note = f"{number} that the model never saw: {named}"
-    if reads_replacement:
-        note = f"{number} that the model does not know, read as U+FFFD: {named}"
-    return text.translate(str.maketrans(substitutes)), [note]
 
 
 def _excerpts(checkpoint: Checkpoint, text: str, found: Study) -> Iterator[Excerpt]:

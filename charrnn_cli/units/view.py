@@ -5,12 +5,10 @@ import math
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from rich.text import Text
-from tqdm import tqdm
 
-from charrnn_cli.environment import environment
+from charrnn_cli.terminal.bars import share_bar
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
@@ -42,7 +40,7 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
     lines or JSON on stdout, and as a picture if `plot` names one. Raises CharRNNError."""
     if plot is not None:
         check_picture(plot)  # raises now, before anything is computed
-    with _bar() as bar:
+    with share_bar() as bar:
         report = report_units(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
         say(f"Note: {note}.")
@@ -52,19 +50,6 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
         print_json(report.to_json())
     else:
         print_lines(report_lines(report, text_width(), shows_colour()))
-
-
-def _bar() -> "tqdm[NoReturn]":
-    """A progress bar on stderr, if that is a terminal; it appears after a second."""
-    return tqdm(
-        total=1.0,
-        bar_format="{percentage:3.0f}%|{bar}| reading [{elapsed}, {remaining} left]",
-        dynamic_ncols=True,
-        file=environment().stderr.file,
-        leave=False,
-        delay=1,
-        disable=not environment().stderr.is_terminal,
-    )
 
 
 def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from factories import make_checkpoint, save_checkpoint
 from typer.testing import CliRunner
 
 from charrnn_cli.__main__ import app
@@ -114,7 +115,7 @@ def fields(value):
     if not isinstance(value, dict):
         return set()
     parts = ("static", "adapted", "marks", "corpus", "features", "shown", "parts", "runs",
-             "most_surprising", "least_surprising")  # fmt: skip
+             "patterns", "heads", "most_surprising", "least_surprising")  # fmt: skip
     return set(value).union(*(fields(value[name]) for name in parts if name in value))
 
 
@@ -129,12 +130,16 @@ def fields(value):
         ("charrnn info --all --json",
          ["info", "--all", "--json", "--checkpoints", SHIPPED.parents[1]]),
         ("charrnn info --units --json", ["info", SHIPPED, "--units", "long.txt", "--json"]),
+        ("charrnn info --attention --json",
+         ["info", "heads.safetensors", "--attention", "long.txt", "--json"]),
     ],
 )  # fmt: skip
 def test_every_json_field_is_listed(heading, words, invoke, tmp_path):
     text = SONNETS.read_text("utf-8")
     (tmp_path / "short.txt").write_text(text[:200])
     (tmp_path / "long.txt").write_text(text[:3000])
+    heads = make_checkpoint("llama", vocabulary=text[:3000])
+    save_checkpoint(tmp_path / "heads.safetensors", heads)
     found = fields(json.loads(invoke(*map(str, words)).stdout))
     assert found - listed_under(heading) == set()
 

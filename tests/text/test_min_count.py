@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from factories import SMALL, ask_to_train, corpus_of, files, one_line_error, train, words
+from factories import SMALL, ask_to_train, corpus_of, files, of_kind, one_line_error, train, words
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,15 +68,23 @@ def test_what_is_common_stays_and_lengths_are_the_same(tmp_path_factory, text, l
 
 
 @pytest.fixture
-def folding(text, tmp_path, monkeypatch):
+def model():
+    """The kind of model, unless a test names others."""
+    return "gru"
+
+
+@pytest.fixture
+def folding(model, text, tmp_path, monkeypatch):
     """The trainer of a model that reads rare characters as U+FFFD, and its held-out text."""
     whole = RARE + " the ráin in spain"  # the nearest of á, a, is common
     text.write_text(whole, "utf-8")
-    _, trainer = train(text, tmp_path / "checkpoints", name="x", min_count=3)
+    wishes = of_kind(model)
+    _, trainer = train(text, tmp_path / "checkpoints", name="x", min_count=3, **wishes)
     monkeypatch.chdir(tmp_path)
     return trainer, whole[-len(trainer.held_out_part) :]
 
 
+@pytest.mark.parametrize("model", ["gru", "gpt2", "llama"])
 @pytest.mark.parametrize("adapt", [[], ["--adapt"]])
 def test_the_held_out_part_scores_its_held_out_loss(invoke, folding, adapt):
     trainer, held_out = folding
@@ -112,9 +120,11 @@ def test_units_read_the_text_as_the_model_did(folding):
     )
 
 
-def test_a_resumed_run_reads_its_text_as_before(text, tmp_path):
-    _, whole = train(text, tmp_path / "whole", min_count=3)
-    train(text, tmp_path / "stopped", stop_at=11, min_count=3)
+@pytest.mark.parametrize("model", ["gru", "gpt2", "llama"])
+def test_a_resumed_run_reads_its_text_as_before(text, tmp_path, model):
+    wishes = {"min_count": 3, **of_kind(model)}
+    _, whole = train(text, tmp_path / "whole", **wishes)
+    train(text, tmp_path / "stopped", stop_at=11, **wishes)
     _, resumed = train(None, tmp_path / "stopped", resume="")
     assert files(resumed.run) == files(whole.run)
     assert REPLACEMENT in load(resumed.run.best).vocabulary
@@ -127,12 +137,12 @@ def test_a_changed_text_may_hold_unknown_characters_if_rare_ones_were_folded(tex
     assert resumed.dataset.ids[-1] == resumed.dataset.vocabulary.id_of(REPLACEMENT)
 
 
-def test_another_model_lends_what_it_knows_to_a_folded_text(text, tmp_path):
-    train(text, tmp_path, name="first")
+@pytest.mark.parametrize("model", ["gru", "gpt2", "llama"])
+def test_another_model_lends_what_it_knows_to_a_folded_text(text, tmp_path, model):
+    train(text, tmp_path, name="first", **of_kind(model))
+    wishes = {"hidden_size": None, "num_layers": None, "seq_length": None}
     with open_training(
-        ask_to_train(
-            text, tmp_path, init_from="first", min_count=3, hidden_size=None, num_layers=None
-        )
+        ask_to_train(text, tmp_path, init_from="first", min_count=3, **wishes)
     ) as training:
         assert any("characters known, 1 new" in note for note in training.notes)
 

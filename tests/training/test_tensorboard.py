@@ -37,8 +37,12 @@ def expected(run: Run) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def test_tensorboard_gets_the_scalars_of_the_metrics(invoke, text, run):
-    assert invoke("train", text, *SMALL, "--tensorboard").exit_code == 0
+@pytest.mark.parametrize(
+    "model", ["gru", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama"))]
+)
+def test_tensorboard_gets_the_scalars_of_the_metrics(invoke, text, run, model):
+    words = [*SMALL, "--epochs", 3, "--model", model]
+    assert invoke("train", text, *words, "--tensorboard").exit_code == 0
     assert read(run) == expected(run)
     assert len(metrics_of(run)) > 2
 

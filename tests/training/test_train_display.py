@@ -5,7 +5,7 @@ import re
 from contextlib import redirect_stderr
 
 import pytest
-from factories import ask_to_train, files, fuzz, train
+from factories import ask_to_train, files, fuzz, of_kind, train
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -128,8 +128,11 @@ def test_a_terminal_shows_what_the_model_writes_if_asked_to(
     assert screen.getvalue().count("  > ") == count
 
 
-def test_previews_leave_the_training_as_it_is(rain, tmp_path, screen, no_waiting):
-    wishes = {"model": "lstm", "dropout": 0.5, "epochs": 2}
+@pytest.mark.parametrize(
+    "model", ["lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama"))]
+)
+def test_previews_leave_the_training_as_it_is(rain, tmp_path, screen, no_waiting, model):
+    wishes = {"dropout": 0.5, "epochs": 3, **of_kind(model)}
     _, alone = train(rain, tmp_path / "alone", **wishes)
     with open_training(ask_to_train(rain, tmp_path / "seen", **wishes)) as training:
         seen = training.trainer

@@ -10,6 +10,7 @@ from charrnn_cli.models.base import LayerInfo, ModelConfig, Shape
 # The base of the rotary positions' angles; 10,000 is usual for contexts of thousands of tokens.
 ROPE_BASE = 1000.0
 NORM_EPSILON = 1e-5  # A norm adds this to the mean square before it takes the root.
+INITIAL_STD = 0.02  # The standard deviation of GPT-2's initial weights.
 GROUP = 32  # A Llama's feed-forward width is a multiple of so many units.
 
 
@@ -74,6 +75,11 @@ class TransformerConfig(ModelConfig):
     def head_size(self) -> int:
         """Units in each head, D."""
         return self.hidden_size // self.num_heads
+
+    @property
+    def attention_heads(self) -> int:
+        """See `ModelConfig`."""
+        return self.num_layers * self.num_heads
 
     @property
     def feed_forward_size(self) -> int:

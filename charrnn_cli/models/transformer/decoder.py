@@ -1,12 +1,18 @@
 """A transformer's forward step in NumPy, with a cache of keys and values."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from charrnn_cli.models.decoder import Array, Decoder, Floats, State
-from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
+from charrnn_cli.models.transformer.config import (
+    INITIAL_STD,
+    NORM_EPSILON,
+    ROPE_BASE,
+    TransformerConfig,
+)
 
 Weights = Mapping[str, Floats]
 EPSILON = np.float32(NORM_EPSILON)
@@ -76,10 +82,15 @@ class TransformerDecoder(Decoder):
         The ids are read as the beginning of a new text and must fit into the context. For a decoder
         of one stream.
         """
-        self.filled = 0
-        seen: list[Floats] = []
-        self._read(np.reshape(ids, (1, -1)), seen)
-        return np.concatenate(seen)
+        self.set_state(None)
+        return np.stack(list(self.read_attention(ids)))
+
+    def read_attention(self, ids: Any) -> Iterator[Floats]:
+        """See `Decoder`."""
+        begin, stream = self._embed(np.reshape(ids, (1, -1)))
+        for block in self.blocks:
+            stream, weights = block.read(stream, begin)
+            yield weights[0]
 
     def _logits(self, stream: Floats) -> Floats:
         """Logits (V,) or (B, V) from the residual stream (B, H) after the last character."""
@@ -93,7 +104,7 @@ class TransformerDecoder(Decoder):
         edges = range(first, rows.shape[1], span)
         return [part for part in np.split(rows, edges, axis=1) if part.shape[1]]
 
-    def _read(self, ids: Array, seen: list[Floats] | None = None) -> Floats:
+    def _read(self, ids: Array) -> Floats:
         """The residual stream (B, T, H) after ids (B, T) that fit into the rest of the context."""
         context = self.config.context
         if self.filled == context:
@@ -101,15 +112,21 @@ class TransformerDecoder(Decoder):
             self.filled = 0
             if kept.shape[1]:
                 self._read(kept)
+        begin, stream = self._embed(ids)
+        for block in self.blocks:
+            stream, _ = block.read(stream, begin)
+        return stream
+
+    def _embed(self, ids: Array) -> tuple[int, Floats]:
+        """Add ids (B, T) to the context; return where they begin in it and the residual stream
+        (B, T, H) before the first block."""
         begin, end = self.filled, self.filled + ids.shape[1]
         self.ids[:, begin:end] = ids
         self.filled = end
         stream = self.characters[ids]
         if self.positions is not None:
             stream = stream + self.positions[begin:end]
-        for block in self.blocks:
-            stream = block.read(stream, begin, seen)
-        return stream
+        return begin, stream
 
 
 class _Norm:
@@ -155,15 +172,14 @@ class _Block:
         shape = rows, config.num_heads, config.context, config.head_size
         self.keys, self.values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
-    def read(self, stream: Floats, begin: int, seen: list[Floats] | None) -> Floats:
-        """The residual stream (B, T, H) after this block; its first position is `begin`.
+    def read(self, stream: Floats, begin: int) -> tuple[Floats, Floats]:
+        """The residual stream (B, T, H) after this block, and its attention weights
+        (B, N, T, begin + T); `begin` is the stream's first position in the context."""
+        attended, weights = self._attend(self.attention_norm(stream), begin)
+        stream = stream + attended
+        return stream + self._feed_forward(self.feed_forward_norm(stream)), weights
 
-        The attention weights (B, N, T, begin + T) are appended to `seen`, if given.
-        """
-        stream = stream + self._attend(self.attention_norm(stream), begin, seen)
-        return stream + self._feed_forward(self.feed_forward_norm(stream))
-
-    def _attend(self, inputs: Floats, begin: int, seen: list[Floats] | None) -> Floats:
+    def _attend(self, inputs: Floats, begin: int) -> tuple[Floats, Floats]:
         rows, steps, size = inputs.shape
         end = begin + steps
         qkv = _linear(inputs, self.own["attention.qkv.weight"], self.own.get("attention.qkv.bias"))
@@ -178,12 +194,10 @@ class _Block:
         scores -= np.maximum.reduce(scores, axis=-1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= np.add.reduce(scores, axis=-1, keepdims=True)
-        if seen is not None:
-            seen.append(scores)
         taken = scores @ self.values[:, :, :end]
         joined = taken.swapaxes(1, 2).reshape(rows, steps, size)
         weight, bias = self.own["attention.output.weight"], self.own.get("attention.output.bias")
-        return _linear(joined, weight, bias)
+        return _linear(joined, weight, bias), scores
 
     def _feed_forward(self, inputs: Floats) -> Floats:
         inner = _linear(inputs, self.up, self.own.get("feed_forward.up.bias"))
@@ -242,3 +256,17 @@ def _inverse_root_mean_square(values: Floats) -> Floats:
     squares = np.einsum("...i,...i->...", values, values)[..., None]
     inverse: Floats = 1 / np.sqrt(squares / np.float32(values.shape[-1]) + EPSILON)
     return inverse
+
+
+def untrained_weights(config: TransformerConfig) -> dict[str, Array]:
+    """Initial weights as in `model.TransformerModel`, made without PyTorch; always the same."""
+    rng = np.random.default_rng(0)
+    weights: dict[str, Array] = {}
+    for name, shape in config.parameter_shapes().items():
+        if len(shape) == 1:
+            weights[name] = np.full(shape, 0.0 if name.endswith("bias") else 1.0, np.float32)
+            continue
+        adds = name.endswith(("output.weight", "down.weight"))
+        deviation = INITIAL_STD / math.sqrt(2 * config.num_layers) if adds else INITIAL_STD
+        weights[name] = rng.normal(0.0, deviation, shape).astype(np.float32)
+    return weights

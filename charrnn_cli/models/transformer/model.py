@@ -1,7 +1,6 @@
 """A transformer: character embedding, blocks of attention and feed-forward layers, logits."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +8,14 @@ from torch.nn import functional
 
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
-from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
+from charrnn_cli.models.transformer.config import (
+    INITIAL_STD,
+    NORM_EPSILON,
+    TransformerConfig,
+)
 from charrnn_cli.models.transformer.decoder import rotation_tables
+from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
 from charrnn_cli.text.dataset import Batch
-
-INITIAL_STD = 0.02  # The standard deviation of GPT-2's initial weights.
 
 
 class TransformerModel(Model):
@@ -98,21 +100,23 @@ class Attention(nn.Module):
         self.heads, self.head_size = config.num_heads, config.head_size
         self.qkv = nn.Linear(size, 3 * size, bias=biases)
         if not config.kind.learned_positions:
-            self.query_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
-            self.key_norm = nn.RMSNorm(self.head_size, NORM_EPSILON)
+            self.query_norm = RMSNorm(self.head_size)
+            self.key_norm = RMSNorm(self.head_size)
         self.output = nn.Linear(size, size, bias=biases)
 
     def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
         """The outputs (T, B, H): each position attends to itself and those before."""
         steps, rows, size = inputs.shape
         shape = steps, rows, 3, self.heads, self.head_size
-        queries, keys, values = self.qkv(inputs).view(shape).permute(2, 1, 3, 0, 4)  # (B, N, T, D)
+        joined = self.qkv(inputs).view(shape)
+        queries_and_keys, values = joined[:, :, :2], joined[:, :, 2]
         if rotation is not None:
-            queries = rotate(_normed(queries, self.query_norm), *rotation)
-            keys = rotate(_normed(keys, self.key_norm), *rotation)
+            weights = torch.stack([self.query_norm.weight, self.key_norm.weight])
+            queries_and_keys = norm_and_rotate(queries_and_keys, weights, *rotation)
+        queries, keys = queries_and_keys.permute(2, 1, 3, 0, 4)  # (B, N, T, D)
+        values = values.permute(1, 2, 0, 3)
         taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        joined = taken.permute(2, 0, 1, 3).reshape(steps, rows, size)  # (T, B, H)
-        attended: Tensor = self.output(joined)
+        attended: Tensor = self.output(taken.permute(2, 0, 1, 3).reshape(steps, rows, size))
         return attended
 
 
@@ -138,20 +142,17 @@ class FeedForward(nn.Module):
         return outputs
 
 
-def _normed(heads: Tensor, norm: nn.RMSNorm) -> Tensor:
-    """RMSNorm in the precision of the heads, which may be lower than that of the weight."""
-    assert norm.weight is not None
-    weight = norm.weight.to(heads.dtype)
-    return functional.rms_norm(heads, heads.shape[-1:], weight, NORM_EPSILON)
+class RMSNorm(nn.Module):
+    """RMSNorm (Zhang and Sennrich 2019) over the last axis, of length `size`."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The values, normalised and times the weight, in the precision of the values."""
+        return rms_norm(values, self.weight)
 
 
-def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Heads (B, N, T, D) with each pair of units (i, i + D/2) rotated by its position's angle."""
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cosine + torch.cat([-second, first], dim=-1) * sine
-
-
-def _norm(config: TransformerConfig, size: int) -> Any:
-    if config.kind.biases:
-        return nn.LayerNorm(size, NORM_EPSILON)
-    return nn.RMSNorm(size, NORM_EPSILON)
+def _norm(config: TransformerConfig, size: int) -> nn.Module:
+    return nn.LayerNorm(size, NORM_EPSILON) if config.kind.biases else RMSNorm(size)

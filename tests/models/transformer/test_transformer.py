@@ -11,8 +11,6 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.torch_decoder import TorchDecoder
 from charrnn_cli.models.transformer.config import TransformerConfig
-from charrnn_cli.models.transformer.decoder import rotation_tables
-from charrnn_cli.models.transformer.model import rotate
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.dataset import Batch
 
@@ -100,22 +98,6 @@ def test_the_order_of_characters_counts(name):
     assert (ids[0] != ids[1]).any()
     last = torch_logits(model, ids)[-1], torch_logits(model, swapped)[-1]
     assert not np.allclose(*last, atol=1e-3)
-
-
-def test_llama_turns_queries_and_keys_by_their_distance_alone():
-    """Logits of a text are the same wherever in a longer context its window begins, if the
-    characters before are masked by nothing: with rotary positions only distances count."""
-    config = make_config("llama", units=16, heads=1)
-    cosine, sine = map(torch.from_numpy, rotation_tables(config))
-    generator = torch.Generator().manual_seed(0)
-    query, key = torch.randn((2, 1, 1, 1, 16), generator=generator)
-
-    def score(at, other):
-        turned = rotate(query, cosine[at], sine[at]), rotate(key, cosine[other], sine[other])
-        return (turned[0] * turned[1]).sum().item()
-
-    assert score(9, 4) == pytest.approx(score(12, 7), abs=1e-5)
-    assert score(9, 4) != pytest.approx(score(9, 5), abs=1e-3)
 
 
 @EVERY_MODEL

@@ -107,6 +107,29 @@ def test_another_text_starts_from_its_weights(name, rain, invoke):
 
 
 @EVERY_MODEL
+def test_of_another_text_the_known_characters_keep_their_weights(name, rain, tmp_path):
+    _, first = train(rain, tmp_path, name="first", model=name, **SIZES)
+    other = tmp_path / "other.txt"
+    other.write_text("zzz the rain in spain " * 60)
+    wishes = {"hidden_size": None, "num_layers": None, "seq_length": None}
+    request = ask_to_train(other, tmp_path, init_from="first", **wishes)
+    before = load(first.run.best)
+    with open_training(request) as training:
+        trainer = training.trainer
+        weights = {key: p.detach().numpy() for key, p in trainer.model.named_parameters()}
+        old, new = before.vocabulary, trainer.dataset.vocabulary
+    known = [character for character in new.characters if character in old]
+    assert len(known) == len(new) - 1
+    axes = before.model.vocabulary_axes()
+    for key, values in weights.items():
+        stored = before.weights[key]
+        if key in axes:
+            values = values.take([new.id_of(c) for c in known], axes[key])
+            stored = stored.take([old.id_of(c) for c in known], axes[key])
+        np.testing.assert_array_equal(values, stored)
+
+
+@EVERY_MODEL
 def test_info_draws_it(name, rain, invoke):
     assert invoke("train", rain, "--model", name, *OPTIONS.split()).exit_code == 0
     shown = invoke("info").stdout
@@ -114,6 +137,41 @@ def test_info_draws_it(name, rain, invoke):
     assert "character, embedding" in shown
     assert "block 1" in shown
     assert "format 3" in shown
+    assert "Held-out loss beside simple baselines" in shown
+    for baseline in ("uniform", "unigram", "5-gram"):
+        assert f"\n{baseline}" in shown
+
+
+@EVERY_MODEL
+def test_info_draws_its_losses_into_a_picture(name, rain, invoke):
+    pytest.importorskip("matplotlib")
+    assert invoke("train", rain, "--model", name, *OPTIONS.split()).exit_code == 0
+    assert invoke("info", "--plot", "loss.png").exit_code == 0
+    assert Path("loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+@EVERY_MODEL
+def test_each_view_of_a_score_has_the_same_bits(name, rain, invoke):
+    assert invoke("train", rain, "--model", name, *OPTIONS.split()).exit_code == 0
+    Path("lines.txt").write_text("the rain in spain\nfalls mainly\nmainly the rain\n")
+    whole = json.loads(invoke("score", "lines.txt", "--json", "--lines").stdout)
+    table = invoke("score", "lines.txt", "--tsv").stdout.splitlines()[1:]
+    assert sum(float(row.split("\t")[3]) for row in table) == pytest.approx(whole["bits"], abs=0.01)
+    lines = {line["line"]: line["bits"] for line in whole["most_surprising"]}
+    assert sum(lines.values()) == pytest.approx(whole["bits"], abs=0.01)
+    shown = invoke("score", "lines.txt", "--show").stdout
+    assert "falls mainly" in shown
+    assert f"{whole['bits_per_char']:.3f}" in shown
+
+
+@EVERY_MODEL
+def test_a_score_may_be_a_picture_or_a_comparison(name, rain, invoke):
+    pytest.importorskip("matplotlib")
+    assert invoke("train", rain, "--model", name, *OPTIONS.split()).exit_code == 0
+    assert invoke("score", rain, "--plot", "score.png").exit_code == 0
+    assert Path("score.png").read_bytes().startswith(b"\x89PNG")
+    both = invoke("score", rain, "--checkpoint", "rain", "--checkpoint", "rain")
+    assert "fits best" in both.stdout
 
 
 def test_a_text_shorter_than_the_context_of_its_model_takes_a_part_of_the_positions(rain, invoke):

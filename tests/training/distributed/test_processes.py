@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from factories import SONNETS
+from factories import SONNETS, of_kind
 from processes import files_in, in_processes, train_together
 
 from charrnn_cli.checkpoints.checkpoint import load
@@ -17,6 +17,12 @@ STEPS = 50
 
 def learn(group, folder, text):
     return train_together(group, text, folder / "runs", STEPS)
+
+
+def learn_as(group, folder, text, model):
+    """The first steps of a model of this kind."""
+    wishes = {"seq_length": 24, **of_kind(model)}
+    return train_together(group, text, folder / "runs", STEPS, **wishes)
 
 
 def do_all(group, folder, text):
@@ -98,6 +104,20 @@ def test_their_held_out_losses_are_those_of_one(results):
 def test_all_processes_hold_the_same_weights(results):
     assert len({result["whole"]["weights"] for result in results[2]}) == 1
     assert len({result["weights"] for result in results[4]}) == 1
+
+
+@pytest.mark.parametrize("model", ["gpt2", "llama"])
+def test_several_processes_train_a_transformer_as_one_does(model, tmp_path):
+    text = tmp_path / "poems.txt"
+    text.write_text(SONNETS.read_text()[:3000])
+    alone = learn_as(ALONE, tmp_path / "one", text, model)
+    for size in (2, 4):
+        several = in_processes(size, learn_as, tmp_path / str(size), text, model)
+        assert len({result["weights"] for result in several}) == 1
+        for kind, count in (("losses", STEPS), ("val_losses", 1)):
+            assert len(alone[kind]) >= count
+            expected = pytest.approx(alone[kind], abs=1e-5, rel=0)
+            assert several[0][kind][: len(alone[kind])] == expected
 
 
 def test_a_run_of_one_goes_on_in_two(results):

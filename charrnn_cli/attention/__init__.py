@@ -1,0 +1,1 @@
+"""What attention heads follow in a text."""

@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli import __version__
-from charrnn_cli.commands import info, sample, score, train
-from charrnn_cli.commands.options import Command, command_class
+from charrnn_cli.commands import info, runs, sample, score, train
+from charrnn_cli.commands.options import Command, command_class, fit_terminal, write_example
 from charrnn_cli.commands.usage import explain
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped, UsageError
@@ -27,7 +27,12 @@ class OneLineErrors(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """The help, with commands as they work here."""
+        fit_terminal(ctx)
         return with_program(super().get_help(ctx))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The last line, whose commands stay whole."""
+        write_example(self.epilog, formatter)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; the parameters are Typer's own."""
@@ -128,6 +133,7 @@ _add(train.train, train.OPTIONS, train.EXAMPLE)
 _add(sample.sample, sample.OPTIONS, sample.EXAMPLE)
 _add(info.info, info.OPTIONS, info.EXAMPLE)
 _add(score.score, score.OPTIONS, score.EXAMPLE)
+_add(runs.runs, runs.OPTIONS, runs.EXAMPLE)
 
 
 def show_version(value: bool) -> None:

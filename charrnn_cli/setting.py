@@ -56,6 +56,14 @@ class Setting:
         return f"--{self.name.replace('_', '-')}"
 
     @property
+    def usage(self) -> str:
+        """An argument as the line of usage has it."""
+        if self.metavar:
+            return self.metavar
+        name = self.name.upper() if self.required else f"[{self.name.upper()}]"
+        return f"{name}..." if self.several else name
+
+    @property
     def limits(self) -> str:
         """The limits in words, such as `at least 1 and at most 64`."""
         words = [
@@ -87,7 +95,9 @@ class Setting:
     def full_help(self) -> str:
         """The help text of the option: meaning, choices, limits, default."""
         words = [f"{self.help.removesuffix('.')}: {self.values}." if self.choices else self.help]
-        if self.limits:
+        if math.isfinite(self.at_least) and math.isfinite(self.at_most):
+            words.append(f"({self.at_least:,.10g} to {self.at_most:,.10g})")
+        elif self.limits:
             words.append(f"({self.limits})")
         if self.default_words or self.planned is not None:
             words.append(f"[{self.default_words or format(self.planned, 'g')}]")

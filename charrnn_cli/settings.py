@@ -62,7 +62,8 @@ _ROWS = (
     Setting(
         name="seq_length", type=int, group="training", at_least=1, at_most=65_536,
         default_words=PLANNED,
-        help="Characters of each batch row read per step, the truncated-BPTT window.",
+        help="Characters of each batch row read per step, the truncated-BPTT window; a gpt2 or "
+        "llama reads its --context.",
     ),
     Setting(
         name="learning_rate", type=float, group="training", above=0, at_most=10,

@@ -1,5 +1,6 @@
 """The names of run folders: making a new one, and changing its name."""
 
+import os
 import re
 from pathlib import Path
 
@@ -50,3 +51,21 @@ def check_name(option: str, name: str) -> None:
     """Raise UsageError, naming the option, unless a folder of runs can hold a run of that name."""
     if name != Path(name).name or name in ("", "..") or name[0] in ".-":
         raise UsageError(f"{option} {name}: must be a plain name: no slash, no dot or - in front.")
+
+
+def rename_run(run: Run, name: str) -> Run:
+    """Give a run's folder another name beside its own; return the run there.
+
+    Raises UsageError for a bad or taken `name`, RunInUseError while it is trained, or WriteError.
+    """
+    check_name("the new name", name)
+    renamed = Run(run.folder.with_name(name))
+    if os.path.lexists(renamed.folder):
+        raise UsageError(f"{renamed.folder}: exists. Choose another name.")
+    with run.locked():
+        try:
+            run.folder.rename(renamed.folder)
+            sync_folder(renamed.folder.parent)
+        except OSError as error:
+            raise WriteError(f"{run.folder}: cannot be renamed ({error.strerror}).") from None
+    return renamed

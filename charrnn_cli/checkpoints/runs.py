@@ -227,6 +227,11 @@ def find_run(which: str | None, checkpoints: Path, *, resumable: bool = False) -
         raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
     if os.path.isfile(which):
         raise CheckpointError(f"{which}: is a file, not a run. A text goes before --resume.")
+    if resumable and which in shipped_models():
+        raise CheckpointError(
+            f"{which}: comes with charrnn as a model alone, which cannot go on. Start a new run "
+            f"from it: charrnn train TEXT --init-from {which}"
+        )
     names = [run.name for run in with_state]
     known = f"Runs there: {', '.join(names[:10])}" if names else HOW_TO_TRAIN
     hint = did_you_mean(which, names if resumable else known_names(checkpoints)) or known

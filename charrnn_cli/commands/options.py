@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from charrnn_cli.errors import ExitCode
 from charrnn_cli.setting import Setting
 from charrnn_cli.settings import SETTINGS
+from charrnn_cli.terminal.console import broken, text_width
 from charrnn_cli.terminal.program import with_program
 
 Values = dict[str, Any]
@@ -19,6 +20,7 @@ Values = dict[str, Any]
 
 Command = Callable[..., ExitCode | None]
 
+CLICK_MIN_COLUMNS = 52  # the narrowest terminal that Click's help fits itself
 ARGUMENTS = "charrnn.arguments"  # where a context keeps the words of its command line
 
 CHECKPOINT = Setting(
@@ -98,6 +100,21 @@ def _run_names(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in known_names(Path(folder)) if name.startswith(incomplete)]
 
 
+def fit_terminal(ctx: Any) -> None:
+    """Let the help of a context be as narrow as the terminal: Click stops at 50 columns."""
+    columns = text_width(80)
+    if ctx.terminal_width is None and columns < CLICK_MIN_COLUMNS:
+        ctx.terminal_width = max(20, columns - 2)
+
+
+def write_example(line: str | None, formatter: Any) -> None:
+    """The last line of a help text, broken between words but never inside a command."""
+    if line:
+        formatter.write_paragraph()
+        for row in broken(with_program(line), formatter.width - 2):
+            formatter.write(f"  {row}\n")
+
+
 def command_class(*settings: Setting) -> type[TyperCommand]:
     """A command some of whose options may stand alone, without a value: --resume, for the newest
     run. Their value is the empty text then. Its --help lists the options under the headings of
@@ -109,13 +126,24 @@ def command_class(*settings: Setting) -> type[TyperCommand]:
         settings = declared
 
         def get_help(self, ctx: Any) -> str:
+            fit_terminal(ctx)
             return with_program(super().get_help(ctx))
+
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:
+            return ["[OPTIONS]", *(s.usage for s in declared if s.argument)]
+
+        def format_epilog(self, ctx: Any, formatter: Any) -> None:
+            write_example(self.epilog, formatter)
 
         def format_options(self, ctx: Any, formatter: Any) -> None:
             panels: dict[str, list[tuple[str, str]]] = {}
             for param in self.get_params(ctx):
                 record = param.get_help_record(ctx)
-                kind = "Arguments" if param.param_type_name == "argument" else "Options"
+                kind = "Options"
+                if param.param_type_name == "argument":
+                    kind = "Arguments"
+                    setting = next(s for s in declared if s.name == param.name)
+                    record = setting.metavar or setting.name.upper(), setting.full_help
                 panel = getattr(param, "rich_help_panel", None) or kind
                 if record is not None:
                     panels.setdefault(panel, []).append(record)

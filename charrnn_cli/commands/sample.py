@@ -7,7 +7,7 @@ from pathlib import Path
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
-from charrnn_cli.terminal.console import TextOut, say
+from charrnn_cli.terminal.console import TextOut, say_wrapped
 from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn sample sonnets --seed Shall --length 300 --temperature 0.8"
@@ -122,12 +122,12 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
         option = "--skip-copied" if originality is None else "--originality"
         learned = learned_text(samples.file, samples.checkpoint, originality or None, option)
     for note in samples.notes:
-        say(note)
+        say_wrapped(note)
     drawing = samples.draw(learned if output["skip_copied"] else None)
     with TextOut(output["output"], final_newline=not output["no_newline"]) as out:
         for piece in drawing.json_lines() if as_json else drawing.text(separator):
             out.write(piece)
     for note in drawing.notes():
-        say(note)
+        say_wrapped(note)
     if learned is not None and originality is not None:
-        say(compare(drawing.texts, learned).in_words(learned))
+        say_wrapped(compare(drawing.texts, learned).in_words(learned))

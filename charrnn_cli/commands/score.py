@@ -1,21 +1,27 @@
 """`charrnn score`: parses its options, calls the core, prints what came back."""
 
+import itertools
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn_cli.commands.options import Values, takes
+from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.terminal.thread_limit import import_numpy
 
-EXAMPLE = "Example: charrnn score poems.txt --checkpoint sonnets"
+EXAMPLE = "Example: charrnn score sonnets poems.txt"
 OPTIONS = (
     Setting(
         name="text",
         type=str,
         argument=True,
         required=True,
+        several=True,
+        metavar="[MODEL]... TEXT",
         stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        help="A UTF-8 text file, or - for stdin. The name of a model may stand before it.",
     ),
     Setting(
         name="checkpoint",
@@ -88,5 +94,28 @@ def score(request: Values, hardware: Values) -> None:
     import_numpy()
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 
-    models = tuple(request.pop("models") or (None,))
-    run_score(ScoreRequest(models=models, **request, **hardware))
+    leading, texts = models_first(request.pop("source"), request["checkpoints"])
+    models = (*leading, *(request.pop("models") or ())) or (None,)
+    if len(texts) > 1:
+        raise UsageError(
+            f"charrnn score: one text is read, not {len(texts)}. A model is named before it or by "
+            f"--checkpoint; no run or model is called {texts[0]!r}."
+        )
+    run_score(ScoreRequest(source=texts[0], models=models, **request, **hardware))
+
+
+def models_first(words: Sequence[str], checkpoints: Path) -> tuple[list[str], list[str]]:
+    """The models named before the texts, and the texts. What names a file as well is a text.
+    Raises UsageError where a model stands alone or last."""
+    from charrnn_cli.checkpoints.finding import names_model
+
+    models = list(itertools.takewhile(lambda word: names_model(word, checkpoints), words))
+    texts = list(words[len(models) :])
+    last = words[-1]
+    if names_model(last, checkpoints):
+        model, text = (last, "TEXT") if not texts else (last, texts[0])
+        raise UsageError(
+            f"{last}: is a model, not a text. Name it before the text: "
+            f"{shlex.join(('charrnn', 'score', model, text))}"
+        )
+    return models, texts

@@ -149,9 +149,12 @@ def train(
     choose a plan, which sets all that is marked [by the plan].
 
     Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
-    everything; --resume continues from there. For several processes or machines:
+    everything; --resume continues from there.
+
+    \b
+    For several processes or machines:
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
-    """
+    """  # noqa: D301
     started = time.monotonic()
     if example["example"] is not None:
         if request["source"] is not None:

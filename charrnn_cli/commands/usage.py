@@ -59,7 +59,7 @@ def explain(error: Any) -> str:
         )
     setting = _setting_of(context, getattr(getattr(error, "param", None), "name", None))
     if hasattr(error, "param_type") and setting is not None:  # MissingParameter
-        name = setting.metavar or setting.name.upper()
+        name = setting.name.upper()
         return f"{command}: {name} is missing. Give it: {command} {name}"
     if setting is not None and setting.type in (int, float):
         return f"{setting.option} {_value_of(context, setting)}: must be {setting.kind}."

@@ -16,7 +16,7 @@ from charrnn_cli.terminal.console import (
     open_stdout,
     print_json,
     print_table,
-    say,
+    say_wrapped,
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
@@ -80,7 +80,7 @@ def run_score(request: ScoreRequest) -> None:
     if not request.quiet:
         forms = [form_note(stream.name, scorer.forms)] if scorer.forms else []
         for note in (*stream.notes, *forms):
-            say(f"Note: {note}.")
+            say_wrapped(f"Note: {note}.")
     if request.as_json:
         for model in models:
             print_json(facts(score, model, ranking))

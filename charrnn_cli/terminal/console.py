@@ -47,6 +47,15 @@ def say_error(error: Exception) -> None:
     say_wrapped(f"Error: {' '.join(str(error).split())}")
 
 
+def ask(question: str) -> bool:
+    """Ask a person at a terminal, on stderr; whether the answer was yes. No answer means no."""
+    here = environment()
+    if here.stdin is None or here.stderr.file is None:
+        return False
+    print(f"{visible(question)} [y/N] ", end="", file=here.stderr.file, flush=True)
+    return here.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def to_terminal(line: str) -> str:
     """A message for stderr, broken between words if that is a terminal; never inside a command,
     which a person copies whole. The name of the program is the one by which it was started."""
@@ -54,7 +63,12 @@ def to_terminal(line: str) -> str:
     line = with_program(line)
     if not stderr.is_terminal:
         return line
-    width = max(20, stderr.columns() - 1)
+    return "\n".join(broken(line, stderr.columns() - 1))
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line of prose in rows of at most `width` columns, but for a command, which is never cut."""
+    width = max(20, width)
     rows = [""]
     for part in _words(line):
         longer = f"{rows[-1]} {part}" if rows[-1] else part
@@ -62,7 +76,7 @@ def to_terminal(line: str) -> str:
             rows.append(part)
         else:
             rows[-1] = longer
-    return "\n".join(rows)
+    return rows
 
 
 def _words(line: str) -> Iterator[str]:
@@ -70,8 +84,9 @@ def _words(line: str) -> Iterator[str]:
     start = 0
     for found in _COMMAND.finditer(line):
         yield from line[start : found.start()].split()
-        yield found[0]
-        start = found.end()
+        sign = re.match(r"\S*", line[found.end() :])  # a comma stays with its command
+        yield found[0] + (sign[0] if sign else "")
+        start = found.end() + (len(sign[0]) if sign else 0)
     yield from line[start:].split()
 
 

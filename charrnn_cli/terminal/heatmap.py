@@ -56,7 +56,7 @@ class Scale:
             if colour:
                 line.append(f" {name} ", self.style(level))
             elif self.symbols[level] != " ":
-                line.append(f"  {self.symbols[level]} = {name}")
+                line.append(f"  {self.symbols[level]!r}: {name}")
         return line
 
 

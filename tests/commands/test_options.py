@@ -16,6 +16,7 @@ from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES, config_class
 from charrnn_cli.sampling.samples import SampleRequest
 from charrnn_cli.scoring.report import ScoreRequest
+from charrnn_cli.setting import figure
 from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.training.setup import Request
 from charrnn_cli.training.train_report import run_training
@@ -60,7 +61,7 @@ def test_every_limit_is_held_by_its_option(invoke, command, setting):
     for value in outside(setting):
         result = invoke(command, f"{setting.option}={value}", *["x.txt"] * (command != "info"))
         line = one_line_error(result, ExitCode.USAGE)
-        assert f"{setting.option} {value}: must be {setting.limits}." in line
+        assert f"{setting.option} {figure(value)}: must be {setting.limits}." in line
 
 
 def all_sizes():

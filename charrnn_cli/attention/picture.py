@@ -7,15 +7,8 @@ import numpy as np
 
 from charrnn_cli.attention.report import AttentionReport, Excerpt
 from charrnn_cli.attention.view import sign_of
-from charrnn_cli.terminal.text_image import (
-    FONT,
-    FONT_SIZE,
-    MISSING,
-    check_picture,
-    drawable,
-    font_for,
-    save_figure,
-)
+from charrnn_cli.terminal.fonts import FONT, MISSING, drawable, font_for, missing_note
+from charrnn_cli.terminal.text_image import FONT_SIZE, check_picture, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,9 +58,9 @@ def figure_of(report: AttentionReport) -> "Figure":
         parse_math=False,
     )
     texts = "".join(excerpt.text for excerpt in report.excerpts)
-    missing = sum(font_for(sign_of(character)) is None for character in texts)
+    missing = "".join(c for c in texts if font_for(sign_of(c)) is None)
     if missing:
-        note = f"{MISSING} stands for {missing} characters that no font here has."
+        note = "\n".join(missing_note(missing))
         figure.supxlabel(note, fontsize=FONT_SIZE - 1, x=0.01, ha="left")
     return figure
 

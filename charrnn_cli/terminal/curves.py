@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn_cli.terminal.ascii_plots import CURVE_COLUMNS
-from charrnn_cli.terminal.text_image import check_picture, drawable, save_figure
+from charrnn_cli.terminal.fonts import drawable
+from charrnn_cli.terminal.text_image import check_picture, save_figure
 
 ROWS = 12  # height of the drawing: curves of several runs lie close together
 MAX_CURVES = 8  # more cannot be told apart
@@ -71,7 +72,7 @@ def draw_picture(path: Path, curves: Sequence[Curve], x_label: str, y_label: str
         axes.plot(
             curve.x,
             curve.y,
-            STYLES[number // len(COLOURS) % len(STYLES)],
+            STYLES[number % len(STYLES)],
             color=COLOURS[number % len(COLOURS)],
             label=drawable(curve.name).replace("$", r"\$"),
             linewidth=1.6,

@@ -22,7 +22,7 @@ OTHER_FONTS = (
 )  # fmt: skip
 # The beginnings of the Unicode names of Chinese, Japanese and Korean characters.
 CJK_NAMES = ("CJK ", "HIRAGANA ", "KATAKANA", "HANGUL ", "IDEOGRAPHIC ", "FULLWIDTH ")
-CJK_PACKAGES = "fonts-noto-cjk on Debian and Ubuntu, google-noto-sans-cjk-fonts on Fedora"
+CJK_PACKAGES = "fonts-noto-cjk (Debian, Ubuntu), google-noto-sans-cjk-fonts (Fedora)"
 
 
 def drawable(text: str) -> str:
@@ -43,7 +43,7 @@ def missing_note(characters: str) -> list[str]:
     """The lines of a note for a picture on the characters in it that no font has; each counts."""
     note = [f"{MISSING} stands for {len(characters)} characters that no font here has."]
     if any(unicodedata.name(c, "").startswith(CJK_NAMES) for c in characters):
-        note.append(f"For Chinese, Japanese and Korean install a font: {CJK_PACKAGES}.")
+        note += ["For Chinese, Japanese and Korean install a font:", f"{CJK_PACKAGES}."]
     return note
 
 

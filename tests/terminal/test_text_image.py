@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from charrnn_cli.errors import UsageError, WriteError
-from charrnn_cli.terminal.heatmap import SURPRISAL, rows
 from charrnn_cli.terminal.fonts import MISSING
+from charrnn_cli.terminal.heatmap import SURPRISAL, rows
 from charrnn_cli.terminal.text_image import MOST_ROWS, Row, check_picture, draw_page, page
 
 BYTES = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

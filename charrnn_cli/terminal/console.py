@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import WriteError
-from charrnn_cli.terminal.program import with_program
+from charrnn_cli.terminal.program import AFTER_NAME, with_program
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 # A command in a message: up to the end of the line, of the sentence, or of its part of it.
-_COMMAND = re.compile(r"(?:\S*/)?(?:charrnn|python\S* -m charrnn_cli) [a-z].*?(?=$|\. |, |; |\) )")
+_COMMAND = re.compile(
+    rf"(?:\S*/)?(?:charrnn|python\S* -m charrnn_cli) {AFTER_NAME}.*?(?=$|\. |, |; |: |\) )"
+)
 FLUSH_EVERY = 0.05  # seconds between flushes: text appears at once, at little cost
 
 

@@ -6,7 +6,10 @@ import shlex
 import shutil
 import sys
 
-_COMMAND = re.compile(r"(?<![\w./-])charrnn(?= (?:-|[a-z]))")
+# The words after `charrnn` that make it a command, and not the subject of a sentence.
+COMMANDS = ("train", "sample", "translate", "score", "info", "runs", "export")
+AFTER_NAME = rf"(?:-|(?:{'|'.join(COMMANDS)})\b)"
+_COMMAND = re.compile(rf"(?<![\w./-])charrnn(?= {AFTER_NAME})")
 
 
 def program() -> str:

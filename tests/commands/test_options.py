@@ -9,7 +9,7 @@ import typer
 from factories import one_line_error
 from typer.testing import CliRunner
 
-from charrnn_cli.commands import info, sample, score, train
+from charrnn_cli.commands import info, runs, sample, score, train
 from charrnn_cli.commands.options import command_class, takes
 from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.errors import ExitCode, UsageError
@@ -22,7 +22,7 @@ from charrnn_cli.training.setup import Request
 from charrnn_cli.training.train_report import run_training
 
 OPTIONS = {"train": train.OPTIONS, "sample": sample.OPTIONS, "score": score.OPTIONS}
-OPTIONS |= {"info": info.OPTIONS}
+OPTIONS |= {"info": info.OPTIONS, "runs": runs.OPTIONS}
 
 
 def fields(*classes):
@@ -46,7 +46,7 @@ def cases(wanted):
 def test_every_setting_is_in_its_commands_help(invoke, command, setting):
     shown = " ".join(invoke(command, "--help", env={"COLUMNS": "1000"}).stdout.split())
     assert " ".join(setting.full_help.split()) in shown
-    names = (setting.name,) if setting.argument else (setting.option, *setting.flags)
+    names = (setting.usage,) if setting.argument else (setting.option, *setting.flags)
     assert all(name in shown for name in names)
 
 

@@ -76,7 +76,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
     if version > FORMAT:
         raise CheckpointError(
             f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
-            "Upgrade charrnn."
+            "Upgrade charrnn-cli."
         )
     if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")

@@ -9,7 +9,7 @@ from charrnn_cli.settings import check_all
 # The values of fields of TrainConfig that a checkpoint of format 2 leaves out.
 MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False, "label_smoothing": 0.0}
 # The values of fields of TrainConfig that checkpoints of format 3 leave out, too.
-MEANT_BY_FORMAT_3 = {"lines": False, "hold_out": "end"}
+MEANT_BY_FORMAT_3 = {"lines": False, "hold_out": "end", "normalize": "none"}
 
 
 class _Checked:
@@ -67,6 +67,8 @@ class TrainConfig(_Checked):
     `blocks` spread over the text; or a `text` of the user's own. Of lines, items are drawn."""
     label_smoothing: float = 0.0
     """Probability that the loss of training spreads evenly over all characters."""
+    normalize: str = "none"
+    """Unicode's normal form in which texts are read, `NFC` or `NFD`; `none`: as they are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,6 +27,7 @@ ORDER = (
     ("text",),
     ("config",),
     ("settings",),
+    ("setting",),
     ("environment", "formatting"),
     ("errors",),
     (PACKAGE,),  # the version

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
 # and neither schedules nor shuffling. Format 3 had no models of pairs, no lists of lines, no texts
-# of several files and no held-out part but the end of the text.
+# of several files, no normal forms and no held-out part but the end of the text.
 FORMAT = 4
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
@@ -86,7 +86,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
     if version > FORMAT:
         raise CheckpointError(
             f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
-            "Upgrade charrnn."
+            "Upgrade charrnn-cli."
         )
     if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")

@@ -28,7 +28,6 @@ class NewItems:
         self.known = _items_of(learned)
         self.texts: list[str] = []  # the new items so far, each after the prompt
 
-    @property
     def notes(self) -> tuple[str, ...]:
         """What to say at the end, if too few were found."""
         found, wanted = len(self.texts), self.samples.request.num_samples

@@ -49,15 +49,16 @@ def learned_text(
 ) -> Corpus:
     """Read the text that a checkpoint's model learned, from `source` or from where its run says.
 
-    Characters that the model learned as U+FFFD (`--min-count`) are U+FFFD here too. `option` is
-    the one that needs the text. Raises UsageError if the run does not say where the text is or
-    there is no such file; TextError if that file is not, or no longer, the text that the model
-    learned.
+    It is read in the model's normal form, and characters that the model learned as U+FFFD
+    (`--min-count`) are U+FFFD here too. `option` is the one that needs the text. Raises
+    UsageError if the run does not say where the text is or there is no such file; TextError if
+    that file is not, or no longer, the text that the model learned.
     """
-    if source is not None:
-        corpus = read_texts(Sources((source,), lines=checkpoint.train.lines))
-    else:
+    train = checkpoint.train
+    if source is None:
         corpus = _text_of_run(file, checkpoint, option)
+    else:
+        corpus = read_texts(Sources((source,), lines=train.lines, normalize=train.normalize))
     if checkpoint.reads_replacement:
         corpus.recode(checkpoint.vocabulary, fold=True)
     return corpus
@@ -77,7 +78,8 @@ def _text_of_run(file: Path, checkpoint: Checkpoint, option: str) -> Corpus:
             f"{option}: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
-    corpus = read_texts(Sources(paths, info.glob, checkpoint.train.lines))
+    train = checkpoint.train
+    corpus = read_texts(Sources(paths, info.glob, train.lines, train.normalize))
     if corpus.sha256 != info.sha256:
         raise TextError(
             f"{paths[0]}: not the text that the model learned, or changed since. "
@@ -116,6 +118,21 @@ def compare(sampled: Sequence[str], corpus: Corpus) -> Originality:
         else:
             too_long = middle.length
     return Originality(best.first_found(sampled), new)
+
+
+def copied(texts: Sequence[str], corpus: Corpus) -> list[bool]:
+    """Whether each text stands, whole and word for word, in the text learned; an empty one does.
+
+    One that begins with a newline is also found at the very beginning of the text learned.
+    """
+    found = [False] * len(texts)
+    longest = max(map(len, texts), default=0)
+    for start in range(0, len(corpus.ids), CHUNK):
+        piece = corpus.vocabulary.decode(corpus.ids[start : start + CHUNK + longest])
+        piece = piece if start else "\n" + piece
+        for index, text in enumerate(texts):
+            found[index] = found[index] or text in piece
+    return found
 
 
 def _matching_chunks(search: "_SequenceSearch", corpus: Corpus, chunks: Iterable[int]) -> list[int]:

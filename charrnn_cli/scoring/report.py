@@ -24,10 +24,11 @@ from charrnn_cli.terminal.console import (
     open_stdout,
     print_json,
     print_table,
-    say,
+    say_wrapped,
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
+from charrnn_cli.text.normalization import form_note
 
 LISTED = 10  # Lines of highest and of lowest surprisal that --lines lists without a number.
 SHOWN_ROWS = 20  # Rows of the text that a terminal shows without --show.
@@ -91,8 +92,9 @@ def run_score(request: ScoreRequest) -> None:
         if ranking and not request.as_json:
             out.write("".join(extremes(ranking, scorer, shows_colour())))
     if not request.quiet:
-        for note in stream.notes:
-            say(f"Note: {note}.")
+        forms = [form_note(stream.name, scorer.forms)] if scorer.forms else []
+        for note in (*stream.notes, *forms):
+            say_wrapped(f"Note: {note}.")
     if request.as_json:
         for model in models:
             print_json(facts(score, model, ranking))

@@ -15,6 +15,7 @@ from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.scoring.lines import Line, Lines, ScoredBlock
 from charrnn_cli.scoring.surprisal import Meter, Surprisal
+from charrnn_cli.text.normalization import NONE, as_read, joins
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 BLOCK = 1 << 17  # Characters are scored 131,072 at a time: bounds memory, fills many batch rows.
@@ -101,7 +102,8 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     meter: Meter = Surprisal(open_decoder, model.context)
     if checkpoint.train.lines:
         meter = ItemSurprisal(open_decoder, vocabulary.line_start)
-    static = Scorer(vocabulary, meter, reads_replacement)
+    form = checkpoint.train.normalize
+    static = Scorer(vocabulary, meter, reads_replacement, form)
     adapted = None
     if adapt:
         from charrnn_cli.models.device import choose_device
@@ -109,7 +111,7 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
 
         # a GPU gains nothing from a batch of one: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
-        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement)
+        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement, form)
     return ModelScore(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
@@ -124,9 +126,14 @@ class Scorer:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, meter: Meter, reads_replacement: bool = False
+        self,
+        vocabulary: Vocabulary,
+        meter: Meter,
+        reads_replacement: bool = False,
+        normalize: str = NONE,
     ) -> None:
-        self.vocabulary, self.meter = vocabulary, meter
+        self.vocabulary, self.meter, self.normalize = vocabulary, meter, normalize
+        self.forms: Counter[str] = Counter()  # letters read in their other normal form, by form
         self.unknown_cost = None if reads_replacement else unknown_cost(vocabulary)
         self.characters = 0
         self.scored = 0  # characters that cost something: all but the first one read
@@ -137,7 +144,13 @@ class Scorer:
         self._substitutes: dict[str, int] = {}
 
     def feed(self, text: str) -> ScoredBlock:
-        """Score the text's next characters, and add them to the totals."""
+        """Score the text's next characters, and add them to the totals.
+
+        The block returned has the text as the model reads it: in its normal form, if it was trained
+        with one, and letters that it does not know in their other form, if it knows that.
+        """
+        text, forms = as_read(text, self.normalize, self.vocabulary)
+        self.forms += forms
         ids = self.vocabulary.look_up(text).astype(np.int64)
         known = ids >= 0
         for place in np.flatnonzero(~known).tolist():
@@ -210,12 +223,13 @@ def unknown_cost(vocabulary: Vocabulary) -> float:
 
 
 def _blocks(pieces: Iterable[str]) -> Iterator[str]:
-    """Join the pieces into strings of at least `BLOCK` characters; the last may be shorter."""
+    """Join the pieces into strings of at least `BLOCK` characters; the last may be shorter. None
+    begins with a mark that belongs to the letter before it."""
     gathered: list[str] = []
     for piece in pieces:
-        gathered.append(piece)
-        if sum(map(len, gathered)) >= BLOCK:
+        if sum(map(len, gathered)) >= BLOCK and not joins(piece[0]):
             yield "".join(gathered)
             gathered = []
+        gathered.append(piece)
     if gathered:
         yield "".join(gathered)

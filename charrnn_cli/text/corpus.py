@@ -12,6 +12,8 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
 from charrnn_cli.text.dataset import IGNORE, Batch, Dataset, Passage, Reading, whole
 from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
+from charrnn_cli.text.mixed_forms import mixed_forms_note
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
@@ -227,15 +229,16 @@ def _held_out(total: int, val_fraction: float) -> int:
     return max(MIN_HELD_OUT, round(total * val_fraction))
 
 
-def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
+def read_corpus(source: str, watch: Watch = lambda stream: None, normalize: str = NONE) -> Corpus:
     """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and convert it to ids.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. The ids take one byte
-    a character, or two if there are more than 256 distinct characters. `watch` is called with the
-    stream after each piece, to show progress. Raises TextError if the source cannot be read, is not
+    A byte-order mark is dropped, and CRLF and lone carriage returns are read as LF; `notes` records
+    that. The text is read in the normal form `normalize`. The ids take one byte a character, or two
+    if there are more than 256 distinct characters. `watch` is called with the stream after each
+    piece, to show progress. Raises TextError if the source cannot be read, is not
     UTF-8 text, or has fewer than two distinct characters.
     """
-    stream = TextStream(source, unchanging=True)
+    stream = TextStream(source, unchanging=True, normalize=normalize)
     indexer = Indexer()
     for piece in stream:
         indexer.add(piece)
@@ -249,7 +252,7 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
         )
     vocabulary, ids = indexer.finish()
     corpus = Corpus(stream.name, ids, vocabulary, stream.sha256, lasting_path(source), stream.notes)
-    corpus.notes += control_notes(corpus)
+    corpus.notes += control_notes(corpus) + mixed_forms_note(ids, vocabulary)
     return corpus
 
 

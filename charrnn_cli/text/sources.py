@@ -4,16 +4,19 @@ import os
 from typing import NamedTuple
 
 from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.reader import check_place
 
 
 class Sources(NamedTuple):
     """What to read: paths of files and folders, or `-` for stdin, and the pattern of the names that
-    are read in folders. With `lines`, each line is an item of a list."""
+    are read in folders. With `lines`, each line is an item of a list. The text is read in Unicode's
+    normal form `normalize`."""
 
     paths: tuple[str, ...]
     glob: str | None = None
     lines: bool = False
+    normalize: str = NONE
 
     @property
     def several(self) -> bool:

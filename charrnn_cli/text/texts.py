@@ -10,6 +10,7 @@ from charrnn_cli.errors import TextError
 from charrnn_cli.text.corpus import Corpus, Watch, control_notes, read_corpus
 from charrnn_cli.text.dataset import Reading
 from charrnn_cli.text.indexer import Indexer
+from charrnn_cli.text.mixed_forms import mixed_forms_note
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.sources import Sources
 
@@ -25,14 +26,14 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
     a newline. Raises TextError if a file that was named cannot be read, or there is no text.
     """
     if not sources.several and not sources.lines:
-        return read_corpus(sources.paths[0], watch)
+        return read_corpus(sources.paths[0], watch, sources.normalize)
     indexer = Indexer()
     notes: list[str] = []
     left_out: list[str] = []
     starts: list[int] = []
     checksums: list[str] = []
     for path, named in _files(sources):
-        stream = TextStream(path, unchanging=True)
+        stream = TextStream(path, unchanging=True, normalize=sources.normalize)
         # of a file that may turn out to be no text nothing is indexed before it is read whole
         pieces = iter(stream) if named else _whole(stream, left_out)
         start = len(indexer)
@@ -82,7 +83,7 @@ def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
     corpus = Corpus(
         first, ids, vocabulary, sha256, lasting_path, tuple(notes), reading, tuple(starts)
     )
-    corpus.notes += control_notes(corpus)
+    corpus.notes += control_notes(corpus) + mixed_forms_note(ids, vocabulary)
     return corpus
 
 

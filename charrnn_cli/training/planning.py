@@ -20,7 +20,7 @@ from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 
 # settings that every plan takes from the table, if the user does not set them
-BY_DEFAULT = ("grad_clip", "val_fraction", "random_seed", "min_count")
+BY_DEFAULT = ("grad_clip", "val_fraction", "random_seed", "min_count", "normalize")
 EVALUATIONS = 50  # a run is evaluated at most about this many times
 MIN_PATIENCE = 5  # the shortest default patience, in evaluations
 PATIENCE_SHARE = 0.4  # default patience as a share of a run: spares the schedule's slow, useful end

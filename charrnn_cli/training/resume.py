@@ -149,7 +149,8 @@ def text_to_resume(
     paths = request.sources or text_paths(checkpoint.corpus)
     if not paths:
         raise _no_text(run, checkpoint, request)
-    corpus = reader.text(Sources(paths, glob, lines))
+    sources = Sources(paths, glob, lines, checkpoint.train.normalize)
+    corpus = reader.text(sources)
     config, known = checkpoint.train, checkpoint.vocabulary
     changed = _check_text(corpus, checkpoint.corpus, run, request)
     corpus.recode(known, fold=config.min_count > 1)
@@ -158,7 +159,7 @@ def text_to_resume(
         val_paths = request.val_sources or text_paths(checkpoint.val_text)
         if not val_paths:
             raise _no_text(run, checkpoint, request)
-        val_text = reader.text(Sources(val_paths, glob, lines))
+        val_text = reader.text(sources._replace(paths=val_paths))
         changed += _check_text(val_text, checkpoint.val_text, run, request)
         val_text.recode(known, fold=config.min_count > 1)
     elif request.val_sources:

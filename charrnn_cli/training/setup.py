@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, create_run, find_checkpoint, find_run
+from charrnn_cli.checkpoints.naming import create_run
+from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, find_checkpoint, find_run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
@@ -81,7 +82,9 @@ def _open_resumed(
     request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
     which = request.resume or None
-    run = _run_of_process(group.decide(lambda: find_run(which, request.checkpoints)), group)
+    resumable = not request.from_best
+    found = group.decide(lambda: find_run(which, request.checkpoints, resumable=resumable))
+    run = _run_of_process(found, group)
     with run.locked():
         yield resume_training(request, run, device, group, reader)
 

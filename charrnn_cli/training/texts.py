@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from charrnn_cli.errors import TextError
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.settings import SETTINGS
 from charrnn_cli.text.arranging import arranged, looks_like_list, unite_vocabularies
 from charrnn_cli.text.corpus import Corpus, Watch
@@ -64,15 +64,20 @@ def read_dataset(request: Request, given: Mapping[str, Any], reader: Reader) -> 
     """The dataset of a new run, and what is held out of it. Raises CharRNNError."""
     min_count = given.get("min_count", SETTINGS["min_count"].planned)
     if request.pairs is not None:
+        if "normalize" in given:
+            raise UsageError("--normalize: pairs are read as they are. Leave it out.")
         pairs = reader.pairs(_one_file(request), request.pairs)
         pairs.fold_rare(min_count)
         return pairs, stored_hold_out(pairs)
     lines = bool(given.get("lines"))
-    corpus = reader.text(Sources(request.sources, request.glob, lines))
+    form = given.get("normalize", SETTINGS["normalize"].planned)
+    SETTINGS["normalize"].check(form)
+    sources = Sources(request.sources, request.glob, lines, form)
+    corpus = reader.text(sources)
     corpus.fold_rare(min_count)
     val_text = None
     if request.val_sources:
-        val_text = reader.text(Sources(request.val_sources, request.glob, lines))
+        val_text = reader.text(sources._replace(paths=request.val_sources))
         unite_vocabularies(corpus, val_text)
     corpus.notes += looks_like_pairs(corpus)
     if not lines and looks_like_list(corpus):

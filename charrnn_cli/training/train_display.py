@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.console import say, visible
-from charrnn_cli.training.events import Accuracy, Evaluated, Event, Stepped
+from charrnn_cli.terminal.console import say, to_terminal, visible
+from charrnn_cli.training.events import Accuracy, Evaluated, Event, Noted, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
@@ -18,7 +18,6 @@ LINE_EVERY = 5.0  # there are at least this many seconds between plain lines of 
 STEP_LINE_EVERY = 30.0  # after this many seconds without a plain line a step gets one
 DRAW_EVERY = 0.1  # the bar is drawn at most once in this many seconds
 SMOOTHING = 0.02  # weight of the newest loss in the moving average shown
-WIDE = 72  # from this many columns on the bar shows the elapsed time
 NARROW = 26  # columns that a bar takes beside its figures
 
 
@@ -66,6 +65,8 @@ class TrainingDisplay:
                     self._step(event)
                 elif isinstance(event, Evaluated):
                     self._evaluation(event)
+                elif isinstance(event, Noted):
+                    self._note(event.text)
 
     def _step(self, event: Stepped) -> None:
         self.last = event
@@ -83,6 +84,12 @@ class TrainingDisplay:
             left = f"{duration(gone / done * (1 - event.share))} left" if done > 0 else ""
             say("  ".join((*self._figures(event), left)))
 
+    def _note(self, text: str) -> None:
+        if self.terminal:
+            self.bar.write(visible(to_terminal(text)), file=environment().stderr.file)
+        else:
+            say(text)
+
     def _figures(self, event: Stepped) -> list[str]:
         steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
         speed = steps * self.trainer.predictions_per_step / max(seconds, 1e-9)
@@ -97,9 +104,8 @@ class TrainingDisplay:
     def _draw(self, event: Stepped) -> None:
         """Move the bar, with as many figures beside it as the terminal is wide enough for."""
         columns = _columns()
-        gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
-        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
+        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + "{desc} [{remaining} left]"
         figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)

@@ -4,32 +4,25 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.models.base import in_words
-from charrnn_cli.models.device import describe_device
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
-from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
+from charrnn_cli.terminal.console import print_json, say, say_error, say_wrapped
 from charrnn_cli.terminal.signals import StopOnSignal
-from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.documents import Documents
-from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.advice import command_for, diagnosis_lines, train_command
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
+from charrnn_cli.training.pace import Pace
 from charrnn_cli.training.pair_report import (
     best_accuracy,
     best_examples,
     best_line,
-    data_words,
 )
-from charrnn_cli.training.planning import MIN_SHARE_OF_EPOCHS
-from charrnn_cli.training.request import Request, Training
+from charrnn_cli.training.plan_report import plan_lines
+from charrnn_cli.training.request import Request
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
 from charrnn_cli.training.train_display import TrainingDisplay
@@ -43,11 +36,13 @@ def run_training(
     request: Request,
     *,
     quiet: bool = False,
+    verbose: bool = False,
     preview: bool = True,
     tensorboard: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Train as `request` asks and show it, unless `quiet`; return the exit code.
+    """Train as `request` asks and show it, unless `quiet`; return the exit code. With `verbose` all
+    settings of the plan are shown.
 
     With `preview` a terminal shows samples now and then. With `tensorboard` the run's folder gets a
     file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
@@ -67,15 +62,18 @@ def run_training(
             quiet, tensorboard, as_json = True, False, False
         trainer = training.trainer
         if not quiet:
-            for line in plan_lines(training):
-                say(to_terminal(line))
+            for line in plan_lines(training, verbose):
+                say_wrapped(line)
         stop.finish_steps()
         with (
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
             ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
         ):
+            pace = Pace(training)
             for event in trainer.steps(stop):
                 display.show(event)
+                if note := pace.note(event):
+                    display.show(note)
                 if scalars and isinstance(event, Evaluated):
                     scalars.update()
         code = ExitCode(int(group.highest(stop.code or ExitCode.DONE)))
@@ -84,10 +82,14 @@ def run_training(
         return code
     if code and event.reason == "stopped":
         command = train_command(request, trainer)
-        say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
+        say_wrapped(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
     elif not quiet:
         for line in end_lines(event, request, trainer):
-            say(line)
+            say_wrapped(line)
+        if event.progress.best_val_loss is not None and trainer.pairs is None:
+            say("A sample:")
+            say(sample_text(trainer))
+            say_wrapped(f"More: {command_for(request, trainer, 'sample')}")
     if as_json:
         print_json(result(event, trainer))
     return code
@@ -132,60 +134,8 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def plan_lines(training: Training) -> list[str]:
-    """The notes, a line each, and the plan in one line: what will be trained, on what, how long."""
-    trainer, model = training.trainer, training.trainer.model.config
-    config = trainer.config
-    dataset = trainer.dataset
-    length = ""
-    if config.epochs is not None:
-        length = (
-            f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
-            f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
-        )
-        expected = _epochs_in_time(training)
-        if expected < MIN_SHARE_OF_EPOCHS * config.epochs:
-            length = f"about {expected:.2g} of {config.epochs:g} epochs in the time allowed, "
-    remaining = duration(training.seconds)
-    if not remaining.startswith("under"):
-        remaining = f"about {remaining}"
-    processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
-    own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
-    of_pairs = isinstance(dataset, Pairs)
-    data = (
-        f"{dataset.name}: {len(dataset):,} characters{_in_parts(dataset)}, "
-        f"{len(dataset.vocabulary)} distinct"
-    )
-    plan = (
-        f"{data_words(dataset, trainer) if isinstance(dataset, Pairs) else data}; "
-        f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
-        f"dropout {model.dropout:g}, "
-        f"{model.parameters:,} parameters; "
-        f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{length}batch {config.batch_size}{'' if of_pairs else f' x {config.seq_length}'}, "
-        f"{config.optimizer}, learning rate {config.learning_rate:g}, "
-        f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
-    )
-    return [f"Note: {note}." for note in training.notes] + [plan]
-
-
-def _in_parts(dataset: Dataset) -> str:
-    """How many lines, or else files, a text has, in words; nothing for a single running text."""
-    if isinstance(dataset, Documents) and dataset.lines:
-        return f" in {len(dataset.spans.end):,} lines"
-    files = len(dataset.reading.file_sha256s)
-    return f" in {files:,} files" if files > 1 else ""
-
-
-def _epochs_in_time(training: Training) -> float:
-    """How many epochs a run will have made at its end, by the speed measured."""
-    trainer = training.trainer
-    per_epoch = trainer.epoch_steps * trainer.predictions_per_step
-    return trainer.progress.epoch + training.seconds * training.chars_per_second / per_epoch
-
-
 def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
-    """The result in words, its file, advice, and a short sample."""
+    """The result in words, its file, and advice."""
     progress = event.progress
     lines = []
     if event.reason == "patience":
@@ -204,8 +154,6 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
             f"{trainer.run.best}"
         )
         lines += diagnosis_lines(request, trainer)
-        more = f"More: {command_for(request, trainer, 'sample')}"
-        lines += ["A sample:", sample_text(trainer), more]
     return lines
 
 

@@ -26,7 +26,7 @@ from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.best import is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import measure
-from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
@@ -131,6 +131,7 @@ class Trainer:
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
             ended = self.share_done() >= 1  # once: with a time limit, the answer can change
+            yield from map(Noted, self.updates.take_notes())
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:

@@ -12,7 +12,7 @@ from charrnn_cli.terminal.bars import share_bar
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
-    say,
+    say_wrapped,
     shows_colour,
     text_width,
     visible,
@@ -47,7 +47,7 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
     with share_bar() as bar:
         report = report_units(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
-        say(f"Note: {note}.")
+        say_wrapped(f"Note: {note}.")
     if plot is not None:
         draw_page(plot, picture_rows(report), ACTIVATION, f"{file} reads {report.source}")
     if as_json:

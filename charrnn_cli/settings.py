@@ -108,7 +108,7 @@ _ROWS = (
     ),
     Setting(
         name="val_fraction", type=float, group="training", above=0, at_most=0.9,
-        planned=0.1, help="Share of the text, at its end, held out to measure the loss.",
+        planned=0.1, help="Share of the text held out to measure the loss.",
     ),
     Setting(
         name="lines", type=bool, group="training",

@@ -152,12 +152,16 @@ def plan_in_words(training: Training) -> str:
     reads = "learns from it"
     if epochs is not None and config.minutes is None:
         reads = f"reads it {epochs:g} time{'s' * (epochs != 1)}"
+    device = describe_device(trainer.device, torch.get_num_threads())
+    where = "" if trainer.device.type == "cpu" else f", on {device}"
+    if trainer.group.size > 1:
+        where = f", in {trainer.group.size} processes, each on {device}"
     time = duration(training.seconds)
     left = time if time.startswith("under") else f"about {time}"
     return (
         f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct. A "
-        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}: {left} "
-        "to go."
+        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}{where}: "
+        f"{left} to go."
     )
 
 

@@ -39,7 +39,9 @@ OTHER_OPTIONS = {
 def explain(error: Any) -> str:
     """The one-line message for an error of Typer's, which is known by what it offers."""
     context = getattr(error, "ctx", None)
-    command = "charrnn" if context is None else context.command_path
+    command = "charrnn"
+    if context is not None and context.parent is not None:
+        command += f" {context.info_name}"
     help_line = f"See {command} --help"
     message = str(error.format_message())
     if hasattr(error, "possibilities"):  # NoSuchOption

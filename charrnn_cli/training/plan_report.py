@@ -30,12 +30,16 @@ def plan_in_words(training: Training) -> str:
     reads = f"learns from {it}"
     if epochs is not None and config.minutes is None:
         reads = f"reads {it} {epochs:g} time{'s' * (epochs != 1)}"
+    device = describe_device(trainer.device, torch.get_num_threads())
+    where = "" if trainer.device.type == "cpu" else f", on {device}"
+    if trainer.group.size > 1:
+        where = f", in {trainer.group.size} processes, each on {device}"
     time = duration(training.seconds)
     left = time if time.startswith("under") else f"about {time}"
     data = data_words(dataset, trainer) if isinstance(dataset, Pairs) else text_words(dataset)
     return (
         f"{data}. A "
-        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}: {left} "
+        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}{where}: {left} "
         "to go."
     )
 

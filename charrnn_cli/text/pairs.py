@@ -22,6 +22,9 @@ MAX_MEASURED = 250_000
 MAX_DECODED = 1_000  # Exact matches are counted among at most so many held-out pairs.
 ROWS_AT_ONCE = 128  # Held-out pairs are read so many side by side.
 MAX_HELD_OUT_FRACTION = 0.9
+# A held-out character takes twice as long as one of a text, beside a character of training: its
+# batches are padded more, and decoding is symbol by symbol.
+EVALUATION_COST = 2
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class Pairs:
     def evaluation_size(self, context: int | None) -> int:
         """See `Dataset`: the pairs that are decoded are read once more, symbol by symbol."""
         measured, decoded = (replace(self, rows=r) for r in (self._measured(), self.decoded()))
-        return len(measured) + len(decoded)
+        return EVALUATION_COST * (len(measured) + len(decoded))
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole

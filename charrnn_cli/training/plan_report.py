@@ -38,9 +38,8 @@ def plan_in_words(training: Training) -> str:
     left = time if time.startswith("under") else f"about {time}"
     data = data_words(dataset, trainer) if isinstance(dataset, Pairs) else text_words(dataset)
     return (
-        f"{data}. A "
-        f"{model.architecture} with {layers}, {model.parameters:,} parameters, {reads}{where}: {left} "
-        "to go."
+        f"{data}. A {model.architecture} with {layers}, {model.parameters:,} parameters, "
+        f"{reads}{where}: {left} to go."
     )
 
 

@@ -19,6 +19,7 @@ ORDER = (
     ("cli",),
     ("commands",),
     ("training",),
+    ("export",),
     ("sampling", "scoring", "inspection", "units", "attention"),
     ("terminal",),
     ("checkpoints",),

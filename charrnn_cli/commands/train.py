@@ -55,7 +55,7 @@ OPTIONS = (
         type=bool,
         default=False,
         group="output",
-        help="Show no samples during the training on a terminal.",
+        help="Draw no samples during the training: none on a terminal, none for the run's folder.",
     ),
     Setting(
         name="tensorboard",

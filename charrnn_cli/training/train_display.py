@@ -25,13 +25,14 @@ NARROW = 26  # columns that a bar takes beside its figures
 class TrainingDisplay:
     """Shows a training's events while used as a context; nothing if `quiet`.
 
-    With `preview` a terminal now and then shows what the model writes.
+    With `preview` a terminal now and then shows what the model writes, and some ten of its texts
+    are kept in the run's folder, also without a terminal.
     """
 
     def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
         self.trainer, self.quiet = trainer, quiet
         self.terminal = environment().stderr.redraws
-        self.preview = Preview(trainer) if preview and self.terminal else None
+        self.preview = Preview(trainer) if preview else None
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
@@ -60,12 +61,15 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event."""
+        kept = None
+        if self.preview and isinstance(event, Evaluated):
+            kept = self.preview.keep_stage(event.val_loss)
         if not self.quiet:
             with _ignore_output_errors():
                 if isinstance(event, Stepped):
                     self._step(event)
                 elif isinstance(event, Evaluated):
-                    self._evaluation(event)
+                    self._evaluation(event, kept)
 
     def _step(self, event: Stepped) -> None:
         self.last = event
@@ -105,7 +109,7 @@ class TrainingDisplay:
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)
 
-    def _evaluation(self, event: Evaluated) -> None:
+    def _evaluation(self, event: Evaluated, kept: str | None) -> None:
         now = time.monotonic()
         if not self.terminal and now < self.line_due:
             return
@@ -134,7 +138,7 @@ class TrainingDisplay:
             fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "),
             file=environment().stderr.file,
         )
-        text = self.preview.text() if self.preview else None
+        text = kept or (self.preview.text() if self.preview else None)
         if text is not None:
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
 

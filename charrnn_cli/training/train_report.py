@@ -43,9 +43,9 @@ def run_training(
 ) -> ExitCode:
     """Train as `request` asks and show it, unless `quiet`; return the exit code.
 
-    With `preview` samples are drawn now and then: a terminal shows them, and the run keeps some. With `tensorboard` the run's folder gets a
-    file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
-    only the first shows and writes. Raises CharRNNError.
+    With `preview` samples are drawn now and then: a terminal shows them, and the run keeps some.
+    With `tensorboard` the run's folder gets a file for TensorBoard. With `as_json` the result is
+    one object on stdout. Of several processes only the first shows and writes. Raises CharRNNError.
     """
     if tensorboard:
         check_tensorboard()

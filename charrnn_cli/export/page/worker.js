@@ -10,7 +10,7 @@ let config, open, writer, reader;
 /** Writes text: a decoder, its random numbers, and whether it is going. */
 class Writer {
   constructor(decoder) {
-    Object.assign(this, { decoder, going: 0, rate: Infinity, settings: { temperature: 1, topK: null } });
+    Object.assign(this, { decoder, going: 0, resume: null, rate: Infinity, settings: { temperature: 1, topK: null } });
   }
 
   begin({ ids, seed }) {
@@ -49,7 +49,9 @@ class Writer {
       const ended = written >= limit;
       if (ended) this.going = 0;
       if (ids.length || ended) postMessage({ event: "written", turn, ids, ended, ...this.view() });
-      if (!ended) setTimeout(slice, rate === Infinity ? 0 : Math.min(1000 / rate, SLICE));
+      if (ended) return;
+      if (ids.length) this.resume = slice; // when the page has shown these: it must not fall behind
+      else setTimeout(slice, Math.min(1000 / rate, SLICE));
     };
     slice();
   }
@@ -104,6 +106,13 @@ const ANSWERS = {
     const turn = turns;
     setTimeout(() => writer.go(turn, limit), 0);
     return { turn };
+  },
+  /** The page has shown what was written: write on. */
+  shown() {
+    const { resume } = writer;
+    writer.resume = null;
+    if (resume) setTimeout(resume, 0);
+    return {};
   },
   stop() {
     writer.going = 0;

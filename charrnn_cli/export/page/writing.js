@@ -76,6 +76,7 @@ function addWritten(ids) {
 listeners.written = ({ ids, ended, likely }) => {
   addWritten(ids);
   showLikely(likely);
+  setTimeout(() => ask("shown"), 0); // after clicks and keys that wait
   if (ended && writing.count >= MOST_WRITTEN) {
     setState("stopped");
     byId("writing-note").textContent = `${MOST_WRITTEN} characters are written: stopped.`;

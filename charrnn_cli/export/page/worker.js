@@ -10,7 +10,8 @@ let config, open, writer, reader;
 /** Writes text: a decoder, its random numbers, and whether it is going. */
 class Writer {
   constructor(decoder) {
-    Object.assign(this, { decoder, going: 0, resume: null, rate: Infinity, settings: { temperature: 1, topK: null } });
+    Object.assign(this, { decoder, going: 0, resume: null, rate: Infinity });
+    this.settings = { temperature: 1, topK: null };
   }
 
   begin({ ids, seed }) {

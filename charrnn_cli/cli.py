@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli import __version__
-from charrnn_cli.commands import info, runs, sample, score, train, translate
+from charrnn_cli.commands import export, info, runs, sample, score, train, translate
 from charrnn_cli.commands.options import Command, command_class, fit_terminal, write_example
 from charrnn_cli.commands.usage import explain
 from charrnn_cli.environment import environment
@@ -135,6 +135,7 @@ _add(translate.translate, translate.OPTIONS, translate.EXAMPLE)
 _add(info.info, info.OPTIONS, info.EXAMPLE)
 _add(score.score, score.OPTIONS, score.EXAMPLE)
 _add(runs.runs, runs.OPTIONS, runs.EXAMPLE)
+_add(export.export, export.OPTIONS, export.EXAMPLE)
 
 
 def show_version(value: bool) -> None:

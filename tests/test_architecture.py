@@ -19,6 +19,7 @@ ORDER = (
     ("cli",),
     ("commands",),
     ("training",),
+    ("export",),
     ("scoring",),
     ("sampling", "inspection", "units", "attention"),
     ("terminal",),

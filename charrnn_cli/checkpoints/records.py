@@ -124,6 +124,17 @@ AnyBaselines = Baselines | PairBaselines
 """Of a text, or of pairs."""
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model wrote in training, after `step` optimizer steps and `epoch` passes over
+    the text, and the held-out loss then, in nats per character."""
+
+    step: int
+    epoch: float
+    val_loss: float
+    text: str
+
+
 def typed(name: str, value: Any, kind: Any) -> Any:
     """The value, with its type checked against the annotation `kind`.
 

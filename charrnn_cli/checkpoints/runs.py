@@ -12,7 +12,7 @@ from typing import Any
 
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
 from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
-from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo
+from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo, Sample, from_json
 from charrnn_cli.checkpoints.shipped import known_names, shipped_models
 from charrnn_cli.errors import CheckpointError, RunInUseError, WriteError
 from charrnn_cli.formatting import did_you_mean
@@ -50,6 +50,11 @@ class Run:
     def metrics(self) -> Path:
         """One JSON record a line, an evaluation each."""
         return self.folder / "metrics.jsonl"
+
+    @property
+    def sample_file(self) -> Path:
+        """One JSON record a line, a text that the model wrote in training each."""
+        return self.folder / "samples.jsonl"
 
     @property
     def launch(self) -> Path:
@@ -119,6 +124,26 @@ class Run:
                     records.append(record)
         return records
 
+    def append_sample(self, sample: Sample) -> None:
+        """Keep a text that the model wrote in training; it may be lost if it cannot be written."""
+        with contextlib.suppress(WriteError):
+            append_line(self.sample_file, json.dumps(vars(sample)))
+
+    def samples(self) -> list[Sample]:
+        """The texts kept, by rising step; those after a step that a resume went back to are left
+        out, as is what cannot be read."""
+        found: list[Sample] = []
+        try:
+            lines = self.sample_file.read_bytes().splitlines()
+        except OSError:
+            return found
+        for line in lines:
+            with contextlib.suppress(AttributeError, RecursionError, TypeError, ValueError):
+                sample = from_json(Sample, json.loads(line))
+                found = [earlier for earlier in found if earlier.step < sample.step]
+                found.append(sample)
+        return found
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for one training. Raises RunInUseError, naming the holder, or WriteError."""
@@ -170,6 +195,9 @@ class ReadOnlyRun(Run):
         """Done by the first process."""
 
     def append_metrics(self, record: Mapping[str, float | None]) -> None:
+        """Done by the first process."""
+
+    def append_sample(self, sample: Sample) -> None:
         """Done by the first process."""
 
     def drop_metrics_after(self, step: int) -> None:

@@ -117,7 +117,7 @@ _ROWS = (
         type=bool,
         default=False,
         group="output",
-        help="Show no samples during the training on a terminal.",
+        help="Draw no samples during the training: none on a terminal, none for the run's folder.",
     ),
     Setting(
         name="tensorboard",

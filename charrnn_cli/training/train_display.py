@@ -24,13 +24,14 @@ NARROW = 26  # columns that a bar takes beside its figures
 class TrainingDisplay:
     """Shows a training's events while used as a context; nothing if `quiet`.
 
-    With `preview` a terminal now and then shows what the model writes.
+    With `preview` a terminal now and then shows what the model writes, and some ten of its texts
+    are kept in the run's folder, also without a terminal.
     """
 
     def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
         self.trainer, self.quiet = trainer, quiet
         self.terminal = environment().stderr.redraws
-        self.preview = Preview(trainer) if preview and self.terminal else None
+        self.preview = Preview(trainer) if preview else None
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
@@ -59,12 +60,15 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event."""
+        kept = None
+        if self.preview and isinstance(event, Evaluated) and event.accuracy is None:
+            kept = self.preview.keep_stage(event.val_loss)
         if not self.quiet:
             with _ignore_output_errors():
                 if isinstance(event, Stepped):
                     self._step(event)
                 elif isinstance(event, Evaluated):
-                    self._evaluation(event)
+                    self._evaluation(event, kept)
                 elif isinstance(event, Noted):
                     self._note(event.text)
 
@@ -110,7 +114,7 @@ class TrainingDisplay:
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)
 
-    def _evaluation(self, event: Evaluated) -> None:
+    def _evaluation(self, event: Evaluated, kept: str | None) -> None:
         now = time.monotonic()
         if not self.terminal and now < self.line_due:
             return
@@ -140,7 +144,10 @@ class TrainingDisplay:
         if event.accuracy is not None:
             ranks = (7, 3, 5, 8, 2, 10, 9, 1, 0, 4, 6)
         self.bar.write(fitting(parts, ranks, _columns(), "  "), file=environment().stderr.file)
-        for text in self.preview.lines(event.accuracy) if self.preview else ():
+        texts = [] if kept is None else [kept]
+        if kept is None and self.preview:
+            texts = self.preview.lines(event.accuracy)
+        for text in texts:
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
 
 

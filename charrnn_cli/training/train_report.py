@@ -44,9 +44,9 @@ def run_training(
     """Train as `request` asks and show it, unless `quiet`; return the exit code. With `verbose` all
     settings of the plan are shown.
 
-    With `preview` a terminal shows samples now and then. With `tensorboard` the run's folder gets a
-    file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
-    only the first shows and writes. Raises CharRNNError.
+    With `preview` samples are drawn now and then: a terminal shows them, and the run keeps some.
+    With `tensorboard` the run's folder gets a file for TensorBoard. With `as_json` the result is
+    one object on stdout. Of several processes only the first shows and writes. Raises CharRNNError.
     """
     if tensorboard:
         check_tensorboard()
@@ -59,7 +59,7 @@ def run_training(
     ):
         reading.close()
         if not group.first:
-            quiet, tensorboard, as_json = True, False, False
+            quiet, preview, tensorboard, as_json = True, False, False, False
         trainer = training.trainer
         if not quiet:
             for line in plan_lines(training, verbose):

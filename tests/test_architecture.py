@@ -19,7 +19,7 @@ ORDER = (
     ("cli",),
     ("commands",),
     ("training",),
-    ("sampling", "scoring", "inspection", "units", "attention"),
+    ("sampling", "scoring", "inspection", "units", "attention", "export"),
     ("terminal",),
     ("checkpoints",),
     ("models",),

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli import __version__
-from charrnn_cli.commands import info, sample, score, train
+from charrnn_cli.commands import export, info, sample, score, train
 from charrnn_cli.commands.options import Command, command_class
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
@@ -111,6 +111,7 @@ _add(train.train, train.OPTIONS, train.EXAMPLE)
 _add(sample.sample, sample.OPTIONS, sample.EXAMPLE)
 _add(info.info, info.OPTIONS, info.EXAMPLE)
 _add(score.score, score.OPTIONS, score.EXAMPLE)
+_add(export.export, export.OPTIONS, export.EXAMPLE)
 
 
 def show_version(value: bool) -> None:

@@ -5,7 +5,7 @@ Each call goes through the same doors as the command of its name and raises the 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -95,21 +95,53 @@ class TrainedModel:
 
     def score(self, text: str) -> Score:
         """The surprisal of each character of a text, as `charrnn score` measures it; a notebook
-        shows it as coloured text. Raises TextError for a text of fewer than 2 characters."""
+        shows it as coloured text. Raises TextError for a text of fewer than 2 characters, and
+        UsageError for a model of pairs."""
+        if self.checkpoint.pairs is not None:
+            raise UsageError(
+                f"{self.file}: turns a source into a target and scores no text. Use translate."
+            )
         return score_text(text, self.checkpoint, self.device)
 
-    def translate(self, lines: list[str], *, beam_size: int = 1) -> list[str]:
-        """The best translation of each line, by a model of pairs. Raises UsageError for a model
-        that continues texts."""
-        raise UsageError(
-            f"{self.file}: continues texts and does not translate. Use sample, or load a model "
-            "that was trained on pairs."
+    def translate(
+        self,
+        lines: Sequence[str],
+        *,
+        beam_size: int | None = None,
+        unknown: str = SETTINGS["unknown"].default,
+    ) -> list[str]:
+        """The best translation of each line, as `charrnn translate` writes it; more `beam_size`
+        candidates find likelier ones.
+
+        Raises UsageError for a model that is not of pairs, TextError for a line that is no source.
+        """
+        from charrnn_cli.sampling.translation import TranslateRequest, Translator
+
+        pairs = self.checkpoint.pairs
+        if pairs is None:
+            raise UsageError(
+                f"{self.file}: continues texts and does not translate. Use sample, or load a model "
+                "that was trained on pairs."
+            )
+        if any("\n" in line for line in lines):
+            raise UsageError("a line to translate has a newline in it. Give two lines instead.")
+        if not lines:
+            return []
+        request = TranslateRequest(
+            checkpoint=str(self.file),
+            checkpoints=self.file.parent,
+            lines=tuple(lines),
+            beam_size=beam_size,
+            unknown=unknown,
         )
+        translator = Translator(request, self.file, self.checkpoint, pairs)
+        return [one.targets[0].text for group in translator.groups() for one in group]
 
 
 def train(
     text: Source | None = None,
     *,
+    pairs: bool = False,
     name: str | None = None,
     checkpoints: Source = "checkpoints",
     resume: str | None = None,
@@ -119,7 +151,7 @@ def train(
     save_every: float = SAVE_EVERY,
     **settings: Any,
 ) -> "Iterator[Event]":
-    """Train a model on a text file, and yield what happens: `Stepped`, `Evaluated`, `Finished`.
+    """Train a model on a text file, or one of `pairs`; yield `Stepped`, `Evaluated`, `Finished`.
 
     `settings` are the options of `charrnn train` with underscores: `model`, `minutes`,
     `hidden_size`, `precision` and so on; what is left out is planned as the command plans it.
@@ -128,11 +160,12 @@ def train(
     outside its limits, and whatever the command reports as an error.
     """
     given = _checked(settings)
-    from charrnn_cli.training.request import Request
+    from charrnn_cli.training.request import PairsRequest, Request
     from charrnn_cli.training.setup import open_training  # imports PyTorch
 
     request = Request(
-        source=None if text is None else fspath(text),
+        sources=() if text is None else (fspath(text),),
+        pairs=PairsRequest() if pairs else None,
         given=given,
         checkpoints=Path(checkpoints),
         started=time.monotonic(),

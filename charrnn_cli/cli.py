@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli import __version__
-from charrnn_cli.commands import export, info, sample, score, train
+from charrnn_cli.commands import export, info, sample, score, train, translate
 from charrnn_cli.commands.options import Command, command_class
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
@@ -109,6 +109,7 @@ def _add(command: Command, options: tuple[Setting, ...], example: str) -> None:
 # --help lists them in this order
 _add(train.train, train.OPTIONS, train.EXAMPLE)
 _add(sample.sample, sample.OPTIONS, sample.EXAMPLE)
+_add(translate.translate, translate.OPTIONS, translate.EXAMPLE)
 _add(info.info, info.OPTIONS, info.EXAMPLE)
 _add(score.score, score.OPTIONS, score.EXAMPLE)
 _add(export.export, export.OPTIONS, export.EXAMPLE)

@@ -108,6 +108,9 @@ SAVE_EVERY = 120.0  # seconds between saves for --resume
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
+HOLD_OUTS = ("end", "documents", "blocks", "text")
+BestBy = Literal["exact", "loss"]
+BEST_BY: tuple[BestBy, ...] = ("exact", "loss")
 PLANNED = "chosen by the text's size and the time allowed"
 
 
@@ -119,6 +122,10 @@ _ROWS = (
         help="Distinct characters.",
     ),
     Setting(
+        name="source_vocabulary_size", type=int, group="derived", at_least=2,
+        at_most=MAX_VOCABULARY, help="Distinct symbols of the sources.",
+    ),
+    Setting(
         name="hidden_size", type=int, group="model", at_least=1, at_most=8192,
         default_words=PLANNED, help="Units in each layer.",
     ),
@@ -128,7 +135,7 @@ _ROWS = (
     ),
     Setting(
         name="num_heads", type=int, group="model", at_least=1, at_most=256, default_words=PLANNED,
-        help="Attention heads in each layer of a gpt2 or llama.",
+        help="Attention heads in each layer of a gpt2, llama or transformer.",
     ),
     Setting(
         name="context", type=int, group="model", at_least=2, at_most=16_384,
@@ -182,12 +189,25 @@ _ROWS = (
         help="Weights shrink at each step by this much times the learning rate.",
     ),
     Setting(
+        name="label_smoothing", type=float, group="training", at_least=0, below=1,
+        default_words=PLANNED,
+        help="Share of each target's probability that training spreads over all characters.",
+    ),
+    Setting(
         name="grad_clip", type=float, group="training", above=0, planned=1.0,
         help="Largest norm of the gradient; a larger one is scaled down.",
     ),
     Setting(
         name="val_fraction", type=float, group="training", above=0, at_most=0.9,
         planned=0.1, help="Share of the text, at its end, held out to measure the loss.",
+    ),
+    Setting(
+        name="lines", type=bool, group="training",
+        help="Each line is an item of its own, such as a name: learn to write such lines.",
+    ),
+    Setting(
+        name="hold_out", type=str, group="derived", choices=HOLD_OUTS,
+        help="What is held out of the text.",
     ),
     Setting(
         name="patience", type=int, group="training", at_least=1,

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from factories import NOISE, make_checkpoint, metrics_of, save_checkpoint, words
+from pairs import make_pair_checkpoint
 from typer.testing import CliRunner
 
 import charrnn_cli
@@ -77,6 +78,26 @@ def test_a_missing_model_is_a_checkpoint_error(tmp_path):
 def test_a_model_of_texts_does_not_translate(model):
     with pytest.raises(UsageError, match="does not translate"):
         model.translate(["a"])
+
+
+def test_translations_are_those_of_the_command(tmp_path):
+    file = save_checkpoint(tmp_path / "pairs" / "best.safetensors", make_pair_checkpoint())
+    lines = ["ab", "ba"]
+    command = CliRunner().invoke(app, ["translate", str(file), *lines])
+    model = charrnn_cli.load(file)
+    assert model.translate(lines) == command.stdout.splitlines()
+    assert model.translate([]) == []
+    with pytest.raises(UsageError, match="newline"):
+        model.translate(["a\nb"])
+
+
+def test_a_model_of_pairs_neither_samples_nor_scores(tmp_path):
+    file = save_checkpoint(tmp_path / "pairs" / "best.safetensors", make_pair_checkpoint())
+    model = charrnn_cli.load(file)
+    with pytest.raises(UsageError, match="translate"):
+        model.sample()
+    with pytest.raises(UsageError, match="translate"):
+        model.score("ab")
 
 
 def test_a_score_is_that_of_the_command(model, tmp_path):

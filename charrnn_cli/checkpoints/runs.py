@@ -270,18 +270,22 @@ def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
     return find_run(which, checkpoints).checkpoint
 
 
-def text_path(corpus: CorpusInfo) -> str | None:
-    """Where a checkpoint says that its text is, if there is a file.
+def text_paths(corpus: CorpusInfo) -> tuple[str, ...]:
+    """Where a checkpoint says that its text is, if all of it is there; else nothing.
 
-    The file is only read, and its checksum compared. Still, whoever made the checkpoint chose the
-    path: it must be an absolute path of a regular file that is not empty, which the endless files
-    of a system are not.
+    The files are only read, and their checksum compared. Still, whoever made the checkpoint chose
+    the paths: they must be absolute, of folders or of regular files that are not empty, which the
+    endless files of a system are not.
     """
-    path = corpus.path
-    if path is None or not os.path.isabs(path):
-        return None
+    paths = corpus.sources or (() if corpus.path is None else (corpus.path,))
+    return paths if all(map(_is_text_place, paths)) else ()
+
+
+def _is_text_place(path: str) -> bool:
     try:
-        found = os.stat(path)
+        found = os.stat(path) if os.path.isabs(path) else None
     except (OSError, ValueError):
-        return None
-    return path if stat.S_ISREG(found.st_mode) and found.st_size else None
+        return False
+    if found is None:
+        return False
+    return stat.S_ISDIR(found.st_mode) or bool(stat.S_ISREG(found.st_mode) and found.st_size)

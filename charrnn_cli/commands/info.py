@@ -11,6 +11,7 @@ from charrnn_cli.terminal.console import (
     print_columns,
     print_drawing,
     print_json,
+    print_out,
     print_table,
     say,
     text_width,
@@ -123,7 +124,13 @@ def show_checkpoint(file: Path, plot: Path | None, as_json: bool, vocabulary: bo
 
     if vocabulary:
         headings = ("code point", "character", "name")
-        print_columns(headings, vocabulary_rows(facts["vocabulary"]))
+        sides = {"": facts["vocabulary"]}
+        if "pairs" in facts:
+            sides = {"Sources": facts["pairs"]["source_vocabulary"], "Targets": sides[""]}
+        for side, characters in sides.items():
+            if side:
+                print_out(f"{side}:")
+            print_columns(headings, vocabulary_rows(characters))
         return
     print_table(table_rows(facts))
     signs = UNICODE if environment().stdout.can_show(CHARACTERS) else ASCII

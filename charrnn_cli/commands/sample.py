@@ -41,6 +41,13 @@ OPTIONS = (
         help="Report on stderr how much is copied from the training text [the run's own].",
     ),
     Setting(
+        name="new",
+        type=bool,
+        default=False,
+        group="output",
+        help="Of a model of a list, write only lines that are not in the list learned.",
+    ),
+    Setting(
         name="json",
         type=bool,
         default=False,
@@ -65,27 +72,33 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
         # reads these variables when it is first imported.
         for library in ("OPENBLAS", "MKL", "VECLIB"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from charrnn_cli.sampling.samples import SampleRequest, open_samples
+    from charrnn_cli.sampling.items import NewItems
+    from charrnn_cli.sampling.samples import Drawing, SampleRequest, open_samples
 
     as_json, originality = output["as_json"], output["originality"]
     samples = open_samples(
         SampleRequest(
             sampling=SamplingConfig(**sampling),
-            whole=as_json or originality is not None,
+            whole=as_json or originality is not None or output["new"],
             **request,
             **hardware,
         )
     )
     learned = None
-    if originality is not None:
+    if originality is not None or output["new"]:
         from charrnn_cli.sampling.originality import compare, learned_text
 
-        learned = learned_text(samples.file, samples.checkpoint, originality or None)
+        option = "--new" if originality is None else "--originality"
+        learned = learned_text(samples.file, samples.checkpoint, originality or None, option)
     for note in samples.notes:
         say(note)
-    drawing = samples.draw()
+    drawing: Drawing | NewItems = samples.draw()
+    if learned is not None and output["new"]:
+        drawing = NewItems(samples, learned)
     with TextOut(output["output"]) as out:
         for piece in drawing.json_lines() if as_json else drawing.text(output["separator"]):
             out.write(piece)
-    if learned is not None:
+    for note in drawing.notes:
+        say(note)
+    if learned is not None and originality is not None:
         say(compare(drawing.texts, learned).in_words(learned))

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from charrnn_cli.commands.options import Values, takes
+from charrnn_cli.commands.pair_options import COLUMN_OPTIONS, columns_given
 from charrnn_cli.settings import SETTINGS, Setting
 
 EXAMPLE = "Example: charrnn score poems.txt --checkpoint sonnets"
@@ -13,8 +14,10 @@ OPTIONS = (
         type=str,
         argument=True,
         required=True,
-        stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        several=True,
+        stored_as="sources",
+        help="UTF-8 text files, each read as a document of its own, or a file of pairs for a "
+        "model of pairs; - for stdin.",
     ),
     Setting(
         name="checkpoint",
@@ -72,19 +75,32 @@ OPTIONS = (
         flags=("-q",),
         help="Show no progress or notes.",
     ),
+    *COLUMN_OPTIONS,
+    Setting(
+        name="symbols",
+        type=str,
+        group="pairs",
+        metavar="TEXT",
+        help="Text between the symbols of a target, such as ' ': also report the symbol error "
+        "rate of pairs.",
+    ),
     SETTINGS["checkpoints"],
     SETTINGS["device"],
 )
 
 
 @takes(*OPTIONS)
-def score(request: Values, hardware: Values) -> None:
-    """Measure how surprising a text is to a model: bits per character, in all and line by line."""
+def score(request: Values, pairs: Values, hardware: Values) -> None:
+    """Measure how surprising a text is to a model: bits per character, in all and line by line; or
+    how many sources a model of pairs turns into their targets."""
     # The matrix products are too small to gain from threads. NumPy's library reads these variables
     # when it is first imported.
     for library in ("OPENBLAS", "MKL", "VECLIB"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from charrnn_cli.scoring.pair_report import PairColumns
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 
     models = tuple(request.pop("models") or (None,))
-    run_score(ScoreRequest(models=models, **request, **hardware))
+    sources = tuple(request.pop("sources"))
+    asked = PairColumns(columns_given(pairs), pairs["skip_bad_lines"], pairs["symbols"])
+    run_score(ScoreRequest(sources=sources, models=models, pairs=asked, **request, **hardware))

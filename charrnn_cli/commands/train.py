@@ -4,11 +4,12 @@ import os
 import time
 
 from charrnn_cli.commands.options import Values, takes
-from charrnn_cli.errors import ExitCode
+from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
+from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.signals import default_interrupt
-from charrnn_cli.text.reader import check_place
+from charrnn_cli.text.texts import Sources, check_sources
 
 EXAMPLE = "Example: charrnn train poems.txt --minutes 3 --model lstm"
 OPTIONS = (
@@ -16,11 +17,27 @@ OPTIONS = (
         name="text",
         type=str,
         argument=True,
-        stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        several=True,
+        stored_as="sources",
+        help="UTF-8 text files, folders of them, or - for stdin.",
+    ),
+    Setting(
+        name="glob",
+        type=str,
+        metavar="PATTERN",
+        help="Of folders, read only files with such names, as '*.md' [all text files].",
     ),
     *settings_of("model", model=ARCHITECTURES),
     *settings_of("training"),
+    *PAIR_OPTIONS,
+    Setting(
+        name="val_text",
+        type=str,
+        several=True,
+        stored_as="val_sources",
+        metavar="FILE",
+        help="Measure the held-out loss on this text, and train on all of TEXT. May be repeated.",
+    ),
     Setting(name="name", type=str, help="The run's name [that of the text]."),
     SETTINGS["checkpoints"],
     Setting(
@@ -85,26 +102,43 @@ OPTIONS = (
 
 @takes(*OPTIONS)
 def train(
-    model: Values, training: Values, request: Values, hardware: Values, output: Values
+    model: Values,
+    training: Values,
+    pairs: Values,
+    request: Values,
+    hardware: Values,
+    output: Values,
 ) -> ExitCode:
-    """Train a model on a text. No option is needed.
+    """Train a model on a text, or on pairs of a source and a target. No option is needed.
 
     Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
     everything; --resume continues from there. For several processes or machines:
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """
     started = time.monotonic()
-    text = request["source"]
-    alone = os.environ.get("WORLD_SIZE", "") in ("", "1")
-    if text is not None and alone:  # of several processes one reads the text for all
-        check_place(text)
+    check_pair_options(pairs)
+    for name in ("sources", "val_sources"):
+        request[name] = tuple(request[name] or ())
+    if pairs["pairs"] and len(request["val_sources"]) > 1:
+        raise UsageError("--val-text: give one file of held-out pairs.")
+    if os.environ.get("WORLD_SIZE", "") in ("", "1"):  # of several processes one reads for all
+        check_sources(Sources(request["sources"] + request["val_sources"], request["glob"]))
     with default_interrupt():
-        from charrnn_cli.training.request import Request
+        from charrnn_cli.training.request import PairsRequest, Request
         from charrnn_cli.training.train_report import run_training  # these import torch
 
     settings = model | training | {"precision": hardware.pop("precision")}
     given = {name: value for name, value in settings.items() if value is not None}
     preview = not output.pop("no_preview")
-    return run_training(
-        Request(given=given, started=started, **request, **hardware), preview=preview, **output
+    of_pairs = None
+    if pairs["pairs"]:
+        val_source = next(iter(request.pop("val_sources")), None)
+        of_pairs = PairsRequest(val_source=val_source, **pairs_as_asked(pairs))
+    asked = Request(
+        given=given,
+        started=started,
+        pairs=of_pairs,
+        **request,
+        **hardware,
     )
+    return run_training(asked, preview=preview, **output)

@@ -5,12 +5,12 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoders import decoders_on
@@ -56,8 +56,22 @@ def samples_of(request: SampleRequest, file: Path, checkpoint: Checkpoint) -> "S
 
 
 def _samples_of(request: SampleRequest, file: Path, checkpoint: Checkpoint) -> "Samples":
+    if checkpoint.pairs is not None:
+        raise UsageError(
+            f"{file}: turns a source into a target, and needs one: charrnn translate "
+            f"{request.checkpoint or Run(file.parent).name}"
+        )
     vocabulary = checkpoint.vocabulary
     prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
+    if (
+        checkpoint.train.lines
+    ):  # a sample is an item, which begins after a newline and ends with one
+        start = vocabulary.line_start
+        ids = (
+            prompt.ids if prompt.text.startswith("\n") or not prompt.text else (start, *prompt.ids)
+        )
+        request = replace(request, until=request.until or "\n")
+        prompt = replace(prompt, ids=ids)
     if request.until and (lacking := vocabulary.unknown(request.until)):
         raise UsageError(
             f"--until: the model never writes {name_unknown(lacking, vocabulary)}, "
@@ -138,6 +152,11 @@ class Drawing:
         that is not `whole`, its last characters only."""
         return list(map("".join, self._written))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say when they have been drawn."""
+        return ()
+
     def __iter__(self) -> Iterator[tuple[int, str]]:
         seed = self.samples.prompt.text
         yield 0, seed
@@ -153,11 +172,13 @@ class Drawing:
             raise KeyboardInterrupt
 
     def text(self, separator: str) -> Iterator[str]:
-        """Yield all samples as one text, piece by piece, with a separator line between two."""
+        """Yield all samples as one text, piece by piece, with a separator line between two;
+        items of a list end with a newline of their own."""
+        between = "" if self.samples.checkpoint.train.lines else f"\n{separator}\n"
         current = 0
         for number, piece in self:
             if number != current:
-                yield f"\n{separator}\n"
+                yield between
                 current = number
             yield piece
 

@@ -11,9 +11,10 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.errors import TextError
 from charrnn_cli.models.decoders import decoders_on
+from charrnn_cli.scoring.documents import DocumentStreams
+from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.scoring.lines import Line, Lines, ScoredBlock
 from charrnn_cli.scoring.surprisal import Meter, Surprisal
-from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 BLOCK = 1 << 17  # Characters are scored 131,072 at a time: bounds memory, fills many batch rows.
@@ -24,9 +25,10 @@ NO_CHARACTER = -1  # The id of an unknown character that the model skips.
 
 
 class TextScore:
-    """A text and the models that score it, all in one pass over the text."""
+    """A text of one or several files, and the models that score it, all in one pass over it. Each
+    file is read as a document of its own."""
 
-    def __init__(self, stream: TextStream, models: list["ModelScore"]) -> None:
+    def __init__(self, stream: DocumentStreams, models: list["ModelScore"]) -> None:
         self.stream, self.models = stream, models
         self.line_count = 0
 
@@ -37,10 +39,13 @@ class TextScore:
         Raises TextError for a text that cannot be read, or is too short to be scored.
         """
         lines = Lines()
-        for block in _blocks(self.stream):
-            scored = [model.feed(block) for model in self.models]
-            yield list(lines.feed(scored[0]))
-        yield list(lines.finish())
+        for document in self.stream:
+            for block in _blocks(document):
+                scored = [model.feed(block) for model in self.models]
+                yield list(lines.feed(scored[0]))
+            yield list(lines.finish())
+            for model in self.models:
+                model.restart()
         self.line_count = lines.count
         name = self.stream.name
         if not self.models[0].scorer.characters:
@@ -53,7 +58,7 @@ class TextScore:
 
         Call it when the text has been read.
         """
-        return self.stream.sha256 == model.checkpoint.corpus.sha256
+        return self.stream.are_of(model.checkpoint.corpus)
 
 
 class ModelScore:
@@ -75,6 +80,11 @@ class ModelScore:
         """The scorer whose figures and lines are reported: the adapted one, if there is one."""
         return self.adapted or self.static
 
+    def restart(self) -> None:
+        """Begin another document."""
+        for scorer in filter(None, (self.static, self.adapted)):
+            scorer.meter.restart()
+
     def feed(self, text: str) -> ScoredBlock:
         """Score the text's next characters."""
         scored = self.static.feed(text)
@@ -87,7 +97,10 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     checkpoint = load(file)
     vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
     model = checkpoint.model
-    meter = Surprisal(decoders_on(model, checkpoint.weights, device), model.context)
+    open_decoder = decoders_on(model, checkpoint.weights, device)
+    meter: Meter = Surprisal(open_decoder, model.context)
+    if checkpoint.train.lines:
+        meter = ItemSurprisal(open_decoder, vocabulary.line_start)
     static = Scorer(vocabulary, meter, reads_replacement)
     adapted = None
     if adapt:

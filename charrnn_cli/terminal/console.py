@@ -94,8 +94,12 @@ class TextOut:
                 (visible(text) if self.escape else text).encode(self.encoding, self.encode_errors),
             )
             if time.monotonic() >= self.flush_due:
-                self._try(self.stream.flush)
-                self.flush_due = time.monotonic() + FLUSH_EVERY
+                self.flush()
+
+    def flush(self) -> None:
+        """Make all that was written appear now."""
+        self._try(self.stream.flush)
+        self.flush_due = time.monotonic() + FLUSH_EVERY
 
     def __enter__(self) -> "TextOut":
         return self

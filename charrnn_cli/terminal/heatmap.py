@@ -89,6 +89,15 @@ ATTENTION = Scale(
 """The share of a head's attention: below a tenth no colour, then from yellow to red."""
 
 
+ATTENTION = Scale(
+    "attention",
+    edges=(0.05, 0.2, 0.4, 0.7),
+    colours=(None, "#fee8c8", "#fdbb84", "#ef6548", "#990000"),
+    symbols=" .+*#",
+)
+"""Attention weights, which add up to one for each symbol that is written."""
+
+
 def text_colour(background: str) -> str:
     """Black or white, whichever has more contrast with a background such as `#ffeda0`, by the
     relative luminance of WCAG 2 (2008)."""

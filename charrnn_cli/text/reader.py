@@ -42,14 +42,16 @@ class TextStream:
 
     A byte-order mark is dropped and CRLF is read as LF; `notes` records both. `bytes_read` is the
     number of bytes of the file read so far, `sha256` their checksum, and `size` the file's size in
-    bytes, None for a pipe. Raises TextError if the source cannot be read or is not UTF-8 text; with
-    `unchanging`, also if the file changes while it is read, since two versions could be mixed.
+    bytes, None for a pipe. With `as_it_comes`, a piece is what a pipe holds, so that what its
+    writer has written is not held back. Raises TextError if the source cannot be read or is not
+    UTF-8 text; with `unchanging`, also if the file changes while it is read, since two versions
+    could be mixed.
     """
 
-    def __init__(self, source: str, *, unchanging: bool = False) -> None:
+    def __init__(self, source: str, *, unchanging: bool = False, as_it_comes: bool = False) -> None:
         self.source = source
         self.name = "stdin" if source == "-" else source
-        self.unchanging = unchanging
+        self.unchanging, self.as_it_comes = unchanging, as_it_comes
         self.bytes_read = 0
         self.size: int | None = None
         self.notes: tuple[str, ...] = ()
@@ -69,10 +71,12 @@ class TextStream:
         # size 0 is not checked: files such as /proc/cpuinfo report it
         opened = os.fstat(file.fileno()) if self.unchanging and self.size else None
         decoder = codecs.getincrementaldecoder("utf-8")()
+        # `read` would wait until a piece is full
+        read = getattr(file, "read1", file.read) if self.as_it_comes else file.read
         begun = False
         held_back = ""  # a CR, whose LF may be in the next piece
         while True:
-            data = file.read(PIECE)
+            data = read(PIECE)
             if not self.bytes_read:
                 _check_kind(data, self.name)
             if opened is not None:  # before decoding: a change can cut a character, too

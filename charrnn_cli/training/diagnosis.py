@@ -8,6 +8,7 @@ Diagnosis = Literal["improving", "settled", "overfitting", "unclear"]
 MIN_EVALUATIONS = 4  # fewer evaluations give no diagnosis
 FINAL_SHARE = 1 / 3  # the end of a run is this share of its steps
 OVERFIT_NATS = 0.01  # a rise of the held-out loss above this is more than noise, in nats
+EXACT_NOISE = 0.01  # a change of the share of exact matches above this is more than noise
 # A run still improves if its held-out loss drops by this share of its training loss's drop.
 MIN_VAL_TO_TRAIN_DROP = 0.2
 
@@ -32,6 +33,22 @@ def diagnosis(history: Sequence[Mapping[str, float]]) -> Diagnosis:
     if _drop(end, "val_loss") > MIN_VAL_TO_TRAIN_DROP * train_drop:
         return "improving"
     return "settled"
+
+
+def diagnosis_of_pairs(history: Sequence[Mapping[str, float]]) -> Diagnosis:
+    """How a run on pairs ended, from the `exact_matches` of its evaluations.
+
+    The mean of the last third is compared with that of the third before. `improving`: it rose by
+    more than `EXACT_NOISE`; `overfitting`: it fell by more; `settled`: neither of these.
+    """
+    if len(history) < 2 * MIN_EVALUATIONS:
+        return "unclear"
+    count = round(FINAL_SHARE * len(history))
+    shares = [record["exact_matches"] for record in history]
+    rise = (sum(shares[-count:]) - sum(shares[-2 * count : -count])) / count
+    if abs(rise) <= EXACT_NOISE:
+        return "settled"
+    return "improving" if rise > 0 else "overfitting"
 
 
 def _drop(records: Sequence[Mapping[str, float]], name: str) -> float:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.terminal.console import say, visible
-from charrnn_cli.training.events import Evaluated, Event, Stepped
+from charrnn_cli.training.events import Accuracy, Evaluated, Event, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
@@ -84,9 +84,8 @@ class TrainingDisplay:
             say("  ".join((*self._figures(event), left)))
 
     def _figures(self, event: Stepped) -> list[str]:
-        config = self.trainer.config
         steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
-        speed = steps * config.batch_size * config.seq_length / max(seconds, 1e-9)
+        speed = steps * self.trainer.predictions_per_step / max(seconds, 1e-9)
         return [
             f"step {event.step:,}",
             f"epoch {event.step / self.trainer.epoch_steps:.1f}",
@@ -119,6 +118,7 @@ class TrainingDisplay:
             f"train {event.train_loss:.3f}",
             f"held-out {event.val_loss:.3f}",
             f"({bits_per_char(event.val_loss):.3f} bits/char)",
+            *accuracy_words(event.accuracy),
             f"rate {event.learning_rate:7.2g}",
             f"{event.chars_per_second:7,.0f} chars/s",
             f"{duration(event.seconds):>7}",
@@ -130,13 +130,22 @@ class TrainingDisplay:
             return
         if self.last is not None:
             self._draw(self.last)  # tqdm draws the bar again below the line
-        self.bar.write(
-            fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "),
-            file=environment().stderr.file,
-        )
-        text = self.preview.text() if self.preview else None
-        if text is not None:
+        ranks: tuple[int, ...] = (7, 3, 5, 9, 6, 2, 1, 4, 8)
+        if event.accuracy is not None:
+            ranks = (7, 3, 5, 8, 2, 10, 9, 1, 0, 4, 6)
+        self.bar.write(fitting(parts, ranks, _columns(), "  "), file=environment().stderr.file)
+        for text in self.preview.lines(event.accuracy) if self.preview else ():
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
+
+
+def accuracy_words(accuracy: Accuracy | None) -> tuple[str, ...]:
+    """The accuracy on held-out pairs in words; nothing for a text."""
+    if accuracy is None:
+        return ()
+    return (
+        f"exact {accuracy.exact_matches:6.1%}",
+        f"character errors {accuracy.character_error_rate:6.1%}",
+    )
 
 
 def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator: str) -> str:

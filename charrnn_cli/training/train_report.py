@@ -1,8 +1,6 @@
 """Runs a training and reports it: the plan, the progress, the result, and what to do next."""
 
 import contextlib
-import math
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +15,18 @@ from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
 from charrnn_cli.terminal.signals import StopOnSignal
-from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
+from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.training.advice import command_for, diagnosis_lines, train_command
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
-from charrnn_cli.training.planning import trained_enough
+from charrnn_cli.training.pair_report import (
+    best_accuracy,
+    best_examples,
+    best_line,
+    data_words,
+)
+from charrnn_cli.training.planning import MIN_SHARE_OF_EPOCHS
 from charrnn_cli.training.request import Request, Training
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
@@ -29,8 +34,7 @@ from charrnn_cli.training.train_display import TrainingDisplay
 from charrnn_cli.training.trainer import Trainer
 
 SAMPLE_LENGTH = 300  # characters of the sample after a training
-FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
-WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
+SAMPLE_ITEMS = 5  # items in it, if the text is a list
 
 
 def run_training(
@@ -77,8 +81,7 @@ def run_training(
     if not group.first:
         return code
     if code and event.reason == "stopped":
-        text = () if trainer.dataset.path else ("TEXT",)
-        command = command_for(request, trainer, "train", *text, "--resume")
+        command = train_command(request, trainer)
         say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
     elif not quiet:
         for line in end_lines(event, request, trainer):
@@ -122,6 +125,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
         "best_step": None if loss is None else progress.best_step,
+        **best_accuracy(trainer),
         "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
 
@@ -137,37 +141,34 @@ def plan_lines(training: Training) -> list[str]:
             f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
             f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
         )
+        expected = _epochs_in_time(training)
+        if expected < MIN_SHARE_OF_EPOCHS * config.epochs:
+            length = f"about {expected:.2g} of {config.epochs:g} epochs in the time allowed, "
     remaining = duration(training.seconds)
     if not remaining.startswith("under"):
         remaining = f"about {remaining}"
     processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
     own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
+    of_pairs = isinstance(dataset, Pairs)
+    data = f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct"
     plan = (
-        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
+        f"{data_words(dataset, trainer) if isinstance(dataset, Pairs) else data}; "
         f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
         f"dropout {model.dropout:g}, "
         f"{model.parameters:,} parameters; "
         f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{length}batch {config.batch_size} x {config.seq_length}, "
+        f"{length}batch {config.batch_size}{'' if of_pairs else f' x {config.seq_length}'}, "
         f"{config.optimizer}, learning rate {config.learning_rate:g}, "
         f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
     )
     return [f"Note: {note}." for note in training.notes] + [plan]
 
 
-def command_for(request: Request, trainer: Trainer, *words: str) -> str:
-    """A `charrnn` command on this run, for the folder in which the user typed this one."""
-    run = trainer.run
-    words = ("charrnn", *words)
-    if run.folder != request.checkpoints / run.name:
-        words += (str(run.folder),)
-    elif str(request.checkpoints) == "checkpoints":
-        words += (run.name,)
-    else:
-        words += (run.name, "--checkpoints", str(request.checkpoints))
-    if request.device != "auto":
-        words += ("--device", request.device)
-    return shlex.join(words)
+def _epochs_in_time(training: Training) -> float:
+    """How many epochs a run will have made at its end, by the speed measured."""
+    trainer = training.trainer
+    per_epoch = trainer.epoch_steps * trainer.predictions_per_step
+    return trainer.progress.epoch + training.seconds * training.chars_per_second / per_epoch
 
 
 def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
@@ -178,7 +179,11 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
         lines.append(
             f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
         )
-    if progress.best_val_loss is not None:
+    if progress.best_val_loss is not None and trainer.pairs is not None:
+        lines += [best_line(trainer), *diagnosis_lines(request, trainer)]
+        more = f"Use it: {command_for(request, trainer, 'translate')}"
+        lines += ["Some held-out pairs:", *best_examples(trainer), more]
+    elif progress.best_val_loss is not None:
         lines.append(
             f"Best held-out loss {progress.best_val_loss:.4f} nats "
             f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "
@@ -191,54 +196,16 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
     return lines
 
 
-def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
-    """What the run's losses say about it, and what to do next."""
-    resume = _resume_command(request, trainer)
-    progress = trainer.progress
-    if trainer.config.minutes is not None and progress.step < FEW_STEPS:
-        return [
-            f"It has hardly learned: there was time for {progress.step:,} "
-            f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
-            f"To go on: {resume}"
-        ]
-    found = diagnosis(trainer.history)
-    characters, model = len(trainer.train_part), trainer.model.config
-    if found == "improving" and trained_enough(characters, model, progress.epoch):
-        # Both losses drop at the schedule's end; such runs, when resumed, grew no better.
-        return [
-            "It has made all the passes that pay on a text of this size: more would be learned by "
-            "heart. More text would help."
-        ]
-    advice: dict[Diagnosis, str] = {
-        "improving": f"It was still improving when it ended. To go on: {resume}",
-        "settled": "It had almost settled: more time would gain little. More text or units would "
-        "gain more.",
-        "overfitting": "Towards its end it learned the text by heart, so the best is from before. "
-        "More text would help, or more --dropout, or a smaller --hidden-size.",
-        "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
-    }
-    return [advice[found]]
-
-
-def _resume_command(request: Request, trainer: Trainer) -> str:
-    """The command that goes on with a run for about as long again."""
-    config, text = trainer.config, () if trainer.dataset.path else ("TEXT",)
-    if config.minutes is not None and trainer.progress.step < trainer.total_steps:
-        # at least a minute: starting up takes part of a short time, and would again
-        more = f"--minutes {max(1, math.ceil(2 * config.minutes))}"
-    else:
-        worthwhile = min(1, WORTHWHILE_STEPS / trainer.epoch_steps)
-        more = f"--epochs {max(2 * trainer.progress.epoch, worthwhile):.3g}"
-    return f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
-
-
 def sample_text(trainer: Trainer) -> str:
-    """A short sample from the best checkpoint, always the same for the same weights."""
+    """A short sample from the best checkpoint, always the same for the same weights: some items if
+    the text is a list."""
     request = SampleRequest(
         checkpoint=str(trainer.run.best),
         checkpoints=trainer.run.folder.parent,
         sampling=SamplingConfig(temperature=0.8),
         length=SAMPLE_LENGTH,
+        num_samples=SAMPLE_ITEMS if trainer.config.lines else 1,
         random_seed=trainer.config.random_seed,
     )
-    return "".join(piece for _, piece in open_samples(request).draw())
+    text = "".join(piece for _, piece in open_samples(request).draw())
+    return text.removesuffix("\n") if trainer.config.lines else text

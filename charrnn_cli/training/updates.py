@@ -94,6 +94,9 @@ class Updates:
         # seeded by the step: a resume needs no state of the random generator
         torch.manual_seed((self.config.random_seed * _SEED_FACTOR + step) % 2**63)
         self.rate.fill_(rate)
+        if batch.fresh is not None:
+            for values in self.state.values():
+                values[batch.fresh] = 0.0
         if not self.ahead:
             return [self._step_and_read(_as_int64(batch), step)]
         update = partial(self._step_unread, self._in_place(batch), step)
@@ -190,16 +193,27 @@ def compute_gradients(
 ) -> tuple[Tensor, Tensor, State]:
     """Set the parameters' gradients to those of the mean loss over a batch, clipped.
 
+    With label smoothing (Szegedy et al. 2016) they are those of the smoothed loss.
+
     `batch` holds int64 ids (T, B) of this process's batch rows; `state` is the state before it.
     Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
     model.zero_grad(set_to_none=True)
+    # a process whose rows are all padding, while those of others are not, has no mean
+    reduction = "mean" if batch.share else "sum"
     with autocast(config.precision, batch.inputs.device):
         logits, state = model(batch, state)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE
+        cross_entropy = partial(
+            nn.functional.cross_entropy,
+            target=batch.targets.flatten(),
+            ignore_index=IGNORE,
+            reduction=reduction,
         )
-    (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        logits = logits.flatten(0, 1)
+        loss = smoothed = cross_entropy(logits)
+        if config.label_smoothing:
+            smoothed = cross_entropy(logits, label_smoothing=config.label_smoothing)
+    (smoothed * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())
     loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])
     loss = group.average(loss.detach(), parameters, batch.share)

@@ -60,7 +60,7 @@ RUNS = {
     ),
     "startup": (
         "--rounds 1",
-        rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{3}}",
+        rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
     ),
     "throughput": (
         "--threads 1 --rounds 1 --tutorial 8,4,5 --settings gru,8,1,2,4",

@@ -124,8 +124,9 @@ def test_missing_text_is_one_line(invoke):
     assert "no such file" in one_line_error(invoke("train", "nowhere.txt"), ExitCode.TEXT)
 
 
-def test_folder_as_text_is_one_line(invoke, tmp_path):
-    assert "is a folder" in one_line_error(invoke("train", tmp_path), ExitCode.TEXT)
+def test_a_folder_without_texts_is_one_line(invoke, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no text file" in one_line_error(invoke("train", "empty"), ExitCode.TEXT)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +188,16 @@ def test_resume_of_a_complete_run_says_what_to_give(invoke, text):
 
 def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
     said = invoke("train", text, *SMALL, "--epochs", 3).stderr
-    command = re.search(r"still improving when it ended. To go on: charrnn (.*)", said)[1]
+    assert "still improving when it ended" in said
+    command = re.search(r"To go on all the same: charrnn (.*)", said)[1]
     assert command == "train --resume poems --device cpu --epochs 6"
+    assert invoke(*command.split()).exit_code == 0
+
+
+def test_a_run_that_was_still_improving_names_the_new_run_that_learns_more(invoke, text):
+    said = invoke("train", text, *SMALL, "--epochs", 3).stderr
+    command = re.search(r"to zero: charrnn (.*?)\. To go on", said)[1]
+    assert command == f"train {text} --hidden-size 16 --device cpu --epochs 6"
     assert invoke(*command.split()).exit_code == 0
 
 

@@ -7,9 +7,9 @@ import pytest
 from factories import ask_to_train, train
 
 from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.training.advice import diagnosis_lines
 from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
 from charrnn_cli.training.planning import trained_enough
-from charrnn_cli.training.train_report import diagnosis_lines
 
 
 def history(train_losses, val_losses):
@@ -88,6 +88,6 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
     wishes = {"hidden_size": 64, "num_layers": 1, "epochs": epochs}
     _, trainer = train(rain, tmp_path, **wishes)
     trainer.history = tuple(history(falling(1.0), falling(1.2)))
-    (line,) = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
     assert re.match(words, line)
     assert ("--resume" in line) == (epochs < 16)

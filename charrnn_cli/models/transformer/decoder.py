@@ -53,7 +53,7 @@ class TransformerDecoder(Decoder):
     def logits(self, ids: Any) -> Floats:
         """See `Decoder`; the characters that fit the context are read at once."""
         rows = np.asarray(ids).reshape(len(ids), -1).T  # (B, T)
-        parts = [_linear(self.norm(self._read(part)), self.head) for part in self._parts(rows)]
+        parts = [linear(self.norm(self._read(part)), self.head) for part in self._parts(rows)]
         logits = np.concatenate(parts, axis=1).swapaxes(0, 1)  # (T, B, V)
         return logits[:, 0] if self.single else logits
 
@@ -88,7 +88,7 @@ class TransformerDecoder(Decoder):
 
     def _logits(self, stream: Floats) -> Floats:
         """Logits (V,) or (B, V) from the residual stream (B, H) after the last character."""
-        logits = _linear(self.norm(stream), self.head)
+        logits = linear(self.norm(stream), self.head)
         return logits[0] if self.single else logits
 
     def _parts(self, rows: Array) -> list[Array]:
@@ -132,7 +132,7 @@ class _Norm:
     def __call__(self, values: Floats) -> Floats:
         if self.bias is not None:
             values = values - values.mean(-1, keepdims=True)
-        normed: Floats = values * (self.weight * _inverse_root_mean_square(values))
+        normed: Floats = values * (self.weight * inverse_root_mean_square(values))
         return normed if self.bias is None else normed + self.bias
 
 
@@ -176,7 +176,7 @@ class _Block:
     def _attend(self, inputs: Floats, begin: int) -> tuple[Floats, Floats]:
         rows, steps, size = inputs.shape
         end = begin + steps
-        qkv = _linear(inputs, self.own["attention.qkv.weight"], self.own.get("attention.qkv.bias"))
+        qkv = linear(inputs, self.own["attention.qkv.weight"], self.own.get("attention.qkv.bias"))
         qkv = qkv.reshape(rows, steps, 3, self.heads, self.head_size).transpose(2, 0, 3, 1, 4)
         queries, keys = qkv[0], qkv[1]  # (B, N, T, D)
         if self.rotation is not None:
@@ -191,10 +191,10 @@ class _Block:
         taken = scores @ self.values[:, :, :end]
         joined = taken.swapaxes(1, 2).reshape(rows, steps, size)
         weight, bias = self.own["attention.output.weight"], self.own.get("attention.output.bias")
-        return _linear(joined, weight, bias), scores
+        return linear(joined, weight, bias), scores
 
     def _feed_forward(self, inputs: Floats) -> Floats:
-        inner = _linear(inputs, self.up, self.own.get("feed_forward.up.bias"))
+        inner = linear(inputs, self.up, self.own.get("feed_forward.up.bias"))
         if self.gated:
             wide = len(self.up) // 2
             gate, inner = inner[..., :wide], inner[..., wide:]
@@ -203,7 +203,7 @@ class _Block:
             cubic = inner * inner * inner
             inner *= 0.5 * (1 + np.tanh(0.7978845608 * (inner + 0.044715 * cubic)))
         weight, bias = self.own["feed_forward.down.weight"], self.own.get("feed_forward.down.bias")
-        return _linear(inner, weight, bias)
+        return linear(inner, weight, bias)
 
 
 class _Rotation:
@@ -221,7 +221,7 @@ class _Rotation:
 
     def __call__(self, heads: Floats, begin: int, end: int) -> Floats:
         """Rotated queries and keys (2, B, N, T, D) of the positions `begin` to `end`."""
-        heads = heads * _inverse_root_mean_square(heads)
+        heads = heads * inverse_root_mean_square(heads)
         cosine, sine = (table[:, None, None, begin:end] for table in (self.cosine, self.sine))
         turned: Floats = heads * cosine + heads.take(self.swapped, axis=-1) * sine
         return turned
@@ -235,7 +235,7 @@ def rotation_tables(config: TransformerConfig) -> tuple[Floats, Floats]:
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def _linear(inputs: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
+def linear(inputs: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
     """The product (…, K) of inputs (…, H) with a weight (K, H), plus the bias (K,)."""
     rows = inputs.reshape(-1, inputs.shape[-1])
     # a matrix of one row is slower than a vector
@@ -245,7 +245,7 @@ def _linear(inputs: Floats, weight: Floats, bias: Floats | None = None) -> Float
     return outputs.reshape(*inputs.shape[:-1], len(weight))
 
 
-def _inverse_root_mean_square(values: Floats) -> Floats:
+def inverse_root_mean_square(values: Floats) -> Floats:
     """1 / sqrt(mean(x²) + epsilon) over the last axis, (…, 1)."""
     squares = np.einsum("...i,...i->...", values, values)[..., None]
     inverse: Floats = 1 / np.sqrt(squares / np.float32(values.shape[-1]) + EPSILON)

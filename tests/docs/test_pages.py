@@ -13,7 +13,7 @@ from charrnn_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-COMMANDS = ("train", "sample", "translate", "score", "info")
+COMMANDS = ("train", "sample", "translate", "score", "info", "export")
 LONGEST_README = 150  # lines
 MAX_IMAGE = 150_000  # bytes
 SHIPPED = ROOT / "checkpoints/sonnets/best.safetensors"

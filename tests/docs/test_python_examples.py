@@ -35,10 +35,10 @@ def test_the_examples_of_a_page_run(page, tmp_path):
     write_onnx(sonnets, tmp_path / "sonnets.onnx")
     small = make_checkpoint("gpt2", vocabulary=sonnets.vocabulary.characters)
     write_hugging_face(small, tmp_path / "poems-hf")
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", program_of(page).replace("minutes=1", "minutes=0.03")],
-        cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True,
-        timeout=240,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout

@@ -1,3 +1,18 @@
 """Train, sample, score and inspect character-level language models."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load", "train"]
+
+if TYPE_CHECKING:
+    from charrnn_cli.api import load, train
+
+
+def __getattr__(name: str) -> Any:
+    """`load` and `train` on first use, so that importing the package imports nothing else."""
+    if name in ("load", "train"):
+        from charrnn_cli import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

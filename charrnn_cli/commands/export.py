@@ -18,6 +18,20 @@ TARGETS = (
         metavar="FILE",
         help="Write a page that runs the model in any browser, with no server and no network.",
     ),
+    Setting(
+        name="hf",
+        type=Path,
+        group="targets",
+        metavar="DIR",
+        help="Write a folder for Hugging Face's transformers, for gpt2 and llama.",
+    ),
+    Setting(
+        name="onnx",
+        type=Path,
+        group="targets",
+        metavar="FILE",
+        help="Write an ONNX file, which runs in programs of many languages.",
+    ),
 )
 OPTIONS = (
     CHECKPOINT,

@@ -28,5 +28,17 @@ def _html(source: Source, path: Path) -> list[Path]:
     return write_page(source.checkpoint, path, file=source.file, units=source.units)
 
 
-WRITERS: Mapping[str, Writer] = {"html": _html}
+def _hugging_face(source: Source, path: Path) -> list[Path]:
+    from charrnn_cli.export.hugging_face import write_hugging_face
+
+    return write_hugging_face(source.checkpoint, path)
+
+
+def _onnx(source: Source, path: Path) -> list[Path]:
+    from charrnn_cli.export.onnx_file import write_onnx
+
+    return write_onnx(source.checkpoint, path)
+
+
+WRITERS: Mapping[str, Writer] = {"html": _html, "hf": _hugging_face, "onnx": _onnx}
 """The writers by the name of their option."""

@@ -53,7 +53,16 @@ def open_samples(request: SampleRequest) -> "Samples":
     """Load the model and check the request; nothing is drawn yet. Raises CharRNNError."""
     _check(request)
     file = find_checkpoint(request.checkpoint, request.checkpoints)
-    checkpoint = load(file)
+    return _samples_of(request, file, load(file))
+
+
+def samples_of(request: SampleRequest, file: Path, checkpoint: Checkpoint) -> "Samples":
+    """As `open_samples`, of the checkpoint in `file`, which is loaded already."""
+    _check(request)
+    return _samples_of(request, file, checkpoint)
+
+
+def _samples_of(request: SampleRequest, file: Path, checkpoint: Checkpoint) -> "Samples":
     if checkpoint.pairs is not None:
         raise UsageError(
             f"{file}: turns a source into a target, and needs one: charrnn translate "

@@ -18,7 +18,7 @@ from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs
 
 MAX_LENGTH = 1 << 16  # Pairs are scored whole: only what no model could read is cut.
-INSTALL = "needs sacrebleu: pip install 'charrnn[translate]'"
+INSTALL = "needs sacrebleu: pip install sacrebleu"
 HEADINGS = (
     "line", "exact", "edits", "symbol_edits", "bits", "bits_per_char", "source", "target", "output",
 )  # fmt: skip

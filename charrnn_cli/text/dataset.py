@@ -128,7 +128,7 @@ class Dataset(Identified, Protocol):
         """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
-        """How many characters an evaluation reads, or as many as would take as long; `context` as in
+        """How many characters an evaluation reads, or would read in the same time; `context` as in
         `passages`."""
 
     def passages(

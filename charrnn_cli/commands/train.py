@@ -3,6 +3,7 @@
 import os
 import time
 
+from charrnn_cli.commands.numpy_threads import use_one_thread
 from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
 from charrnn_cli.errors import ExitCode
@@ -101,6 +102,7 @@ def train(
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """
     started = time.monotonic()
+    use_one_thread()  # for the evaluations of pairs; PyTorch has its own
     check_pair_options(pairs)
     text = request["source"]
     alone = os.environ.get("WORLD_SIZE", "") in ("", "1")

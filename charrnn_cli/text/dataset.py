@@ -98,8 +98,10 @@ class Dataset(Protocol):
         """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
-        """How many characters an evaluation reads, or as many as would take as long; `context` as in
-        `passages`."""
+        """How many characters an evaluation reads, or as many as would take as long.
+
+        `context` is as in `passages`.
+        """
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole

@@ -19,6 +19,7 @@ ORDER = (
     ("cli",),
     ("commands",),
     ("training",),
+    ("export",),
     ("scoring",),
     ("sampling", "inspection", "units", "attention"),
     ("terminal",),
@@ -27,6 +28,7 @@ ORDER = (
     ("text",),
     ("config",),
     ("settings",),
+    ("setting",),
     ("environment", "formatting"),
     ("errors",),
     (PACKAGE,),  # the version

@@ -15,7 +15,7 @@ from charrnn_cli.terminal.bars import share_bar
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
-    say,
+    say_wrapped,
     shows_colour,
     text_width,
     visible,
@@ -54,7 +54,7 @@ def show_attention(file: Path, source: str, as_json: bool, plot: Path | None) ->
     with share_bar() as bar:
         report = report_attention(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
-        say(f"Note: {note}.")
+        say_wrapped(f"Note: {note}.")
     if plot is not None:
         from charrnn_cli.attention.picture import draw_attention
 

@@ -99,7 +99,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "model": model,
         "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
-        "corpus": vars(checkpoint.corpus),
+        "corpus": checkpoint.corpus.to_dict(),
         "progress": vars(checkpoint.progress),
         "history": list(map(dict, checkpoint.history)),
         "torch": checkpoint.torch_version,
@@ -108,7 +108,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     header |= {} if checkpoint.device is None else {"device": checkpoint.device}
     header |= {} if checkpoint.baselines is None else {"marks": vars(checkpoint.baselines)}
     header |= {} if checkpoint.pairs is None else {"pairs": pairs_to_json(checkpoint.pairs)}
-    header |= {} if checkpoint.val_text is None else {"val_text": vars(checkpoint.val_text)}
+    header |= {} if checkpoint.val_text is None else {"val_text": checkpoint.val_text.to_dict()}
     header["format"] = oldest_format(header)
     tensors = {**checkpoint.weights, **checkpoint.training}
     header = sealed(header, tensors)
@@ -214,7 +214,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         model=_model_config(header["model"]),
         train=from_json(TrainConfig, header["train"]),
         vocabulary=vocabulary,
-        corpus=from_json(CorpusInfo, header["corpus"]),
+        corpus=CorpusInfo.from_dict(header["corpus"]),
         progress=from_json(Progress, header["progress"]),
         weights={},
         history=tuple(history_record(record) for record in header["history"]),
@@ -224,7 +224,7 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         device=typed("device", header["device"], str) if "device" in header else None,
         baselines=from_json(baselines, header["marks"]) if "marks" in header else None,
         pairs=pairs,
-        val_text=from_json(CorpusInfo, header["val_text"]) if "val_text" in header else None,
+        val_text=CorpusInfo.from_dict(header["val_text"]) if "val_text" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
     _check_vocabularies(checkpoint)

@@ -69,15 +69,6 @@ PAIR_OPTIONS = (
         default_words="exact",
         help="What the best checkpoint of pairs is chosen by: exact matches or the loss.",
     ),
-    Setting(
-        name="val_text",
-        type=str,
-        group="pairs",
-        several=True,
-        stored_as="val_sources",
-        metavar="FILE",
-        help="Measure the held-out loss on this text, and train on all of TEXT.",
-    ),
 )
 
 
@@ -87,18 +78,14 @@ def check_pair_options(pairs: Values) -> None:
         for setting in PAIR_OPTIONS:
             if pairs[setting.key]:
                 raise UsageError(f"{setting.option}: is for pairs. Add --pairs.")
-    if len(pairs["val_sources"] or ()) > 1:
-        raise UsageError("--val-text: give one file of held-out pairs.")
     pairs_as_asked(pairs)
 
 
 def pairs_as_asked(pairs: Values) -> dict[str, Any]:
-    """The fields of a `PairsRequest`. Raises UsageError."""
+    """The fields of a `PairsRequest` but its held-out file. Raises UsageError."""
     names = ("source_columns", "target_column", "feature_columns", "max_length")
-    val_sources = pairs["val_sources"] or (None,)
     return {
         "format": make_format(**{name: pairs[name] for name in names}),
-        "val_source": val_sources[0],
         "skip_bad_lines": pairs["skip_bad_lines"],
         "best_by": pairs["best_by"] or "exact",
     }

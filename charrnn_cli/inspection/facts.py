@@ -46,6 +46,7 @@ def inspect(path: Path) -> dict[str, Any]:
             "name": checkpoint.corpus.name,
             "characters": checkpoint.corpus.characters,
             "sha256": checkpoint.corpus.sha256,
+            "files": max(1, len(checkpoint.corpus.file_sha256s)),
         },
         "step": progress.step,
         "epoch": progress.epoch,

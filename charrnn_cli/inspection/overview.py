@@ -44,7 +44,7 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("parameters", f"{facts['parameters']:,}"),
         *_vocabularies(facts),
         ("categories", _categories(facts["categories"])),
-        ("text", f"{corpus['name']}, {corpus['characters']:,} characters"),
+        ("text", _text(corpus, training)),
         *(size_rows(facts["pairs"]) if "pairs" in facts else ()),
         ("text's SHA-256", corpus["sha256"]),
         ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
@@ -138,7 +138,7 @@ def _settings(training: Mapping[str, Any]) -> str:
         f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
         f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
         f"weight decay {training['weight_decay']:g}, {training['precision']}, "
-        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
+        f"clip {training['grad_clip']:g}, {_held_out(training)}, "
         f"random seed {training['random_seed']}"
     )
 
@@ -157,6 +157,21 @@ def _vocabularies(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("features", f"{len(pairs['features']):,}: {some}" + f" and {more:,} more" * (more > 0))
         )
     return rows
+
+
+def _text(corpus: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    files = f" in {corpus['files']:,} files" if corpus["files"] > 1 else ""
+    lines = ", a list of lines" if training.get("lines") else ""
+    return f"{corpus['name']}, {corpus['characters']:,} characters{files}{lines}"
+
+
+def _held_out(training: Mapping[str, Any]) -> str:
+    if training.get("hold_out") == "text":
+        return "held out another text"
+    how = {"documents": " in whole files", "blocks": " in blocks"}.get(
+        training.get("hold_out", "end"), ""
+    )
+    return f"held out {training['val_fraction']:g}{how}"
 
 
 def _categories(counts: Mapping[str, int]) -> str:

@@ -1,11 +1,13 @@
 """From a request for a score to what `charrnn score` prints."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
+from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.lines import Ranking
 from charrnn_cli.scoring.pair_report import (
     PairColumns,
@@ -22,11 +24,11 @@ from charrnn_cli.terminal.console import (
     open_stdout,
     print_json,
     print_table,
-    say,
+    say_wrapped,
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
-from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.normalization import form_note
 
 LISTED = 10  # Lines of highest and of lowest surprisal that --lines lists without a number.
 SHOWN_ROWS = 20  # Rows of the text that a terminal shows without --show.
@@ -41,7 +43,7 @@ class ScoreRequest:
     lines as text: None if the option was not given, empty if it was given without a number.
     """
 
-    source: str
+    sources: tuple[str, ...]
     models: tuple[str | None, ...]
     checkpoints: Path
     show: str | None
@@ -69,7 +71,7 @@ def run_score(request: ScoreRequest) -> None:
         open_model(which, request.checkpoints, request.device, request.adapt)
         for which in request.models
     ]
-    stream = TextStream(request.source)
+    stream = DocumentStreams(request.sources)
     score = TextScore(stream, models)
     scorer = models[0].scorer
     views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
@@ -90,8 +92,9 @@ def run_score(request: ScoreRequest) -> None:
         if ranking and not request.as_json:
             out.write("".join(extremes(ranking, scorer, shows_colour())))
     if not request.quiet:
-        for note in stream.notes:
-            say(f"Note: {note}.")
+        forms = [form_note(stream.name, scorer.forms)] if scorer.forms else []
+        for note in (*stream.notes, *forms):
+            say_wrapped(f"Note: {note}.")
     if request.as_json:
         for model in models:
             print_json(facts(score, model, ranking))
@@ -114,7 +117,7 @@ def _run_pairs(request: ScoreRequest) -> None:
     lines = None if request.lines is None else _number("--lines", request.lines, LISTED)
     score_pairs(
         PairScoreRequest(
-            source=request.source,
+            source=_one_file(request.sources),
             models=request.models,
             checkpoints=request.checkpoints,
             pairs=request.pairs,
@@ -124,6 +127,13 @@ def _run_pairs(request: ScoreRequest) -> None:
             quiet=request.quiet,
         )
     )
+
+
+def _one_file(sources: Sequence[str]) -> str:
+    """The file of pairs. Raises UsageError unless there is just one."""
+    if len(sources) > 1:
+        raise UsageError(f"{sources[1]}: pairs are scored one file at a time. Leave it out.")
+    return sources[0]
 
 
 def _check(request: ScoreRequest) -> None:

@@ -75,7 +75,7 @@ ACTIVATION = Scale(
     "sd from mean",
     edges=(-1.2, -0.4, 0.4, 1.2),
     colours=("#2444b0", "#7ac4f0", None, "#ff9a80", "#b2182b"),
-    symbols="=- +#",
+    symbols="<- +>",
 )
 """A hidden unit's activation, in standard deviations from its mean: blue below, red above. A unit
 whose activations are spread evenly has about as many in each level."""

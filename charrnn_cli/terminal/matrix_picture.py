@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from charrnn_cli.terminal.fonts import FONT, MISSING, drawable, font_for, missing_note
 from charrnn_cli.terminal.signs import sign_of
-from charrnn_cli.terminal.text_image import (
-    FONT,
-    FONT_SIZE,
-    MISSING,
-    check_picture,
-    drawable,
-    font_for,
-    save_figure,
-)
+from charrnn_cli.terminal.text_image import FONT_SIZE, check_picture, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +114,7 @@ def finish(figure: "Figure", panels: Sequence["Axes"], title: str, symbols: Sequ
     bar.set_label("attention weight", fontsize=FONT_SIZE - 1)
     bar.ax.tick_params(labelsize=FONT_SIZE - 2)
     figure.suptitle(drawable(title), fontsize=FONT_SIZE + 1, x=0.01, ha="left", parse_math=False)
-    missing = sum(font_for(sign_of(symbol)) is None for symbol in symbols)
+    missing = "".join(symbol for symbol in symbols if font_for(sign_of(symbol)) is None)
     if missing:
-        note = f"{MISSING} stands for {missing} characters that no font here has."
+        note = "\n".join(missing_note(missing))
         figure.supxlabel(note, fontsize=FONT_SIZE - 1, x=0.01, ha="left")

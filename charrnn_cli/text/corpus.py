@@ -3,15 +3,17 @@
 import os
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.dataset import IGNORE, Batch, Passage, whole
+from charrnn_cli.text.dataset import IGNORE, Batch, Dataset, Passage, Reading, whole
 from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
+from charrnn_cli.text.mixed_forms import mixed_forms_note
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
@@ -38,7 +40,8 @@ class Corpus:
     """A text read for training: its ids (N,), its vocabulary, its name and its checksum.
 
     `path` is absolute, and None for stdin or a pipe. `sha256` is the checksum of the bytes as read.
-    `notes` are sentences about changes made while reading.
+    `notes` are sentences about changes made while reading. `document_starts` are the places (D,)
+    in the text at which its documents begin, each a file.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Corpus:
     sha256: str
     path: str | None = None
     notes: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    document_starts: tuple[int, ...] = (0,)
+    val_text: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,11 +62,15 @@ class Corpus:
         """See `Dataset`."""
         return len(self.vocabulary), None
 
-    def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
-        """The part to train on and the held-out part, which is the end of the text.
-
-        Raises TextError, with the number needed, if the text is too short for both.
-        """
+    def split(self, fraction: float) -> tuple[Dataset, Dataset]:
+        """See `Dataset`. What is held out is the end of the text."""
+        if self.val_text is not None:
+            if len(self.ids) < MIN_TRAIN:
+                raise TextError(
+                    f"{self.name}: {len(self.ids):,} characters; training needs at least "
+                    f"{MIN_TRAIN:,}. Use a longer text."
+                )
+            return self, self.val_text
         if len(self.ids) < (needed := characters_needed(fraction)):
             raise TextError(
                 f"{self.name}: {len(self.ids):,} characters; training needs at least {needed:,}. "
@@ -219,15 +229,16 @@ def _held_out(total: int, val_fraction: float) -> int:
     return max(MIN_HELD_OUT, round(total * val_fraction))
 
 
-def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
+def read_corpus(source: str, watch: Watch = lambda stream: None, normalize: str = NONE) -> Corpus:
     """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and convert it to ids.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. The ids take one byte
-    a character, or two if there are more than 256 distinct characters. `watch` is called with the
-    stream after each piece, to show progress. Raises TextError if the source cannot be read, is not
+    A byte-order mark is dropped, and CRLF and lone carriage returns are read as LF; `notes` records
+    that. The text is read in the normal form `normalize`. The ids take one byte a character, or two
+    if there are more than 256 distinct characters. `watch` is called with the stream after each
+    piece, to show progress. Raises TextError if the source cannot be read, is not
     UTF-8 text, or has fewer than two distinct characters.
     """
-    stream = TextStream(source, unchanging=True)
+    stream = TextStream(source, unchanging=True, normalize=normalize)
     indexer = Indexer()
     for piece in stream:
         indexer.add(piece)
@@ -241,11 +252,11 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
         )
     vocabulary, ids = indexer.finish()
     corpus = Corpus(stream.name, ids, vocabulary, stream.sha256, lasting_path(source), stream.notes)
-    corpus.notes += _control_notes(corpus)
+    corpus.notes += control_notes(corpus) + mixed_forms_note(ids, vocabulary)
     return corpus
 
 
-def _control_notes(corpus: Corpus) -> tuple[str, ...]:
+def control_notes(corpus: Corpus) -> tuple[str, ...]:
     """A note if the text has unusual control characters: they are learned, but may be a mistake."""
     controls = [
         index

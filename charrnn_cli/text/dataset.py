@@ -19,13 +19,15 @@ class Batch(NamedTuple):
 
     `inputs` are ids (T, B). `targets` are the ids (T, B) of the characters after them, or `IGNORE`.
     `source` is ids (S, B) for a text of pairs, else None. `share` is the fraction of the whole
-    batch's predictions that this process computes.
+    batch's predictions that this process computes. `fresh` (B,) is true for the rows whose state
+    is zero before this batch; None means that all rows carry their state on.
     """
 
     inputs: Any
     targets: Any
     source: Any = None
     share: float = 1.0
+    fresh: Any = None
 
 
 class Passage(NamedTuple):
@@ -44,17 +46,46 @@ def whole(count: int) -> slice:
     return slice(0, count)
 
 
-class Dataset(Protocol):
-    """A text to train on, or a part of one. `len` is its number of characters.
+class Reading(NamedTuple):
+    """How a text of several files can be read again, and checked; nothing for a single one.
 
-    `sha256` is the checksum of the bytes as read, `path` is where the text can be read again (None
-    for a stream), and `notes` are sentences about changes made while reading.
+    `sources` are absolute paths of files and folders, and `glob` is the pattern of the names that
+    are read in folders. `file_sha256s` are the checksums of the files.
     """
 
-    name: str
-    sha256: str
-    path: str | None
-    notes: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    glob: str | None = None
+    file_sha256s: tuple[str, ...] = ()
+
+
+class Identified(Protocol):
+    """What identifies a text, and where it can be read again. `len` is its number of characters."""
+
+    @property
+    def name(self) -> str:
+        """The text's name: a path, or the name of its folder."""
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the bytes as read."""
+
+    @property
+    def path(self) -> str | None:
+        """Where the text can be read again: its first file or folder. None for a stream."""
+
+    @property
+    def reading(self) -> Reading:
+        """How a text of several files can be read again."""
+
+    def __len__(self) -> int: ...
+
+
+class Dataset(Identified, Protocol):
+    """A text or pairs to train on, or a part of them."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about changes made while reading."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -62,9 +93,11 @@ class Dataset(Protocol):
 
     @property
     def ids(self) -> Ids:
-        """The ids (N,) of the characters of the text, or of the targets of pairs."""
+        """The ids (N,) of the characters of this part, or of the targets of pairs."""
 
-    def __len__(self) -> int: ...
+    @property
+    def val_text(self) -> Identified | None:
+        """What is held out, if it is a text of the user's own."""
 
     @property
     def vocabulary_sizes(self) -> tuple[int, int | None]:
@@ -73,12 +106,9 @@ class Dataset(Protocol):
     def counts(self) -> npt.NDArray[np.int64]:
         """How often each character of the vocabulary occurs: (V,)."""
 
-    def fold_rare(self, min_count: int) -> None:
-        """Replace characters that occur fewer than `min_count` times by U+FFFD. Raises
-        TextError."""
-
     def split(self, fraction: float) -> "tuple[Dataset, Dataset]":
-        """The part to train on and the held-out part. Raises TextError if the text is too short."""
+        """The part to train on and the held-out part; with a `val_text`, all of this text and that
+        one. Raises TextError if the text is too short."""
 
     def beginning(self, characters: int) -> "Dataset":
         """A small part with at least one batch like those of the whole, to measure the speed of

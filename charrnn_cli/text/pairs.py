@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.dataset import Batch, Passage, whole
+from charrnn_cli.text.dataset import Batch, Passage, Reading, whole
 from charrnn_cli.text.indexer import recoded
 from charrnn_cli.text.pair_batches import PairBatches, epoch_order, make_batch
 from charrnn_cli.text.pair_format import PairFormat
@@ -27,13 +27,18 @@ MAX_HELD_OUT_FRACTION = 0.9
 EVALUATION_COST = 2
 
 
-class ValText(NamedTuple):
-    """The file of --val-text: its name, checksum, number of characters, and path."""
+@dataclass(frozen=True)
+class ValText:
+    """The file of --val-text: an `Identified`."""
 
     name: str
     sha256: str
     characters: int
     path: str | None
+    reading: Reading = field(default_factory=Reading)
+
+    def __len__(self) -> int:
+        return self.characters
 
 
 class Pair(NamedTuple):
@@ -67,6 +72,7 @@ class Pairs:
     val_text: ValText | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[int, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
     def __len__(self) -> int:
         return int(self.targets.lengths(self.rows).sum())

@@ -1,12 +1,13 @@
-"""Which evaluation of a run is its best, and what it was measured on."""
+"""Which evaluation of a run is its best."""
 
 from collections.abc import Mapping, Sequence
 
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
-from charrnn_cli.checkpoints.records import CorpusInfo, Progress
-from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.checkpoints.records import AnyBaselines, Baselines, Progress
 from charrnn_cli.training.events import Accuracy
+
+# A held-out loss above the unigram baseline by more than this chooses no best and stops no run.
+UNIGRAM_MARGIN = 0.02
 
 Record = Mapping[str, float]
 
@@ -23,24 +24,20 @@ def is_best(
     accuracy: Accuracy | None,
     progress: Progress,
     history: Sequence[Record],
-    pairs: PairsInfo | None,
+    pairs: PairsInfo | None = None,
+    baselines: AnyBaselines | None = None,
 ) -> bool:
     """Whether an evaluation is better than all before.
 
     It is by its loss; or of `pairs` whose `best_by` is exact, by its exact matches and, where they
-    are equal, by its loss.
+    are equal, by its loss. As long as no held-out loss of a text was under the unigram baseline,
+    losses say nothing of what was learned: the newest weights are the best then.
     """
-    best = best_record(progress, history)
-    if best is None or progress.best_val_loss is None:
-        return progress.best_val_loss is None or val_loss < progress.best_val_loss
-    if accuracy is None or pairs is None or pairs.best_by == "loss":
-        return val_loss < progress.best_val_loss
-    return (-accuracy.exact_matches, val_loss) < (-best["exact_matches"], progress.best_val_loss)
-
-
-def val_text_info(dataset: Dataset, *, with_path: bool) -> CorpusInfo | None:
-    """The file of --val-text as a checkpoint stores it; None without one."""
-    if not isinstance(dataset, Pairs) or dataset.val_text is None:
-        return None
-    name, sha256, characters, path = dataset.val_text
-    return CorpusInfo(name, sha256, characters, path if with_path else None)
+    so_far, best = progress.best_val_loss, best_record(progress, history)
+    if so_far is None:
+        return True
+    if pairs is not None and pairs.best_by == "exact" and accuracy is not None and best is not None:
+        return (-accuracy.exact_matches, val_loss) < (-best["exact_matches"], so_far)
+    if isinstance(baselines, Baselines) and so_far > baselines.unigram + UNIGRAM_MARGIN:
+        return True
+    return val_loss < so_far

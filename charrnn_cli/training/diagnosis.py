@@ -13,10 +13,11 @@ EXACT_NOISE = 0.01  # a change of the share of exact matches above this is more 
 MIN_VAL_TO_TRAIN_DROP = 0.2
 
 
-def diagnosis(history: Sequence[Mapping[str, float]]) -> Diagnosis:
+def diagnosis(history: Sequence[Mapping[str, float]], chance: float = 0.0) -> Diagnosis:
     """How a run ended, from the `train_loss` and `val_loss` of its evaluations.
 
-    `overfitting`: the held-out loss rose from its best while the training loss still dropped.
+    `overfitting`: the held-out loss rose from its best, by more than `chance` in nats, while the
+    training loss still dropped.
     `improving`: both losses still dropped. `settled`: neither of these. `unclear`: there are too
     few evaluations to say.
     """
@@ -24,7 +25,10 @@ def diagnosis(history: Sequence[Mapping[str, float]]) -> Diagnosis:
         return "unclear"
     losses = [record["val_loss"] for record in history]
     best = min(range(len(losses)), key=losses.__getitem__)
-    if losses[-1] > losses[best] + OVERFIT_NATS and _drop(history[best:], "train_loss") > 0:
+    if (
+        losses[-1] > losses[best] + max(OVERFIT_NATS, chance)
+        and _drop(history[best:], "train_loss") > 0
+    ):
         return "overfitting"
     begin = (1 - FINAL_SHARE) * history[-1]["step"]  # by steps: evaluations may be uneven
     count = sum(record["step"] >= begin for record in history)

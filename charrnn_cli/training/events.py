@@ -86,4 +86,11 @@ class Finished:
     progress: Progress
 
 
-Event = Stepped | Evaluated | Finished
+@dataclass(frozen=True)
+class Noted:
+    """Something that the user should know, in whole sentences; the training goes on."""
+
+    text: str
+
+
+Event = Stepped | Evaluated | Noted | Finished

@@ -8,7 +8,7 @@ import numpy as np
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
 from charrnn_cli.checkpoints.records import PairBaselines
-from charrnn_cli.checkpoints.runs import Run, text_path
+from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.module import Model
@@ -16,7 +16,8 @@ from charrnn_cli.models.registry import DEFAULT_FOR_PAIRS, family_of
 from charrnn_cli.models.seq2seq.base import PairConfig
 from charrnn_cli.models.weights import Shared, copy_known_weights
 from charrnn_cli.text.corpus import Corpus
-from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.dataset import Dataset, Identified
+from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.request import PairsRequest
 
@@ -150,7 +151,7 @@ def request_to_resume(
     if val_text is None and val_source is not None:
         raise UsageError(f"--val-text: run {run.name} has none. Leave it out.")
     if val_text is not None and val_source is None:
-        val_source = text_path(val_text)
+        val_source = next(iter(text_paths(val_text)), None)
         if val_source is None:
             raise UsageError(
                 f"the held-out pairs of run {run.name}, {val_text.path or val_text.name}, are not "
@@ -159,18 +160,9 @@ def request_to_resume(
     return PairsRequest(info.format, val_source, info.skip_bad_lines, info.best_by)
 
 
-def recode_as(dataset: Dataset, checkpoint: Checkpoint) -> None:
-    """Convert what was read to the vocabularies of a run. Raises TextError."""
-    fold = checkpoint.train.min_count > 1
-    if isinstance(dataset, Pairs) and checkpoint.pairs is not None:
-        dataset.recode(checkpoint.pairs.source, checkpoint.pairs.target, fold=fold)
-    elif isinstance(dataset, Corpus):
-        dataset.recode(checkpoint.vocabulary, fold=fold)
-
-
 def checksums(dataset: Dataset) -> tuple[str, str | None]:
-    """Those of what was read: of a text, or of pairs and of the held-out pairs."""
-    val_text = dataset.val_text if isinstance(dataset, Pairs) else None
+    """Those of what was read, and of a held-out text of the user's own."""
+    val_text = dataset.val_text
     return dataset.sha256, None if val_text is None else val_text.sha256
 
 
@@ -178,3 +170,19 @@ def stored_checksums(checkpoint: Checkpoint) -> tuple[str, str | None]:
     """Those of what a run was trained on."""
     val_text = checkpoint.val_text
     return checkpoint.corpus.sha256, None if val_text is None else val_text.sha256
+
+
+def pair_options(info: PairsInfo, val_text: Identified | None) -> list[str]:
+    """The words of `charrnn train` that read pairs as a run did."""
+    default, words = PairFormat(), ["--pairs"]
+    for name in ("source_columns", "target_column", "feature_columns", "max_length"):
+        value = getattr(info.format, name)
+        if value != getattr(default, name):
+            numbers = value if isinstance(value, tuple) else (value,)
+            words += [f"--{name.replace('_', '-')}", ",".join(map(str, numbers))]
+    words += ["--skip-bad-lines"] * info.skip_bad_lines
+    if info.best_by != "exact":
+        words += ["--best-by", info.best_by]
+    if val_text is not None:
+        words += ["--val-text", val_text.path or "FILE"]
+    return words

@@ -1,9 +1,10 @@
-"""Short samples of the model in training, at almost no cost."""
+"""Short samples of the model in training, at almost no cost: shown on a terminal, and kept."""
 
 import time
 
 import numpy as np
 
+from charrnn_cli.checkpoints.records import Sample
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
@@ -14,6 +15,7 @@ MIN_INTERVAL = 10.0  # There are at least this many seconds between two previews
 MAX_SHARE = 0.005  # Previews take at most this fraction of the time.
 PREVIEW_PAIRS = 3  # A preview shows so many held-out pairs.
 PREVIEW_LENGTH = 80  # A preview has so many characters.
+STAGES = 10  # At most so many samples are kept, evenly over the training.
 # The assumed time to sample a character, in seconds per parameter, before the first preview.
 SECONDS_PER_WEIGHT = 1e-9
 
@@ -30,6 +32,19 @@ class Preview:
         self.due = 0.0
         self.spent = 0.0
         self.estimate = PREVIEW_LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
+        self.stage = int(trainer.share_done() * STAGES)  # the number of stages behind
+
+    def keep_stage(self, val_loss: float) -> str | None:
+        """Keep a sample in the run's folder and return it, if the training has come to a new tenth
+        of its way; None if not, or if it would take too much of the time."""
+        stage = min(int(self.trainer.share_done() * STAGES), STAGES - 1)
+        if stage < self.stage or self._takes_too_much():
+            return None
+        self.stage = stage + 1
+        text = self._timed(random_seed=0)  # the same for all: what differs is what was learned
+        progress = self.trainer.progress
+        self.trainer.run.append_sample(Sample(progress.step, progress.epoch, val_loss, text))
+        return text
 
     def lines(self, accuracy: Accuracy | None) -> list[str]:
         """Lines to show after an evaluation; none if the next preview is not due yet.
@@ -47,26 +62,33 @@ class Preview:
 
     def text(self) -> str | None:
         """Sample characters from the start of a line; None if the next preview is not due yet."""
-        begun = time.monotonic()
-        too_much = self.spent + self.estimate > MAX_SHARE * (begun - self.begun)
-        if begun < self.due or too_much:
+        now = time.monotonic()
+        if now < self.due or self._takes_too_much():
             return None
-        text = self._draw()
+        return self._timed(random_seed=self.trainer.progress.step)
+
+    def _takes_too_much(self) -> bool:
+        return self.spent + self.estimate > MAX_SHARE * (time.monotonic() - self.begun)
+
+    def _timed(self, random_seed: int) -> str:
+        begun = time.monotonic()
         self.due = begun + MIN_INTERVAL
+        text = self._draw(random_seed)
         self.estimate = time.monotonic() - begun
         self.spent += self.estimate
         return text
 
-    def _draw(self) -> str:
+    def _draw(self, random_seed: int) -> str:
         model, vocabulary = self.trainer.model, self.trainer.dataset.vocabulary
         weights = {name: p.detach().float().cpu().numpy() for name, p in model.named_parameters()}
         drawn = generate(
             build_decoder(model.config, weights),
             [vocabulary.line_start],
             SamplingConfig(temperature=0.8),
-            self.trainer.progress.step,
+            random_seed,
         )
-        return vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        text = vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        return text.partition("\n")[0] if self.trainer.config.lines else text
 
 
 def in_words(example: Example) -> str:

@@ -1,13 +1,15 @@
 """What the user asks of a training, and the training that is made of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from charrnn_cli.settings import SAVE_EVERY, BestBy
-from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.pair_format import PairFormat
+from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.trainer import Trainer
 
 
@@ -22,8 +24,14 @@ class PairsRequest:
     best_by: BestBy = "exact"
 
 
-Read = Callable[[str, PairsRequest | None], Dataset]
-"""Reads a text, or pairs, from a path, or from stdin for `-`."""
+class Reader(Protocol):
+    """Reads texts and pairs, from files or stdin, the same for all processes of a training."""
+
+    def text(self, sources: Sources) -> Corpus:
+        """A text. Raises TextError."""
+
+    def pairs(self, source: str, request: PairsRequest) -> Pairs:
+        """Pairs. Raises TextError."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,17 @@ class Request:
     """What the user asked for. `given` has only the settings that were set, by name.
 
     `resume` and `init_from` name a run or a checkpoint; an empty `resume` means the newest run.
-    `pairs` is None for a text. `started` is the `time.monotonic()` of the command's start, from
-    which a time limit counts.
+    `sources` are files, folders or `-`; `val_sources` those of a held-out text of the user's own.
+    `glob` is the pattern of the names that are read in folders. `pairs` is None for a text.
+    `started` is the `time.monotonic()` of the command's start, from which a time limit counts.
     """
 
-    source: str | None
+    sources: tuple[str, ...]
     given: Mapping[str, Any]
     checkpoints: Path
     started: float
+    val_sources: tuple[str, ...] = ()
+    glob: str | None = None
     name: str | None = None
     resume: str | None = None
     init_from: str | None = None

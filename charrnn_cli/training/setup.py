@@ -5,25 +5,24 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, create_run, find_checkpoint, find_run
+from charrnn_cli.checkpoints.naming import create_run
+from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, find_checkpoint, find_run
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
 from charrnn_cli.settings import SETTINGS, check
-from charrnn_cli.text.corpus import Watch, read_corpus
+from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
-from charrnn_cli.text.pair_file import read_pairs
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
@@ -34,15 +33,14 @@ from charrnn_cli.training.distributed.elastic import (
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.pair_runs import (
-    checksums,
     choose_kind,
     load_known_pairs,
-    looks_like_pairs,
     pairs_info,
 )
 from charrnn_cli.training.planning import Plan, make_plan
-from charrnn_cli.training.request import PairsRequest, Read, Request, Training
+from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
+from charrnn_cli.training.texts import SharedReader, read_dataset
 from charrnn_cli.training.throughput import Speeds
 from charrnn_cli.training.trainer import Trainer
 
@@ -70,76 +68,47 @@ def open_training(
         check("threads", request.threads)
     check("save_every", request.save_every)
     device = group.connect(request.device)
-    read = partial(read_together, group=group, watch=watch)
+    reader = SharedReader(group, watch)
     with processor(request.threads or group.threads):
         if request.resume is None and (earlier := _restarted_run(request.checkpoints, group)):
             request = as_resume(request, earlier)
         if request.resume is None:
-            yield from _open_new(request, device, group, read)
+            yield from _open_new(request, device, group, reader)
         else:
-            yield from _open_resumed(request, device, group, read)
-
-
-def read_together(
-    source: str, pairs: PairsRequest | None = None, *, group: Group, watch: Watch
-) -> Dataset:
-    """A text, or pairs, read by each process of a group. What can be read only once, such as stdin,
-    is read by the first and sent to the others. `watch` sees it being read.
-
-    Raises TextError, also if the processes do not all read the same text.
-    """
-
-    def read() -> Dataset:
-        if pairs is None:
-            return read_corpus(source, watch)
-        return read_pairs(
-            source,
-            pairs.format,
-            val_source=pairs.val_source,
-            skip_bad=pairs.skip_bad_lines,
-            watch=watch,
-        )
-
-    sources = [source, *([pairs.val_source] if pairs and pairs.val_source else [])]
-    if group.decide(lambda: not all(map(os.path.isfile, sources))):
-        return group.decide(read)
-    corpus = read()
-    if group.highest(group.decide(lambda: checksums(corpus)) != checksums(corpus)):
-        raise TextError(
-            f"{source}: is not the same text for all processes. Give every machine the same one."
-        )
-    return corpus
+            yield from _open_resumed(request, device, group, reader)
 
 
 def _open_resumed(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
     which = request.resume or None
-    run = _run_of_process(group.decide(lambda: find_run(which, request.checkpoints)), group)
+    resumable = not request.from_best
+    found = group.decide(lambda: find_run(which, request.checkpoints, resumable=resumable))
+    run = _run_of_process(found, group)
     with run.locked():
-        yield resume_training(request, run, device, group, read)
+        yield resume_training(request, run, device, group, reader)
 
 
 def _open_new(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
-    model, corpus, plan, speed = _prepare(request, device, group, read)
-    run = _run_of_process(group.decide(lambda: _create(request, corpus)), group)
+    model, dataset, plan, speed = _prepare(request, device, group, reader)
+    run = _run_of_process(group.decide(lambda: _create(request, dataset)), group)
     try:
         with run.locked():
             trainer = Trainer(
                 model,
-                corpus,
+                dataset,
                 plan.train,
                 run,
                 started=request.started,
-                reserve=_evaluation_seconds(corpus, plan, speed),
+                reserve=_evaluation_seconds(dataset, plan, speed),
                 save_every=request.save_every,
-                baselines=group.decide(lambda: baselines_of(corpus, plan.train)),
-                pairs=pairs_info(corpus, plan.train, request.pairs),
+                baselines=group.decide(lambda: baselines_of(dataset, plan.train)),
+                pairs=pairs_info(dataset, plan.train, request.pairs),
                 group=group,
             )
-            yield Training(trainer, speed, corpus.notes + plan.notes)
+            yield Training(trainer, speed, dataset.notes + plan.notes)
     finally:
         run.remove_if_empty()
 
@@ -154,8 +123,8 @@ def _restarted_run(checkpoints: Path, group: Group) -> Run | None:
     return group.decide(take_up)
 
 
-def _create(request: Request, corpus: Dataset) -> Run:
-    run = create_run(request.checkpoints, request.name, corpus.name)
+def _create(request: Request, dataset: Dataset) -> Run:
+    run = create_run(request.checkpoints, request.name, dataset.name)
     record_launch(run)
     return run
 
@@ -166,21 +135,24 @@ def _run_of_process(run: Run, group: Group) -> Run:
 
 
 def _prepare(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> tuple[Model, Dataset, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
-    if request.source is None:
+    if not request.sources:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
     choose_kind(given, request.pairs, init)
     if init is not None:
         _take_sizes(given, init.model)
-    corpus = read(request.source, request.pairs)
-    corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
+        if request.val_sources:
+            raise UsageError(
+                "--val-fraction: with --val-text nothing else is held out. Leave one of them out."
+            )
+    dataset, given["hold_out"] = read_dataset(request, given, reader)
 
-    plans, threads = MeasuredPlans(corpus, given, device, group), torch.get_num_threads()
+    plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()
     plan = plans.make()
     if _may_choose_threads(request, device, group) and plans.one_thread_is_faster(plan, threads):
         torch.set_num_threads(1)
@@ -189,17 +161,17 @@ def _prepare(
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
-    notes = plan.notes + looks_like_pairs(corpus) + _large_vocabulary(corpus, plan)
+    notes = plan.notes + _large_vocabulary(dataset, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if init is not None:
-        notes += (f"weights from {request.init_from}: {_load_known(model, corpus, init)}",)
+        notes += (f"weights from {request.init_from}: {_load_known(model, dataset, init)}",)
     if torch.get_num_threads() < threads:
         notes += (
             f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
             "on all",
         )
-    return model, corpus, dataclasses.replace(plan, notes=notes), speed
+    return model, dataset, dataclasses.replace(plan, notes=notes), speed
 
 
 class MeasuredPlans:
@@ -207,12 +179,12 @@ class MeasuredPlans:
     settings that the user set, by name."""
 
     def __init__(
-        self, corpus: Dataset, given: Mapping[str, Any], device: torch.device, group: Group
+        self, dataset: Dataset, given: Mapping[str, Any], device: torch.device, group: Group
     ) -> None:
         self.precision = given.get("precision", "auto")
         self.given = {name: value for name, value in given.items() if name != "precision"}
         self.device, self.group = device, group
-        self.parts = corpus.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
+        self.parts = dataset.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
         self.speeds = Speeds(self.parts[0], device, group)
 
     def make(self) -> Plan:
@@ -258,34 +230,34 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _load_known(model: Model, corpus: Dataset, init: Checkpoint) -> str:
+def _load_known(model: Model, dataset: Dataset, init: Checkpoint) -> str:
     """Initialise a model from a checkpoint; return in words what it knows of the text."""
-    if isinstance(corpus, Pairs):
-        return load_known_pairs(model, corpus, init)
-    known, new = load_known_weights(model, corpus.vocabulary, init.weights, init.vocabulary)
+    if isinstance(dataset, Pairs):
+        return load_known_pairs(model, dataset, init)
+    known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
     return f"{known} characters known, {new} new"
 
 
-def _large_vocabulary(corpus: Dataset, plan: Plan) -> tuple[str, ...]:
+def _large_vocabulary(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
     """A note on a vocabulary that takes most of the model and of the time."""
-    size = len(corpus.vocabulary)
+    size = len(dataset.vocabulary)
     if size <= LARGE_VOCABULARY:
         return ()
     shapes = plan.model.parameter_shapes()
     tables = [shapes[name] for name in plan.model.vocabulary_axes() if len(shapes[name]) > 1]
     share = sum(map(math.prod, tables)) / plan.model.parameters
     note = f"{size:,} distinct characters take {share:.0%} of the parameters"
-    common = corpus.vocabulary.code_points[corpus.counts() >= COMMON].tolist()
+    common = dataset.vocabulary.code_points[dataset.counts() >= COMMON].tolist()
     left = len({*common, ord(REPLACEMENT)})
     if left < size:
         note += f"; --min-count {COMMON} would leave {left:,}"
     return (note,)
 
 
-def _evaluation_seconds(corpus: Dataset, plan: Plan, speed: float) -> float:
+def _evaluation_seconds(dataset: Dataset, plan: Plan, speed: float) -> float:
     """An estimate of the first evaluation's seconds: a character takes at most half as long as in
     training."""
     config = plan.train
-    _, held_out = corpus.split(config.val_fraction)
+    _, held_out = dataset.split(config.val_fraction)
     seconds = 0.5 + held_out.evaluation_size(plan.model.context) / (2 * speed)
     return seconds if config.minutes is None else min(seconds, MOST_RESERVED * 60 * config.minutes)

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.console import say, visible
-from charrnn_cli.training.events import Accuracy, Evaluated, Event, Stepped
+from charrnn_cli.terminal.console import say, to_terminal, visible
+from charrnn_cli.training.events import Accuracy, Evaluated, Event, Noted, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
@@ -18,20 +18,20 @@ LINE_EVERY = 5.0  # there are at least this many seconds between plain lines of 
 STEP_LINE_EVERY = 30.0  # after this many seconds without a plain line a step gets one
 DRAW_EVERY = 0.1  # the bar is drawn at most once in this many seconds
 SMOOTHING = 0.02  # weight of the newest loss in the moving average shown
-WIDE = 72  # from this many columns on the bar shows the elapsed time
 NARROW = 26  # columns that a bar takes beside its figures
 
 
 class TrainingDisplay:
     """Shows a training's events while used as a context; nothing if `quiet`.
 
-    With `preview` a terminal now and then shows what the model writes.
+    With `preview` a terminal now and then shows what the model writes, and some ten of its texts
+    are kept in the run's folder, also without a terminal.
     """
 
     def __init__(self, trainer: Trainer, *, quiet: bool, preview: bool) -> None:
         self.trainer, self.quiet = trainer, quiet
         self.terminal = environment().stderr.redraws
-        self.preview = Preview(trainer) if preview and self.terminal else None
+        self.preview = Preview(trainer) if preview else None
         self.first_step = trainer.progress.step
         self.first_share = trainer.share_done()
         self.begun = time.monotonic()
@@ -60,12 +60,17 @@ class TrainingDisplay:
 
     def show(self, event: Event) -> None:
         """Show one event."""
+        kept = None
+        if self.preview and isinstance(event, Evaluated) and event.accuracy is None:
+            kept = self.preview.keep_stage(event.val_loss)
         if not self.quiet:
             with _ignore_output_errors():
                 if isinstance(event, Stepped):
                     self._step(event)
                 elif isinstance(event, Evaluated):
-                    self._evaluation(event)
+                    self._evaluation(event, kept)
+                elif isinstance(event, Noted):
+                    self._note(event.text)
 
     def _step(self, event: Stepped) -> None:
         self.last = event
@@ -83,6 +88,12 @@ class TrainingDisplay:
             left = f"{duration(gone / done * (1 - event.share))} left" if done > 0 else ""
             say("  ".join((*self._figures(event), left)))
 
+    def _note(self, text: str) -> None:
+        if self.terminal:
+            self.bar.write(visible(to_terminal(text)), file=environment().stderr.file)
+        else:
+            say(text)
+
     def _figures(self, event: Stepped) -> list[str]:
         steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
         speed = steps * self.trainer.predictions_per_step / max(seconds, 1e-9)
@@ -97,14 +108,13 @@ class TrainingDisplay:
     def _draw(self, event: Stepped) -> None:
         """Move the bar, with as many figures beside it as the terminal is wide enough for."""
         columns = _columns()
-        gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
-        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
+        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + "{desc} [{remaining} left]"
         figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)
 
-    def _evaluation(self, event: Evaluated) -> None:
+    def _evaluation(self, event: Evaluated, kept: str | None) -> None:
         now = time.monotonic()
         if not self.terminal and now < self.line_due:
             return
@@ -134,7 +144,10 @@ class TrainingDisplay:
         if event.accuracy is not None:
             ranks = (7, 3, 5, 8, 2, 10, 9, 1, 0, 4, 6)
         self.bar.write(fitting(parts, ranks, _columns(), "  "), file=environment().stderr.file)
-        for text in self.preview.lines(event.accuracy) if self.preview else ():
+        texts = [] if kept is None else [kept]
+        if kept is None and self.preview:
+            texts = self.preview.lines(event.accuracy)
+        for text in texts:
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
 
 

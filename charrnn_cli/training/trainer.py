@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -24,10 +23,10 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
-from charrnn_cli.training.best import is_best, val_text_info
+from charrnn_cli.training.best import is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import measure
-from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
@@ -83,6 +82,7 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
+        self.began_at = 0  # the step before the first whose loss is remembered
         self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
@@ -131,6 +131,7 @@ class Trainer:
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
             ended = self.share_done() >= 1  # once: with a time limit, the answer can change
+            yield from map(Noted, self.updates.take_notes())
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
@@ -175,15 +176,13 @@ class Trainer:
         progress = self.progress
         if self.config.minutes is not None:
             progress = dataclasses.replace(progress, seconds=self.seconds())
-        # `best` is shared with others, and must not contain private paths
-        path = self.dataset.path if training else None
+        val_text = self.dataset.val_text
         return Checkpoint(
             model=self.model.config,
             train=self.config,
             vocabulary=self.dataset.vocabulary,
-            corpus=CorpusInfo(
-                Path(self.dataset.name).name, self.dataset.sha256, len(self.dataset), path
-            ),
+            # `best` is shared with others, and must not contain private paths
+            corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
             training=self._training_state() if training else {},
@@ -192,7 +191,7 @@ class Trainer:
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
             baselines=self.baselines,
-            val_text=val_text_info(self.dataset, with_path=training),
+            val_text=None if val_text is None else CorpusInfo.of(val_text, private=training),
             pairs=self.pairs,
         )
 
@@ -216,12 +215,12 @@ class Trainer:
         The run is marked as finished if it has `ended` or its patience is exhausted.
         """
         progress = self.progress
-        since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
+        since = progress.step - (int(self.history[-1]["step"]) if self.history else self.began_at)
         self.group.align(self.model.parameters())
         val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
-        best = is_best(val_loss, accuracy, progress, self.history, self.pairs)
+        best = is_best(val_loss, accuracy, progress, self.history, self.pairs, self.baselines)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -275,11 +274,12 @@ class Trainer:
         if checkpoint.progress.finished:  # the run was given more time: its patience starts anew
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
+        if not checkpoint.progress.loss_sum:  # losses on another text were forgotten
+            self.began_at = self.progress.step
         self.baselines = checkpoint.baselines or self.baselines
         if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
-
         tensors = {
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import HOW_TO_INSTALL, chromium
 from factories import SONNETS
 
 from charrnn_cli.errors import ExitCode
@@ -64,6 +65,10 @@ RUNS = {
         rf"bits a character  held-out part  text.txt\nas it is  {RATIO}  {RATIO}\n"
         rf"segment 32, rate 0.002, decay 0.001  {RATIO}  {RATIO}",
     ),
+    "page": (
+        "--models gpt2,8,1,16 --characters 40 --rounds 1",
+        rf"gpt2,8,1,16 +{SPEED} +{RATIO} MB +{SPEED} +{SPEED}",
+    ),
     "startup": (
         "--rounds 1",
         rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
@@ -106,6 +111,8 @@ def test_every_script_is_run():
 @pytest.mark.parametrize("script", RUNS)
 def test_a_benchmark_prints_its_table(tmp_path, script):
     words, expected = RUNS[script]
+    if script == "page" and chromium() is None:
+        pytest.skip(HOW_TO_INSTALL)
     done = run(tmp_path, script, *shlex.split(words))
     assert done.returncode == 0, done.stderr
     assert re.search(rf"(?m)^{expected}\n?\Z", done.stdout), done.stdout

@@ -13,7 +13,7 @@ from charrnn_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-COMMANDS = ("train", "sample", "translate", "score", "info")
+COMMANDS = ("train", "sample", "translate", "score", "info", "runs", "export")
 LONGEST_README = 150  # lines
 MAX_IMAGE = 150_000  # bytes
 SHIPPED = ROOT / "checkpoints/sonnets/best.safetensors"
@@ -115,7 +115,7 @@ def fields(value):
     if not isinstance(value, dict):
         return set()
     parts = ("static", "adapted", "marks", "corpus", "features", "shown", "parts", "runs",
-             "patterns", "heads", "most_surprising", "least_surprising")  # fmt: skip
+             "patterns", "heads", "written", "most_surprising", "least_surprising")  # fmt: skip
     return set(value).union(*(fields(value[name]) for name in parts if name in value))
 
 
@@ -129,9 +129,12 @@ def fields(value):
         ("charrnn info --json", ["info", SHIPPED, "--json"]),
         ("charrnn info --all --json",
          ["info", "--all", "--json", "--checkpoints", SHIPPED.parents[1]]),
+        ("charrnn runs compare --json",
+         ["runs", "compare", "--json", "--checkpoints", SHIPPED.parents[1]]),
         ("charrnn info --units --json", ["info", SHIPPED, "--units", "long.txt", "--json"]),
         ("charrnn info --attention --json",
          ["info", "heads.safetensors", "--attention", "long.txt", "--json"]),
+        ("charrnn export --json", ["export", SHIPPED, "--html", "page.html", "--json"]),
     ],
 )  # fmt: skip
 def test_every_json_field_is_listed(heading, words, invoke, tmp_path):
@@ -151,6 +154,8 @@ def test_every_field_of_a_training_is_listed(invoke, tmp_path):
     assert set(result) - listed_under("charrnn train --json") == set()
     lines = (Path(result["folder"]) / "metrics.jsonl").read_text().splitlines()
     assert set(json.loads(lines[0])) == listed_under("metrics.jsonl")
+    (sample, *_) = (Path(result["folder"]) / "samples.jsonl").read_text().splitlines()
+    assert set(json.loads(sample)) == listed_under("samples.jsonl")
 
 
 def listed_under(heading):

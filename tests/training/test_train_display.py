@@ -148,7 +148,7 @@ def test_previews_take_no_more_than_their_share_of_the_time(trainer, monkeypatch
     monkeypatch.setattr(preview.time, "monotonic", lambda: clock[0])
     shown = preview.Preview(trainer)
     shown.estimate = 0.05
-    monkeypatch.setattr(shown, "_draw", lambda: clock.__setitem__(0, clock[0] + 0.2) or "text")
+    monkeypatch.setattr(shown, "_draw", lambda seed: clock.__setitem__(0, clock[0] + 0.2) or "text")
     assert shown.text() is None  # nothing was trained yet
     clock[0] = 111.0
     assert shown.text() == "text"

@@ -58,9 +58,15 @@ class TransformerDecoder(Decoder):
         return logits[:, 0] if self.single else logits
 
     def prefill(self, ids: Any) -> Floats:
-        """See `Decoder`; the characters that fit the context are read at once."""
+        """See `Decoder`; of a long prompt only the last window is read, as the earlier ones leave
+        nothing behind."""
         rows = np.asarray(ids).reshape(len(ids), -1).T
-        for part in self._parts(rows):
+        parts = self._parts(rows)
+        if not self.filled and len(parts) > 1:
+            kept = self.config.context // 2
+            begin = rows.shape[1] - parts[-1].shape[1] - kept
+            parts = [rows[:, begin : begin + kept], parts[-1]]
+        for part in parts:
             stream = self._read(part)
         return self._logits(stream[:, -1])
 

@@ -1,0 +1,1 @@
+"""Export: a trained model as a page, a Hugging Face folder or an ONNX file."""

@@ -1,0 +1,261 @@
+// A transformer's forward step with a cache of keys and values, as models/transformer/decoder.py
+// does it.
+
+/** Runs a GPT-2 or a Llama. When the context is full, its newer half is read again as the beginning
+ * of a new window. */
+class TransformerDecoder {
+  constructor(config, weights) {
+    this.config = config;
+    this.context = config.context;
+    this.size = config.hidden_size;
+    this.characters = weights["characters.weight"]; // (V, H)
+    this.positions = weights["positions.weight"] || null; // (C, H)
+    this.norm = makeNorm(weights, "norm", config);
+    this.head = weights["head.weight"] || this.characters; // GPT-2's output is tied to its input
+    const tables = this.positions ? null : rotationTables(config);
+    this.blocks = [];
+    for (let layer = 0; layer < config.num_layers; layer++) {
+      this.blocks.push(new TransformerBlock(config, weights, layer, tables));
+    }
+    this.ids = new Int32Array(config.context); // what the cache holds
+    this.filled = 0; // number of characters in the context
+    this.cached = 0; // positions of the cache that go with `ids`, beyond `filled` after a step back
+    this.dropped = 0; // number of characters before the context
+    this.logits = new Float32Array(config.vocabulary_size);
+    this.last = new Float32Array(this.size);
+  }
+
+  /** Read one character; return the logits (V) for the next, overwritten by the next step. */
+  step(id) {
+    this.read([id]);
+    linear(this.head, null, this.norm(this.last, 1), 1, this.size, this.logits);
+    return this.logits;
+  }
+
+  /** Read characters; those that fit the context are read at once. */
+  read(ids) {
+    for (let begin = 0; begin < ids.length;) {
+      if (this.filled === this.context) this._slide();
+      const part = ids.slice(begin, begin + this.context - this.filled);
+      this._read(part);
+      begin += part.length;
+    }
+  }
+
+  _slide() {
+    const half = Math.floor(this.context / 2);
+    const kept = this.ids.slice(this.context - half);
+    this.dropped += this.context - half;
+    this.filled = this.cached = 0;
+    if (kept.length) this._read(kept);
+  }
+
+  /** The attention weights of the last character read, by layer and head: (L * N, filled). */
+  attention() {
+    return this.blocks.flatMap((block) => block.weights.map((row) => row.slice(0, this.filled)));
+  }
+
+  /** What lies in the context: as much as a text needs to be taken up from here. */
+  state() {
+    return { ids: this.ids.slice(0, this.filled), dropped: this.dropped };
+  }
+
+  /** Take up a text; null is the beginning of one. What is cached already is not read again. */
+  setState(state) {
+    const { ids, dropped } = state === null ? { ids: [], dropped: 0 } : state;
+    if (dropped !== this.dropped) this.cached = 0;
+    this.dropped = dropped;
+    let same = 0;
+    while (same < Math.min(ids.length, this.cached) && ids[same] === this.ids[same]) same++;
+    this.filled = same;
+    if (same < ids.length) this._read(ids.slice(same));
+  }
+
+  /** Read ids (T) that fit into the rest of the context; the last one's stream goes to `last`. */
+  _read(ids) {
+    const { size } = this;
+    const begin = this.filled;
+    const stream = new Float32Array(ids.length * size);
+    for (let step = 0; step < ids.length; step++) {
+      const row = ids[step] * size;
+      for (let i = 0; i < size; i++) stream[step * size + i] = this.characters[row + i];
+      if (this.positions) {
+        const at = (begin + step) * size;
+        for (let i = 0; i < size; i++) stream[step * size + i] += this.positions[at + i];
+      }
+      if (begin + step < this.cached && this.ids[begin + step] !== ids[step]) {
+        this.cached = begin + step;
+      }
+      this.ids[begin + step] = ids[step];
+    }
+    for (const block of this.blocks) block.read(stream, ids.length, begin);
+    this.last.set(stream.subarray((ids.length - 1) * size));
+    this.filled = begin + ids.length;
+    this.cached = Math.max(this.cached, this.filled);
+  }
+}
+
+class TransformerBlock {
+  constructor(config, weights, layer, tables) {
+    const own = (name) => weights[`blocks.${layer}.${name}`] || null;
+    const { hidden_size: size, num_heads: heads, context, epsilon } = config;
+    Object.assign(this, { size, heads, headSize: size / heads, tables, epsilon });
+    this.attentionNorm = makeNorm(weights, `blocks.${layer}.attention_norm`, config);
+    this.feedForwardNorm = makeNorm(weights, `blocks.${layer}.feed_forward_norm`, config);
+    this.qkv = own("attention.qkv.weight");
+    this.qkvBias = own("attention.qkv.bias");
+    this.output = own("attention.output.weight");
+    this.outputBias = own("attention.output.bias");
+    this.queryNorm = own("attention.query_norm.weight");
+    this.keyNorm = own("attention.key_norm.weight");
+    this.gate = own("feed_forward.gate.weight");
+    this.up = own("feed_forward.up.weight");
+    this.upBias = own("feed_forward.up.bias");
+    this.down = own("feed_forward.down.weight");
+    this.downBias = own("feed_forward.down.bias");
+    this.keys = new Float32Array(context * size);
+    this.values = new Float32Array(context * size);
+    this.weights = Array.from({ length: heads }, () => new Float32Array(context));
+  }
+
+  /** Change the residual stream (T, H) to what it is after this block. */
+  read(stream, steps, begin) {
+    add(stream, this._attend(this.attentionNorm(stream, steps), steps, begin));
+    add(stream, this._feedForward(this.feedForwardNorm(stream, steps), steps));
+  }
+
+  _attend(inputs, steps, begin) {
+    const { size, heads, headSize } = this;
+    const qkv = new Float32Array(steps * 3 * size);
+    linear(this.qkv, this.qkvBias, inputs, steps, size, qkv);
+    const taken = new Float32Array(steps * size);
+    const scale = headSize ** -0.5;
+    for (let step = 0; step < steps; step++) {
+      const row = step * 3 * size;
+      if (this.tables) {
+        for (let head = 0; head < heads; head++) {
+          this._rotate(qkv, row + head * headSize, this.queryNorm, begin + step);
+          this._rotate(qkv, row + size + head * headSize, this.keyNorm, begin + step);
+        }
+      }
+      const place = (begin + step) * size;
+      this.keys.set(qkv.subarray(row + size, row + 2 * size), place);
+      this.values.set(qkv.subarray(row + 2 * size, row + 3 * size), place);
+      const end = begin + step + 1;
+      for (let head = 0; head < heads; head++) {
+        const offset = head * headSize;
+        const weights = this.weights[head];
+        this._scores(qkv, row + offset, offset, end, scale, weights);
+        const out = step * size + offset;
+        for (let position = 0; position < end; position++) {
+          const weight = weights[position];
+          const at = position * size + offset;
+          for (let i = 0; i < headSize; i++) taken[out + i] += weight * this.values[at + i];
+        }
+      }
+    }
+    const joined = new Float32Array(steps * size);
+    linear(this.output, this.outputBias, taken, steps, size, joined);
+    return joined;
+  }
+
+  /** The softmax of a query's products with the keys of `end` positions, into `weights`. */
+  _scores(queries, query, offset, end, scale, weights) {
+    const { size, headSize, keys } = this;
+    let highest = -Infinity;
+    for (let position = 0; position < end; position++) {
+      let score = 0;
+      const at = position * size + offset;
+      for (let i = 0; i < headSize; i++) score += queries[query + i] * keys[at + i];
+      weights[position] = score * scale;
+      if (weights[position] > highest) highest = weights[position];
+    }
+    let sum = 0;
+    for (let position = 0; position < end; position++) {
+      weights[position] = Math.exp(weights[position] - highest);
+      sum += weights[position];
+    }
+    for (let position = 0; position < end; position++) weights[position] /= sum;
+  }
+
+  /** Normalise a head's units and rotate each pair (i, i + D/2) by the angle of its position. */
+  _rotate(values, start, norm, position) {
+    const half = this.headSize / 2;
+    const inverse = inverseRootMeanSquare(values, start, this.headSize, this.epsilon);
+    const { cosine, sine } = this.tables;
+    for (let i = 0; i < half; i++) {
+      const c = cosine[position * half + i], s = sine[position * half + i];
+      const a = values[start + i] * inverse * norm[i];
+      const b = values[start + half + i] * inverse * norm[half + i];
+      values[start + i] = a * c - b * s;
+      values[start + half + i] = b * c + a * s;
+    }
+  }
+
+  _feedForward(inputs, steps) {
+    const { size } = this;
+    const wide = this.up.length / size;
+    const inner = new Float32Array(steps * wide);
+    linear(this.up, this.upBias, inputs, steps, size, inner);
+    if (this.gate) { // SwiGLU
+      const gate = new Float32Array(steps * wide);
+      linear(this.gate, null, inputs, steps, size, gate);
+      for (let i = 0; i < inner.length; i++) inner[i] *= gate[i] / (1 + Math.exp(-gate[i]));
+    } else { // GELU in its tanh form
+      for (let i = 0; i < inner.length; i++) {
+        const x = inner[i];
+        inner[i] = x * 0.5 * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
+      }
+    }
+    const out = new Float32Array(steps * size);
+    linear(this.down, this.downBias, inner, steps, wide, out);
+    return out;
+  }
+}
+
+/** LayerNorm over rows of H values if there is a bias, else RMSNorm: a function (values, T). */
+function makeNorm(weights, name, config) {
+  const weight = weights[`${name}.weight`], bias = weights[`${name}.bias`];
+  const size = config.hidden_size;
+  return (values, steps) => {
+    const out = values.slice(0, steps * size);
+    for (let start = 0; start < out.length; start += size) {
+      if (bias) {
+        let mean = 0;
+        for (let i = 0; i < size; i++) mean += out[start + i];
+        mean /= size;
+        for (let i = 0; i < size; i++) out[start + i] -= mean;
+      }
+      const inverse = inverseRootMeanSquare(out, start, size, config.epsilon);
+      for (let i = 0; i < size; i++) {
+        out[start + i] = out[start + i] * weight[i] * inverse + (bias ? bias[i] : 0);
+      }
+    }
+    return out;
+  };
+}
+
+/** Cosine and sine (C, D/2) of the angles by which each position rotates a head's units. */
+function rotationTables({ context, hidden_size: size, num_heads: heads, rope_base: base }) {
+  const half = size / heads / 2;
+  const cosine = new Float32Array(context * half), sine = new Float32Array(context * half);
+  for (let position = 0; position < context; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * base ** (-i / half);
+      cosine[position * half + i] = Math.cos(angle);
+      sine[position * half + i] = Math.sin(angle);
+    }
+  }
+  return { cosine, sine };
+}
+
+/** 1 / sqrt(mean(x²) + epsilon) of `count` values from `start` on. */
+function inverseRootMeanSquare(values, start, count, epsilon) {
+  let squares = 0;
+  for (let i = start; i < start + count; i++) squares += values[i] * values[i];
+  return 1 / Math.sqrt(squares / count + epsilon);
+}
+
+function add(values, others) {
+  for (let i = 0; i < values.length; i++) values[i] += others[i];
+}

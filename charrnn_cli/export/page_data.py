@@ -1,0 +1,185 @@
+"""What a page needs to know of a model besides its weights, as JSON can hold it."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
+from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.config import SamplingConfig
+from charrnn_cli.errors import UsageError
+from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.models.base import in_words
+from charrnn_cli.models.registry import build_decoder
+from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE
+from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.text.vocabulary import REPLACEMENT
+
+# The script that runs each architecture, beside those that all pages have.
+WORKER_SCRIPTS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    ("gru", "lstm", "rnn", "gpt2", "llama"), ("recurrent", "transformer")
+)
+EXAMPLE_LENGTH = 280  # characters of the text that the page offers for reading
+MOST_STAGES = 10  # stages of training under the slider
+MOST_POINTS = 300  # evaluations in the loss curve
+
+
+def page_data(checkpoint: Checkpoint, file: Path | None, units: Path | None) -> dict[str, Any]:
+    """Return what the page's script reads: names, sizes, vocabulary, losses, stages, units.
+
+    Raises UsageError for a model that the page cannot run, and for units of one that has none.
+    """
+    model, vocabulary = checkpoint.model, checkpoint.vocabulary
+    if model.architecture not in WORKER_SCRIPTS:
+        raise UsageError(f"--html: no page runs a model of kind {model.architecture} yet.")
+    replacement = vocabulary.id_of(REPLACEMENT) if checkpoint.reads_replacement else None
+    named = [] if file is None or units is None else _units(file, units)
+    return {
+        "name": _name(checkpoint, file),
+        "summary": f"{_size_in_words(checkpoint)}, trained on {checkpoint.corpus.name}",
+        "config": {
+            "architecture": model.architecture,
+            **model.to_dict(),
+            "context": model.context,
+            "units": model.units,
+            "epsilon": NORM_EPSILON,
+            "rope_base": ROPE_BASE,
+        },
+        "tensors": [[name, values.size] for name, values in checkpoint.weights.items()],
+        "vocabulary": vocabulary.code_points.tolist(),
+        "line_start": vocabulary.line_start,
+        "replacement": replacement,
+        "seed": _seed(checkpoint),
+        "example": _example(checkpoint),
+        "facts": _facts(checkpoint),
+        "layers": [
+            [
+                layer.name,
+                f"{layer.inputs:,} → {layer.outputs:,}, {layer.parameters:,} parameters",
+            ]
+            for layer in model.layers()
+        ],
+        "history": _history(checkpoint),
+        "baselines": _baselines(checkpoint),
+        "stages": [] if file is None else stages(Run(file.parent), checkpoint.progress.step),
+        "units": named,
+    }
+
+
+def _name(checkpoint: Checkpoint, file: Path | None) -> str:
+    """The run's name, or what the text's file is called."""
+    if file is not None and file.name in ("best.safetensors", "last.safetensors"):
+        return Run(file.parent).name
+    return file.stem if file is not None else Path(checkpoint.corpus.name).stem
+
+
+def _size_in_words(checkpoint: Checkpoint) -> str:
+    model = checkpoint.model
+    own = {name: getattr(model, name) for name in model.own_sizes()}
+    plural = "s" if model.num_layers > 1 else ""
+    return (
+        f"{model.architecture}, {model.num_layers} layer{plural} of {model.hidden_size} units, "
+        f"{in_words(own)}{model.parameters:,} parameters"
+    )
+
+
+def _facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    progress, loss = checkpoint.progress, checkpoint.val_loss
+    rows = [
+        ("model", _size_in_words(checkpoint)),
+        ("text", f"{checkpoint.corpus.name}, {checkpoint.corpus.characters:,} characters"),
+        (
+            "vocabulary",
+            f"{len(checkpoint.vocabulary):,} characters: "
+            + checkpoint.vocabulary.characters[:200].replace("\n", "↵")
+            + ("…" if len(checkpoint.vocabulary) > 200 else ""),
+        ),
+        ("trained", f"{progress.step:,} steps, {progress.epoch:.2f} passes through the text"),
+    ]
+    if loss is not None:
+        rows.append(
+            ("held-out loss", f"{loss:.4f} nats, {bits_per_char(loss):.3f} bits per character")
+        )
+    return rows
+
+
+def _history(checkpoint: Checkpoint) -> list[dict[str, float]]:
+    """The evaluations, at most `MOST_POINTS`, in bits per character."""
+    records = checkpoint.history
+    stride = math.ceil(len(records) / MOST_POINTS) or 1
+    chosen = sorted({*range(0, len(records), stride), *range(len(records))[-1:]})
+    return [
+        {
+            "at": float(records[index].get("epoch", records[index]["step"])),
+            "train": bits_per_char(records[index]["train_loss"]),
+            "held_out": bits_per_char(records[index]["val_loss"]),
+        }
+        for index in chosen
+    ]
+
+
+def _baselines(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    marks, loss = checkpoint.baselines, checkpoint.val_loss
+    named = [] if loss is None else [("this model", loss)]
+    if marks is not None:
+        named += [
+            ("the last four characters (5-gram)", marks.five_gram),
+            ("how frequent characters are (unigram)", marks.unigram),
+            ("all characters alike (uniform)", marks.uniform),
+        ]
+    return [
+        {"name": name, "bits": bits_per_char(value), "own": name == "this model"}
+        for name, value in named
+    ]
+
+
+def _seed(checkpoint: Checkpoint) -> str:
+    """The text that writing starts from: what stands for the beginning of a line."""
+    return checkpoint.vocabulary.characters[checkpoint.vocabulary.line_start]
+
+
+def _example(checkpoint: Checkpoint) -> str:
+    """A text by the model itself, always the same, for reading before the reader types one."""
+    drawn = generate(
+        build_decoder(checkpoint.model, checkpoint.weights),
+        [checkpoint.vocabulary.line_start],
+        SamplingConfig(temperature=0.7),
+        random_seed=1,
+    )
+    ids = list(itertools.islice(drawn, EXAMPLE_LENGTH))
+    return checkpoint.vocabulary.decode(ids)
+
+
+def stages(run: Run, last_step: int) -> list[dict[str, str]]:
+    """At most `MOST_STAGES` of the texts that a run kept up to `last_step`, evenly spread."""
+    samples = [sample for sample in run.samples() if sample.step <= last_step]
+    places = np.linspace(0, len(samples) - 1, min(MOST_STAGES, len(samples)))
+    chosen = [samples[int(place)] for place in places.round()]
+    return [
+        {
+            "label": f"step {sample.step:,}, {sample.epoch:.1f} passes, "
+            f"{bits_per_char(sample.val_loss):.2f} bits per character",
+            "text": sample.text,
+        }
+        for sample in chosen
+    ]
+
+
+def _units(file: Path, text: Path) -> list[dict[str, Any]]:
+    """The units that follow something in a text, as the page's list offers them."""
+    from charrnn_cli.units.report import is_visible, report_units
+
+    report = report_units(file, str(text))
+    size = report.checkpoint.model.hidden_size
+    return [
+        {
+            "index": finding.layer * size + finding.unit,
+            "label": f"{finding.feature.meaning} ({finding.correlation:+.2f})",
+        }
+        for finding in report.study.findings
+        if is_visible(finding)
+    ]

@@ -1,10 +1,10 @@
 """`charrnn translate`: parses its options, calls the core, writes a line for each line."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charrnn_cli.commands.numpy_threads import use_one_thread
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
@@ -67,10 +67,7 @@ OPTIONS = (
 def translate(request: Values, output: Values) -> None:
     """Translate lines with a model of pairs: a line out for each line in, on stdout."""
     lines = tuple(request.pop("lines") or ())
-    if len(lines) == 1:
-        # the matrix products of one line are too small to gain from threads, as in `sample`
-        for library in ("OPENBLAS", "MKL", "VECLIB"):
-            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    use_one_thread()
     if output["plot"] is not None:
         from charrnn_cli.terminal.text_image import check_picture
 

@@ -73,6 +73,11 @@ RUNS = {
         "--rounds 1",
         rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
     ),
+    "translating": (
+        "--lines 3 --beam-sizes 1 2 --rounds 1",
+        rf"start-up +{SECONDS}   one line +{SECONDS}\n"
+        rf"(beam \d +{SECONDS} +{SPEED} lines/s after start-up\n?){{2}}",
+    ),
     "throughput": (
         "--threads 1 --rounds 1 --tutorial 8,4,5 --settings gru,8,1,2,4",
         rf"rnn  1 x 8    4 x   5  bfloat16 +{SPEED} chars/s +\d+ +\d+% +{SPEED} chars/s +{RATIO}\n"

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.models.transformer.config import KINDS
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.text.corpus import Corpus, read_corpus
 from charrnn_cli.text.dataset import Batch
@@ -78,15 +79,17 @@ class Plain(nn.Module):
 
 @torch.no_grad()
 def loss_in_windows(model: nn.Module, ids: Ids) -> float:
-    """Mean loss in nats per character over windows of `CONTEXT` characters from a zero state."""
+    """Mean loss in nats per character over windows of `CONTEXT` characters from a zero state; of a
+    transformer that looks back on fewer, over windows of its context."""
     was_training = model.training
     model.eval()
-    count = (len(ids) - 1) // CONTEXT
-    whole = torch.from_numpy(ids[: count * CONTEXT + 1].astype("int64"))
+    length = min(CONTEXT, getattr(model.config, "context", None) or CONTEXT)
+    count = (len(ids) - 1) // length
+    whole = torch.from_numpy(ids[: count * length + 1].astype("int64"))
     total = 0.0
     for inputs, targets in zip(
-        whole[:-1].view(count, CONTEXT).split(64),
-        whole[1:].view(count, CONTEXT).split(64),
+        whole[:-1].view(count, length).split(64),
+        whole[1:].view(count, length).split(64),
         strict=True,
     ):
         logits, _ = model(Batch(inputs.T, targets.T), model.initial_state(len(inputs)))
@@ -94,7 +97,7 @@ def loss_in_windows(model: nn.Module, ids: Ids) -> float:
             logits.flatten(0, 1), targets.T.flatten(), reduction="sum"
         ).item()
     model.train(was_training)
-    return total / (count * CONTEXT)
+    return total / (count * length)
 
 
 def plain_losses(corpus: Corpus, cell: str, random_seed: int, times: list[float]) -> list[Result]:
@@ -161,7 +164,7 @@ def main() -> None:
     parser.add_argument("text")
     parser.add_argument("--minutes", type=float, nargs="+", default=[None])
     parser.add_argument("--random-seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--model", choices=list(CELLS), default="gru")
+    parser.add_argument("--model", choices=[*CELLS, *KINDS], default="gru")
     parser.add_argument("--plain", choices=[*CELLS, "none"], default="rnn")
     parser.add_argument("--plain-time", type=float, default=1.0)
     arguments = parser.parse_args()

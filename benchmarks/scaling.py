@@ -53,7 +53,7 @@ class Team:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["torch"])
         self.characters = STEPS * given["batch_size"] * given["seq_length"]
-        words = {"source": text, "checkpoints": folder, "threads": threads, "given": given}
+        words = {"sources": (text,), "checkpoints": folder, "threads": threads, "given": given}
         self.connections = []
         for rank in range(processes):
             ours, theirs = context.Pipe()

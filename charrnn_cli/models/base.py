@@ -54,6 +54,8 @@ class ModelConfig(ABC):
     """Whether dropout stands between the parts that `info` draws."""
     muon_interval: ClassVar[int] = 1
     """Number of optimizer steps between two updates by Muon."""
+    muon_rms: ClassVar[float] = 0.065
+    """Root mean square of an update by Muon at a learning rate of one; Adam's is about 0.2."""
 
     def __post_init__(self) -> None:
         check_all(vars(self))

@@ -14,8 +14,6 @@ MOMENTUM = 0.95  # Muon's momentum keeps this fraction at each step.
 ITERATIONS = 5  # One update by Muon takes five Newton-Schulz iterations.
 LINEAR_FALL = 0.7  # A linear schedule falls during this fraction of the run.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # The Newton-Schulz polynomial: of x, x^3 and x^5.
-# The root mean square of an update by Muon at a learning rate of one; Adam's is about 0.2.
-UPDATE_RMS = 0.065
 
 
 class Optimizer:
@@ -32,7 +30,7 @@ class Optimizer:
     def __init__(self, model: Model, config: TrainConfig) -> None:
         parameters = dict(model.named_parameters())
         self.blocks = model.config.matrices() if config.optimizer == "muon" else {}
-        self.interval = model.config.muon_interval
+        self.interval, self.rms = model.config.muon_interval, model.config.muon_rms
         self.matrices = {name: parameters[name] for name in self.blocks}
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
         self.others = {name: p for name, p in parameters.items() if name not in self.blocks}
@@ -61,7 +59,7 @@ class Optimizer:
             update = orthogonalize(blocks, self.dtype).view_as(parameter)
             size = max(blocks.shape[1:])  # an orthogonal block's root mean square is size**-0.5
             parameter.mul_(1 - self.interval * self.weight_decay * rate)
-            parameter.sub_(update.mul_(self.interval * UPDATE_RMS * size**0.5 * rate))
+            parameter.sub_(update.mul_(self.interval * self.rms * size**0.5 * rate))
 
     def skip(self) -> None:
         """Count a step without an update: a resume sets AdamW's count to the number of steps."""

@@ -46,6 +46,14 @@ RUNS = {
         rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
         rf"   0.01       median +{RATIO}( +{RATIO} / {RATIO}){{2}}  carried, range: .*",
     ),
+    "road": (
+        "text.txt --minutes 0.02",
+        rf"rnn .*\nlstm .*\ngru .*\ngpt2 .*\nllama +[\d,]+ +{RATIO} +{RATIO} +{SECONDS}(.|\n)*",
+    ),
+    "transformer": (
+        "--threads 1 --rounds 1 --settings 32,1,2,16",
+        rf"1 x 32, batch 2 x 16\n(.* ms +{RATIO} of plain +\d+% of the product rate\n?){{3}}",
+    ),
     "pairs": (
         "pairs --tasks toy --minutes 0.02 --random-seeds 0 --options '--threads 1'",
         rf"toy      attention +0( +{RATIO}){{2}} +({RATIO}|-) +{SECONDS}\n"

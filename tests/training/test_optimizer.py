@@ -6,11 +6,12 @@ from factories import make_train_config
 
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
-from charrnn_cli.training.optimizer import MOMENTUM, UPDATE_RMS, Optimizer, orthogonalize
+from charrnn_cli.training.optimizer import MOMENTUM, Optimizer, orthogonalize
 
 torch.set_num_threads(1)
 
 INTERVAL = RecurrentConfig.muon_interval
+RMS = RecurrentConfig.muon_rms
 RATE = torch.tensor(0.01)
 
 
@@ -87,9 +88,7 @@ def test_the_first_update_of_a_hidden_matrix_is_its_gradient_made_orthogonal(nam
     for key in model.config.matrices():
         parameter = model.get_parameter(key)
         change = (parameter.detach() - before[key]).view(-1, 8, 8)
-        expected = (
-            orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * INTERVAL * UPDATE_RMS * 8**0.5
-        )
+        expected = orthogonalize(parameter.grad.view(-1, 8, 8)) * -0.01 * INTERVAL * RMS * 8**0.5
         torch.testing.assert_close(change, expected, atol=1e-6, rtol=1e-4)
 
 

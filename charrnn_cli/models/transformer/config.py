@@ -51,6 +51,9 @@ class TransformerConfig(ModelConfig):
     """How many characters the model can look back on, C."""
 
     input_kind = "embedding"
+    # Larger updates than recurrent models bear: at the end of 0.6 million characters of Shakespeare
+    # a loss of 1.64 in place of 1.68, at the best learning rate of each.
+    muon_rms = 0.15
 
     def __post_init__(self) -> None:
         if self.architecture not in KINDS:

@@ -28,7 +28,7 @@ PANELS = {
     ),
 }  # fmt: skip
 GROUP_PANELS = {
-    "model": "The model", "request": "The run", "training": "Settings of the training",
+    "model": "The model", "pairs": "The text", "request": "The run", "training": "Settings of the training",
     "hardware": "The machine", "output": "Output",
 }  # fmt: skip
 ORDER = (

@@ -98,7 +98,7 @@ class Dataset(Protocol):
         """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
-        """How many characters an evaluation reads, or as many as would take as long; `context` as in
+        """How many characters of a text would take as long to evaluate as this; `context` as in
         `passages`."""
 
     def passages(

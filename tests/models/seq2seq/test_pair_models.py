@@ -77,6 +77,17 @@ def test_every_character_of_the_source_counts(name):
         assert not np.allclose(after, before, atol=1e-4)
 
 
+def test_symbols_that_are_attended_to_reach_the_output_beside_the_recurrent_layers():
+    config = make_pair_config("attention")
+    kept = ("attention.symbols.weight", "head.weight")
+    weights = {n: w * (n in kept) for n, w in make_pair_weights(config).items()}
+    model = trained_model(config, weights, CPU)
+    # all else is zero: attention is the same for every symbol, and the recurrent layers give zero
+    sources = [1, 1, 1], [2, 2, 2]
+    one, two = (logits_of(model, batch_of(config, [(source, [3, 4])])) for source in sources)
+    assert np.abs(one - two).max() > 0.01
+
+
 @EVERY_MODEL
 def test_a_character_does_not_see_those_of_the_target_after_it(name):
     model, pairs = trained(name), random_pairs(3)

@@ -21,7 +21,9 @@ class Seq2SeqConfig(PairConfig):
     Sutskever et al. do. `attention` has an encoder that reads in both directions with H/2 units
     each, and global attention (Luong et al. 2015, with its `general` score) after the first layer
     of the decoder. What is attended to does not enter the next step's first layer, so that a whole
-    target is one call in training; it enters the layers above.
+    target is one call in training; it enters the layers above. The last layer's output is added to
+    the mean of a vector of each symbol of the source, weighted by attention (Nguyen and Chiang
+    2018): a symbol's usual translation, or its copy, need not pass through the recurrent layers.
     """
 
     dropout_between_parts: ClassVar[bool] = True
@@ -73,6 +75,7 @@ class Seq2SeqConfig(PairConfig):
             shapes["attention.keys.weight"] = (self.hidden_size, self.hidden_size)
             shapes["attention.output.weight"] = (self.hidden_size, 2 * self.hidden_size)
             shapes["attention.output.bias"] = (self.hidden_size,)
+            shapes["attention.symbols.weight"] = (self.source_vocabulary_size, self.hidden_size)
         shapes["head.weight"] = (self.vocabulary_size, self.hidden_size)
         shapes["head.bias"] = (self.vocabulary_size,)
         return shapes
@@ -82,8 +85,9 @@ class Seq2SeqConfig(PairConfig):
         return {"decoder.0.weight_ih": 1, "head.weight": 0, "head.bias": 0}
 
     def source_vocabulary_axes(self) -> dict[str, int]:
-        """The columns of the encoder's first input weights."""
-        return {f"{part}.0.weight_ih": 1 for part in self.directions}
+        """The columns of the encoder's first input weights, and attention's vectors of symbols."""
+        axes = {f"{part}.0.weight_ih": 1 for part in self.directions}
+        return axes | {"attention.symbols.weight": 0} if self.attends else axes
 
     def matrices(self) -> dict[str, int]:
         """The weights of gates from hidden units, a block for each gate, and those of attention."""

@@ -31,6 +31,7 @@ class Seq2SeqDecoder(PairDecoder):
             self.keys = _transposed(weights["attention.keys.weight"] * config.hidden_size**-0.5)
             found, query = np.split(weights["attention.output.weight"], 2, axis=1)
             self.values, self.query = _transposed(found), _transposed(query)  # (H, H)
+            self.symbols = np.asarray(weights["attention.symbols.weight"], np.float32)
             self.bias = np.asarray(weights["attention.output.bias"], np.float32)
         self.head = _transposed(weights["head.weight"])  # (H, V)
         self.head_bias = np.asarray(weights["head.bias"], np.float32)
@@ -55,7 +56,8 @@ class Seq2SeqDecoder(PairDecoder):
             keys = _product(outputs, self.keys).transpose(1, 2, 0)  # (B, H, S)
             values = _product(outputs, self.values).swapaxes(0, 1)  # (B, S, H)
             mask = np.where(real, 0, -np.inf).astype(np.float32).T[:, None]  # (B, 1, S)
-            self.memory = {"keys": keys, "values": values, "mask": mask}
+            symbols = self.symbols[ids].swapaxes(0, 1)  # (B, S, H)
+            self.memory = {"keys": keys, "values": values, "symbols": symbols, "mask": mask}
 
     def step(self, ids: Any) -> Floats:
         """See `PairDecoder`."""
@@ -65,6 +67,8 @@ class Seq2SeqDecoder(PairDecoder):
             outputs = self._attend(outputs, rows, beams)
         for index, layer in enumerate(self.layers[1:], start=1):
             outputs = self._advance(index, layer.from_inputs(outputs))
+        if self.attention is not None:
+            outputs = outputs + (self.attention @ self.memory["symbols"]).reshape(outputs.shape)
         logits: Floats = outputs @ self.head
         logits += self.head_bias
         return logits.reshape(rows, beams, -1)

@@ -11,6 +11,8 @@ from charrnn_cli.models.seq2seq.padding import Padded, unpad
 from charrnn_cli.models.seq2seq.recurrent.config import Seq2SeqConfig
 from charrnn_cli.text.dataset import Batch
 
+SYMBOLS_STD = 0.1  # standard deviation of the initial vectors of the source's symbols
+
 
 class Seq2SeqModel(Model):
     """A GRU encoder-decoder for pairs, see `Seq2SeqConfig`. Dropout stands after each layer."""
@@ -24,7 +26,7 @@ class Seq2SeqModel(Model):
             self.add_module(part, layers)
         self.decoder = _gru(config, config.vocabulary_size, config.hidden_size)
         if config.attends:
-            self.attention = Attention(config.hidden_size)
+            self.attention = Attention(config.hidden_size, config.source_vocabulary_size)
         self.dropout = Dropout(config.dropout)
         self.head = nn.Linear(config.hidden_size, config.vocabulary_size)
         nn.init.zeros_(self.head.bias)
@@ -34,11 +36,14 @@ class Seq2SeqModel(Model):
         source = unpad(batch.source, self.config.source_end)
         memory, starts = self._encode(source)
         outputs: Tensor = batch.inputs
+        symbols: Tensor | None = None
         for index, layer in enumerate(self.decoder):
             outputs, _ = layer(outputs, (starts[index],))  # (T, B, H)
             if self.config.attends and not index:
-                outputs = self.attention(outputs, memory, source.real)
+                outputs, symbols = self.attention(outputs, memory, source)
             outputs = self.dropout(outputs)
+        if symbols is not None:
+            outputs = outputs + symbols
         return self.head(outputs), {}  # (T, B, V)
 
     def _encode(self, source: Padded) -> tuple[Tensor, list[Tensor]]:
@@ -61,24 +66,32 @@ class Seq2SeqModel(Model):
 
 class Attention(nn.Module):
     """Global attention with the `general` score of Luong et al. (2015), divided by the root of H,
-    then tanh of a linear layer of what was found and what was asked."""
+    then tanh of a linear layer of what was found and what was asked.
 
-    def __init__(self, size: int) -> None:
+    Beside it a vector of each symbol of the source, averaged with the same weights, after the
+    lexical model of Nguyen and Chiang (2018).
+    """
+
+    def __init__(self, size: int, source_vocabulary_size: int) -> None:
         super().__init__()
         self.scale = size**-0.5
         self.keys = nn.Linear(size, size, bias=False)
         self.output = nn.Linear(2 * size, size)
         nn.init.zeros_(self.output.bias)
+        self.symbols = nn.Embedding(source_vocabulary_size, size)
+        nn.init.normal_(self.symbols.weight, 0.0, SYMBOLS_STD)
 
-    def forward(self, queries: Tensor, memory: Tensor, real: Tensor) -> Tensor:
-        """The outputs (T, B, H) for queries (T, B, H) into a memory (S, B, H) without padding,
-        where `real` (S, B) is false."""
+    def forward(self, queries: Tensor, memory: Tensor, source: Padded) -> tuple[Tensor, Tensor]:
+        """The outputs and the mean vectors of symbols, (T, B, H) each, for queries (T, B, H) into
+        a memory (S, B, H), of which the source's padding is not seen."""
         memory = memory.transpose(0, 1)  # (B, S, H)
         scores = (queries.transpose(0, 1) * self.scale) @ self.keys(memory).mT  # (B, T, S)
-        scores = scores.masked_fill(~real.t()[:, None], -torch.inf)
-        found = (scores.softmax(-1) @ memory).transpose(0, 1)  # (T, B, H)
+        scores = scores.masked_fill(~source.real.t()[:, None], -torch.inf)
+        weights = scores.softmax(-1)
+        found = (weights @ memory).transpose(0, 1)  # (T, B, H)
+        symbols = (weights @ self.symbols(source.ids.t())).transpose(0, 1)  # (T, B, H)
         outputs: Tensor = self.output(torch.cat([found.to(queries.dtype), queries], dim=-1))
-        return outputs.tanh()
+        return outputs.tanh(), symbols
 
 
 def _gru(config: Seq2SeqConfig, vocabulary_size: int, size: int) -> nn.ModuleList:

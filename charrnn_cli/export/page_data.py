@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
+from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
@@ -125,7 +126,7 @@ def _history(checkpoint: Checkpoint) -> list[dict[str, float]]:
 def _baselines(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     marks, loss = checkpoint.baselines, checkpoint.val_loss
     named = [] if loss is None else [("this model", loss)]
-    if marks is not None:
+    if isinstance(marks, Baselines):
         named += [
             ("the last four characters (5-gram)", marks.five_gram),
             ("how frequent characters are (unigram)", marks.unigram),

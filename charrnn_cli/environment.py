@@ -94,3 +94,10 @@ def replaced_by(other: Environment) -> Iterator[None]:
         yield
     finally:
         _replacement = before
+
+
+def available_cores() -> int:
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

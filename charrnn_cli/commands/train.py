@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from charrnn_cli.checkpoints.shipped import example_text
-from charrnn_cli.commands.numpy_threads import use_one_thread
 from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
 from charrnn_cli.errors import ExitCode, UsageError
@@ -176,7 +175,6 @@ def train(
     torchrun --nproc-per-node N -m charrnn_cli train TEXT
     """  # noqa: D301
     started = time.monotonic()
-    use_one_thread()  # for the evaluations of pairs; PyTorch has its own
     check_pair_options(pairs)
     for name in ("sources", "val_sources"):
         request[name] = tuple(request[name] or ())
@@ -189,7 +187,7 @@ def train(
     alone = os.environ.get("WORLD_SIZE", "") in ("", "1")
     if alone:  # of several processes one reads for all
         check_sources(Sources(request["sources"] + request["val_sources"], request["glob"]))
-    import_numpy()
+    import_numpy(one_thread=True)  # for the evaluations of pairs
     check_threads()
     if alone and not output["quiet"]:
         say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn_cli.commands.numpy_threads import use_one_thread
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
@@ -17,6 +16,7 @@ from charrnn_cli.terminal.console import (
     shows_colour,
     text_width,
 )
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 if TYPE_CHECKING:
     from charrnn_cli.sampling.translation import Translation, Translator
@@ -67,7 +67,7 @@ OPTIONS = (
 def translate(request: Values, output: Values) -> None:
     """Translate lines with a model of pairs: a line out for each line in, on stdout."""
     lines = tuple(request.pop("lines") or ())
-    use_one_thread()
+    import_numpy(one_thread=True)
     if output["plot"] is not None:
         from charrnn_cli.terminal.text_image import check_picture
 

@@ -1,6 +1,8 @@
 """Beam search: the most probable targets of sources, for a whole batch at once."""
 
+import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.seq2seq.decoder import PairDecoder
 from charrnn_cli.text.dataset import IGNORE
 
+ROWS_AT_ONCE = 128  # Sources are read so many side by side.
 LENGTH_POWER = 0.6  # The exponent of the length normalisation.
 COMPACTED = 0.125  # Finished sources are left out once they are this fraction of a batch.
 # A block of up to `LONGEST_BLOCK` symbols may stand at the end of a target `REPEATS` times in a
@@ -48,6 +51,34 @@ def search(
         beams.advance()
     ranked = (sorted(found, key=lambda one: -one.score) for found in beams.finished)
     return [found[:n_best] for found in ranked]
+
+
+def search_all(
+    decoder: PairDecoder,
+    sources: Sequence[Array],
+    limits: Sequence[int],
+    beam_size: int = 1,
+    n_best: int = 1,
+    *,
+    rows_at_once: int = ROWS_AT_ONCE,
+    threads: int = 1,
+) -> list[list[Hypothesis]]:
+    """As `search`, for any number of sources: in batches of like length, `rows_at_once` sources
+    each, and so many batches at once as there are `threads`."""
+
+    def found(places: list[int]) -> list[list[Hypothesis]]:
+        batch, most = [sources[i] for i in places], [limits[i] for i in places]
+        return search(decoder.another(), batch, most, beam_size, n_best)
+
+    order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
+    batches = [order[begin : begin + rows_at_once] for begin in range(0, len(order), rows_at_once)]
+    if min(threads, len(batches)) > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            results = [*pool.map(found, batches)]
+    else:
+        results = [*map(found, batches)]
+    ranked = dict(zip(order, itertools.chain(*results), strict=True))
+    return [ranked[place] for place in range(len(sources))]
 
 
 def attention_of(decoder: PairDecoder, source: Array, target: Array) -> Floats:

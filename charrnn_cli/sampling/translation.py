@@ -11,10 +11,11 @@ import numpy as np
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.environment import available_cores
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.registry import build_pair_decoder
-from charrnn_cli.sampling.beam_search import attention_of, search
+from charrnn_cli.sampling.beam_search import attention_of, search_all
 from charrnn_cli.sampling.source_lines import LineReader
 from charrnn_cli.settings import SETTINGS, check_all
 from charrnn_cli.text.reader import TextStream
@@ -188,18 +189,21 @@ class Translator:
         """The translations of sources and the ids of the best, in batches of like length."""
         nothing = ((Target("", None),), np.zeros(0, np.int64))
         found: list[tuple[tuple[Target, ...], Array]] = [nothing for _ in sources]
-        order = [place for place, ids in enumerate(sources) if len(ids)]
-        order.sort(key=lambda place: len(sources[place]))
-        size, request = self.request.batch_size, self.request
-        for begin in range(0, len(order), size):
-            places = order[begin : begin + size]
-            batch = [sources[place] for place in places]
-            limits = [self.pairs.lengths.limit(len(ids)) for ids in batch]
-            results = search(self.decoder, batch, limits, self.beam_size, request.n_best)
-            for place, hypotheses in zip(places, results, strict=True):
-                targets = tuple(
-                    Target(self.pairs.target.decode(one.ids), math.exp(one.log_probability))
-                    for one in hypotheses
-                )
-                found[place] = targets, hypotheses[0].ids
+        places = [place for place, ids in enumerate(sources) if len(ids)]
+        batch = [sources[place] for place in places]
+        results = search_all(
+            self.decoder,
+            batch,
+            [self.pairs.lengths.limit(len(ids)) for ids in batch],
+            self.beam_size,
+            self.request.n_best,
+            rows_at_once=self.request.batch_size,
+            threads=available_cores(),
+        )
+        for place, hypotheses in zip(places, results, strict=True):
+            targets = tuple(
+                Target(self.pairs.target.decode(one.ids), math.exp(one.log_probability))
+                for one in hypotheses
+            )
+            found[place] = targets, hypotheses[0].ids
         return found

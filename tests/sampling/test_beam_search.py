@@ -8,7 +8,7 @@ from pairs import EVERY_MODEL, make_pair_config, make_pair_weights, pad, random_
 
 from charrnn_cli.models.registry import build_pair_decoder
 from charrnn_cli.models.seq2seq.decoder import PairDecoder
-from charrnn_cli.sampling.beam_search import LENGTH_POWER, attention_of, search
+from charrnn_cli.sampling.beam_search import LENGTH_POWER, attention_of, search, search_all
 from charrnn_cli.text.dataset import IGNORE
 
 
@@ -72,6 +72,15 @@ def test_what_is_found_does_not_depend_on_the_batch(name, beam_size):
         assert texts([alone]) == texts([together[row]])
         for one, other in zip(alone, together[row], strict=True):
             assert one.log_probability == pytest.approx(other.log_probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@EVERY_MODEL
+def test_many_sources_are_found_in_their_order_whatever_the_threads(name, threads):
+    decoder, sources = made(name), sources_of(20)
+    limits = [len(source) for source in sources]
+    found = search_all(decoder, sources, limits, 2, 2, rows_at_once=4, threads=threads)
+    assert texts(found) == texts(search(decoder, sources, limits, 2, 2))
 
 
 @EVERY_MODEL

@@ -1,7 +1,8 @@
 """The contract of a decoder of pairs, which reads sources and writes targets in NumPy."""
 
+import copy
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +26,12 @@ class PairDecoder(ABC):
         self.memory: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
         self.attention: Floats | None = None
+
+    def another(self) -> Self:
+        """A decoder of the same weights that reads sources of its own."""
+        other = copy.copy(self)
+        other.memory, other.state, other.attention = {}, {}, None
+        return other
 
     def encode(self, source: Array, beams: int = 1) -> None:
         """Read sources, ids (S, B) that end with END and are padded with `IGNORE`.

@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from charrnn_cli.environment import available_cores
 from charrnn_cli.errors import ProcessLostError, UsageError
 from charrnn_cli.models.device import choose_device
 from charrnn_cli.training.distributed.group import ALONE, Group, T
@@ -64,7 +65,7 @@ class Processes(Group):
         self.first = self.rank == 0
         self.local_rank = int(os.environ.get("LOCAL_RANK", self.rank))
         self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
-        self.threads = max(1, _cores() // self.local_size)
+        self.threads = max(1, available_cores() // self.local_size)
         self.device = torch.device("cpu")
         self._reports: bool | None = None  # whether this process reports the error, once claimed
         self._asked: list[Callable[[], float]] = []  # the functions given to `any` and `of_first`
@@ -227,10 +228,3 @@ class Processes(Group):
                 f"another process of this training ended or cannot be reached ({reason}). What is "
                 "saved is kept: --resume goes on from there."
             ) from None
-
-
-def _cores() -> int:
-    """How many CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

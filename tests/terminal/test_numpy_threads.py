@@ -10,8 +10,8 @@ pytestmark = pytest.mark.slow  # each test starts a process
 # OpenBLAS has a thread of the process for each that it computes with.
 PRINTED = """
 import os
-from charrnn_cli.commands.numpy_threads import use_one_thread
-use_one_thread()
+from charrnn_cli.terminal.thread_limit import import_numpy
+import_numpy(one_thread=True)
 print(len(os.listdir("/proc/self/task")), os.environ.get("OPENBLAS_NUM_THREADS"))
 """
 

@@ -38,7 +38,7 @@ def plan_in_words(training: Training) -> str:
     left = time if time.startswith("under") else f"about {time}"
     data = data_words(dataset, trainer) if isinstance(dataset, Pairs) else text_words(dataset)
     return (
-        f"{data}. A {model.architecture} with {layers}, {model.parameters:,} parameters, "
+        f"{data}. Model: {model.architecture} with {layers}, {model.parameters:,} parameters, "
         f"{reads}{where}: {left} to go."
     )
 

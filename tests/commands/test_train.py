@@ -26,9 +26,7 @@ def test_train_writes_best_last_and_metrics(invoke, text, tmp_path):
 def test_train_says_plan_result_and_sample_on_stderr_only(invoke, text):
     result = invoke("train", text, *SMALL)
     assert result.stdout == ""
-    plan = (
-        r"6,000 characters, \d+ distinct\. A gru with 1 layer of 16 units, .* parameters, reads it"
-    )
+    plan = r"6,000 characters, \d+ distinct\. Model: gru with 1 layer of 16 units, .* parameters, reads it"
     assert re.search(plan + " 2 times: ", result.stderr)
     assert "Best held-out loss" in result.stderr
     assert "A sample:" in result.stderr

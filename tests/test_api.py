@@ -49,7 +49,17 @@ def test_the_package_has_no_other_attributes():
 
 
 def test_a_sample_is_that_of_the_command(model):
-    options = ["--seed", "ab", "--length", "30", "--random-seed", "7", "--top-k", "2"]
+    options = [
+        "--seed",
+        "ab",
+        "--length",
+        "30",
+        "--random-seed",
+        "7",
+        "--top-k",
+        "2",
+        "--no-newline",
+    ]
     command = CliRunner().invoke(app, ["sample", str(model.file), *options])
     assert model.sample("ab", length=30, random_seed=7, top_k=2) == command.stdout
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
 from charrnn_cli.terminal.console import TextOut, say_wrapped
 from charrnn_cli.terminal.thread_limit import import_numpy
@@ -115,6 +116,8 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
             if request[name] is not None:
                 request[name] = unescape(f"--{name}", request[name])
         separator = unescape("--separator", separator)
+    if output["new"] and output["skip_copied"]:
+        raise UsageError("--new and --skip-copied exclude each other: use one of them.")
     needs_text = originality is not None or output["skip_copied"] or output["new"]
     samples = open_samples(
         SampleRequest(

@@ -117,6 +117,8 @@ def models_first(words: Sequence[str], checkpoints: Path) -> tuple[list[str], li
     """The models named before the texts, and the texts. What names a file as well is a text.
     Raises UsageError where a model stands alone or last."""
     from charrnn_cli.checkpoints.finding import names_model
+    from charrnn_cli.checkpoints.shipped import known_names
+    from charrnn_cli.formatting import did_you_mean
 
     models = list(itertools.takewhile(lambda word: names_model(word, checkpoints), words))
     texts = list(words[len(models) :])
@@ -127,4 +129,11 @@ def models_first(words: Sequence[str], checkpoints: Path) -> tuple[list[str], li
             f"{last}: is a model, not a text. Name it before the text: "
             f"{shlex.join(('charrnn', 'score', model, text))}"
         )
+    if len(texts) > 1:
+        for word in texts:
+            if word != "-" and not os.path.exists(word):
+                hint = did_you_mean(word, known_names(checkpoints)) or "Name a text file."
+                raise UsageError(
+                    f"{word}: is neither a file nor the name of a run or model. {hint}"
+                )
     return models, texts

@@ -72,8 +72,9 @@ def translate(request: Values, output: Values) -> None:
         from charrnn_cli.terminal.text_image import check_picture
 
         check_picture(output["plot"])
-    if output["attention"] and output["as_json"]:
-        raise UsageError("--attention and --json exclude each other: use one of them.")
+    for option, given in (("--attention", output["attention"]), ("--plot", output["plot"])):
+        if given and output["as_json"]:
+            raise UsageError(f"{option} and --json exclude each other: use one of them.")
     from charrnn_cli.sampling.translation import TranslateRequest, open_translator
 
     translator = open_translator(TranslateRequest(lines=lines, **request))

@@ -44,9 +44,10 @@ def hugging_face_files(checkpoint: Checkpoint) -> dict[str, bytes]:
     transformer of one text."""
     model = checkpoint.model
     if not isinstance(model, TransformerConfig):
+        remedy = "Leave it here." if checkpoint.pairs is not None else "Use --onnx for this one."
         raise UsageError(
             f"--hf: transformers has no model of kind {model.architecture}; it loads gpt2 and "
-            "llama. Use --onnx for this one."
+            f"llama. {remedy}"
         )
     config, tensors = _CONVERSIONS[model.architecture](model, checkpoint.weights)
     return {

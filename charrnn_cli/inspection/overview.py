@@ -48,7 +48,7 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         *(size_rows(facts["pairs"]) if "pairs" in facts else ()),
         ("text's SHA-256", corpus["sha256"]),
         ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
-        ("settings", _settings(training)),
+        ("settings", _settings(training, facts.get("pairs"))),
         ("held-out loss", _loss(facts["val_loss"])),
         *([("held-out pairs", accuracy_words(facts))] if "pairs" in facts else ()),
     ]
@@ -128,17 +128,19 @@ def _steps(count: int) -> str:
     return f"{count:,} step{'' if count == 1 else 's'}"
 
 
-def _settings(training: Mapping[str, Any]) -> str:
+def _settings(training: Mapping[str, Any], pairs: Mapping[str, Any] | None) -> str:
     ends = [
         f"{training[name]:g} {name if training[name] != 1 else name.removesuffix('s')}"
         for name in ("epochs", "minutes")
         if training[name] is not None
     ]
+    length = "" if pairs else f" x {training['seq_length']}"
+    held_out = "" if pairs else f"{_held_out(training)}, "
     return (
-        f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
+        f"{' or '.join(ends)}, batch {training['batch_size']}{length}, "
         f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
         f"weight decay {training['weight_decay']:g}, {training['precision']}, "
-        f"clip {training['grad_clip']:g}, {_held_out(training)}, "
+        f"clip {training['grad_clip']:g}, {held_out}"
         f"random seed {training['random_seed']}"
     )
 

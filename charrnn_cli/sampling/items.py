@@ -41,7 +41,8 @@ class NewItems:
             texts = [""] * self.samples.request.num_samples
             for number, piece in drawn.draw():
                 texts[number] += piece
-            yield from filter(self._is_new, texts)
+            for item in filter(self._is_new, texts):
+                yield item if item.endswith("\n") else f"{item}\n"  # --length has cut it short
 
     def json_lines(self) -> Iterator[str]:
         """Yield what `Drawing.json_lines` yields, of the new items, numbered anew."""

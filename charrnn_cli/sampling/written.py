@@ -150,7 +150,8 @@ class Drawing:
         """What the user should know of the samples that were drawn, in sentences."""
         notes, count = [], self.task.num_samples
         missed = sum(sample.ended == "length" for sample in self.written)
-        if missed and (self.task.until or self.task.lines):
+        of_list = self.task.checkpoint.train.lines
+        if missed and (self.task.until or self.task.lines) and not of_list:
             option = "--until" if self.task.until else "--lines"
             which = "the sample" if count == 1 else f"{missed:,} of {count:,} samples"
             notes.append(

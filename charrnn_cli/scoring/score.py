@@ -7,9 +7,8 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.errors import TextError
-from charrnn_cli.models.decoders import decoders_on
-from charrnn_cli.scoring.scorer import BLOCK, Scorer
-from charrnn_cli.scoring.surprisal import Bits, Surprisal
+from charrnn_cli.scoring.scorer import BLOCK, scorer_of
+from charrnn_cli.scoring.surprisal import Bits
 from charrnn_cli.terminal.console import visible
 from charrnn_cli.terminal.heatmap import SURPRISAL, text_colour
 
@@ -63,11 +62,10 @@ def score_text(text: str, checkpoint: Checkpoint, device: str = "auto") -> Score
     """Score a text. Raises TextError if it has fewer than 2 characters that the model can read."""
     if not text:
         raise TextError("the text is empty. Give some text.")
-    model = checkpoint.model
-    meter = Surprisal(decoders_on(model, checkpoint.weights, device), model.context)
-    scorer = Scorer(checkpoint.vocabulary, meter, checkpoint.reads_replacement)
-    parts = [text[begin : begin + BLOCK] for begin in range(0, len(text), BLOCK)]
-    bits = np.concatenate([scorer.feed(part).bits for part in parts])
+    scorer = scorer_of(checkpoint, device)
+    blocks = [scorer.feed(text[begin : begin + BLOCK]) for begin in range(0, len(text), BLOCK)]
+    text = "".join(block.text for block in blocks)  # in the model's normal form
+    bits = np.concatenate([block.bits for block in blocks])
     if scorer.bits_per_char is None or scorer.loss is None:
         raise TextError("1 character; scoring needs at least 2. Give a longer text.")
     return Score(text, bits, scorer.bits_per_char, scorer.loss, tuple(scorer.unknown))

@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
-from charrnn_cli.errors import TextError
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoders import decoders_on
 from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.item_surprisal import ItemSurprisal
@@ -96,14 +96,10 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     """Load the model that `which` names, the newest run's if it is None. Raises CharRNNError."""
     file = find_checkpoint(which, checkpoints)
     checkpoint = load(file)
-    vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
-    model = checkpoint.model
-    open_decoder = decoders_on(model, checkpoint.weights, device)
-    meter: Meter = Surprisal(open_decoder, model.context)
-    if checkpoint.train.lines:
-        meter = ItemSurprisal(open_decoder, vocabulary.line_start)
-    form = checkpoint.train.normalize
-    static = Scorer(vocabulary, meter, reads_replacement, form)
+    if checkpoint.pairs is not None:
+        raise UsageError(
+            f"{file}: is a model of pairs, and the first is not. Score one kind at a time."
+        )
     adapted = None
     if adapt:
         from charrnn_cli.models.device import choose_device
@@ -111,8 +107,23 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
 
         # a GPU gains nothing from a batch of one: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
-        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement, form)
-    return ModelScore(which or Run(file.parent).name, file, checkpoint, static, adapted)
+        adapted = _scorer_with(AdaptiveMeter(checkpoint, chosen), checkpoint)
+    name = which or Run(file.parent).name
+    return ModelScore(name, file, checkpoint, scorer_of(checkpoint, device), adapted)
+
+
+def scorer_of(checkpoint: Checkpoint, device: str) -> "Scorer":
+    """A scorer of texts as a checkpoint's model reads them: a running text, or a list's items."""
+    open_decoder = decoders_on(checkpoint.model, checkpoint.weights, device)
+    meter: Meter = Surprisal(open_decoder, checkpoint.model.context)
+    if checkpoint.train.lines:
+        meter = ItemSurprisal(open_decoder, checkpoint.vocabulary.line_start)
+    return _scorer_with(meter, checkpoint)
+
+
+def _scorer_with(meter: Meter, checkpoint: Checkpoint) -> "Scorer":
+    form, reads_replacement = checkpoint.train.normalize, checkpoint.reads_replacement
+    return Scorer(checkpoint.vocabulary, meter, reads_replacement, form)
 
 
 class Scorer:

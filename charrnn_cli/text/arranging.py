@@ -59,10 +59,10 @@ def arranged(
     return dataclasses.replace(dataset, val_text=measured)
 
 
-def unite_vocabularies(corpus: Corpus, val_text: Corpus) -> None:
+def unite_vocabularies(corpus: Corpus, val_text: Corpus, *, fold: bool = False) -> None:
     """Give both texts one vocabulary: characters that only the held-out one has get ids as well,
-    unless rare characters are read as U+FFFD. Both are recoded in place."""
-    if REPLACEMENT in corpus.vocabulary:
+    or are read as U+FFFD, with `fold`, as rare ones are. Both are recoded in place."""
+    if fold and REPLACEMENT in corpus.vocabulary:
         val_text.recode(corpus.vocabulary, fold=True)
         return
     points = np.union1d(corpus.vocabulary.code_points, val_text.vocabulary.code_points)

@@ -203,19 +203,27 @@ def longer_command(request: Request, trainer: Trainer) -> str:
     words = ["charrnn", "train", *sources]
     given = dict(request.given)
     if request.resume is not None:  # the settings given when the run was new are not known
-        given = {"model": trainer.model.config.architecture, "lines": config.lines or None}
-        given = {name: value for name, value in given.items() if value not in (None, DEFAULT)}
+        given = {
+            "model": trainer.model.config.architecture,
+            "lines": config.lines,
+            "normalize": config.normalize,
+            "min_count": config.min_count,
+        }
+        plain = {"model": DEFAULT, "lines": False, "normalize": "none", "min_count": 1}
+        given = {name: value for name, value in given.items() if value != plain[name]}
     for name in ("epochs", "minutes"):
         given.pop(name, None)
     for name, value in given.items():
         words.append(SETTINGS[name].option)
         words += [] if value is True else [f"{value:g}" if isinstance(value, float) else str(value)]
-    if request.glob is not None:
-        words += ["--glob", request.glob]
-    for source in request.val_sources:
-        words += ["--val-text", source]
+    if glob := request.glob or dataset.reading.glob:
+        words += ["--glob", glob]
     if trainer.pairs is not None:
         words += pair_options(trainer.pairs, dataset.val_text)
+    elif (held_out := dataset.val_text) is not None:
+        known = held_out.reading.sources or (held_out.path or "FILE",)
+        for source in request.val_sources or known:
+            words += ["--val-text", source]
     if request.init_from is not None:
         words += ["--init-from", request.init_from]
     if str(request.checkpoints) != "checkpoints":

@@ -78,7 +78,7 @@ class HeldOut(NamedTuple):
 def held_out_facts(dataset: Dataset, fraction: float) -> HeldOut:
     """What can be said of the held-out part of a dataset."""
     train_part, held_out = dataset.split(fraction)
-    if isinstance(dataset, Documents) and dataset.lines:
+    if isinstance(dataset, Documents) and dataset.lines and dataset.val_text is None:
         return HeldOut(len(held_out), 0.0)  # equal lines are never on both sides
     return HeldOut(len(held_out), copied_share(train_part.ids, held_out.ids))
 
@@ -120,7 +120,8 @@ def is_unlike(dataset: Corpus | Documents, fraction: float) -> bool:
     """
     train_part, held_out = dataset.split(fraction)
     if isinstance(dataset, Documents) and dataset.hold_out != "end":
-        return False
+        if dataset.val_text is None or dataset.lines:
+            return False
     if len(held_out) < SHORT:
         return False
     blocks = in_blocks(dataclasses.replace(dataset, val_text=None)).split(fraction)

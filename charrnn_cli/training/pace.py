@@ -30,11 +30,11 @@ class Pace:
         if self.begun is None:  # the first step takes longer than the others
             self.begun, self.first_step = now, event.step
             return None
-        elapsed, config = now - self.begun, self.trainer.config
+        elapsed = now - self.begun
         if elapsed < max(MIN_SECONDS, SHARE * self.seconds):
             return None
         steps = event.step - self.first_step
-        speed = steps * config.batch_size * config.seq_length / elapsed
+        speed = steps * self.trainer.predictions_per_step / elapsed
         if speed >= TOO_SLOW * self.planned:
             return None
         self.said = True

@@ -1,5 +1,7 @@
 """What the start of a run on pairs does otherwise than one on a text."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,7 @@ from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
 from charrnn_cli.checkpoints.records import PairBaselines
 from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import UsageError
+from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.registry import DEFAULT_FOR_PAIRS, family_of
 from charrnn_cli.models.seq2seq.base import PairConfig
@@ -53,6 +55,13 @@ def choose_kind(given: dict[str, Any], pairs: PairsRequest | None, init: Checkpo
             f"--model {given['model']}: does not learn from pairs. Leave out --pairs, or take "
             "attention, seq2seq or transformer."
         )
+
+
+def one_file(sources: Sequence[str]) -> str:
+    """The file of pairs. Raises TextError unless there is just one."""
+    if len(sources) > 1 or os.path.isdir(sources[0]):
+        raise TextError(f"{sources[0]}: pairs are read from one file. Join them into one.")
+    return sources[0]
 
 
 def looks_like_pairs(corpus: Dataset) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.pair_runs import (
     checksums,
+    one_file,
     pairs_info,
     request_to_resume,
     stored_checksums,
@@ -42,7 +43,8 @@ def as_resume(request: Request, run: Run) -> Request:
         request,
         resume=str(run.folder),
         from_best=not run.last.is_file(),
-        given={},  # they are in the run's checkpoint
+        given={},  # they are in the run's checkpoint, as is how pairs are read
+        pairs=None if request.pairs is None else PairsRequest(val_source=request.pairs.val_source),
         name=None,
         init_from=None,
     )
@@ -58,7 +60,10 @@ def resume_training(
     refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
-    pairs = request_to_resume(run, checkpoint, request.pairs)
+    asked = request.pairs
+    if asked is None and checkpoint.pairs is not None and request.val_sources:
+        asked = PairsRequest(val_source=request.val_sources[0])
+    pairs = request_to_resume(run, checkpoint, asked)
     if pairs is None:
         dataset, notes = text_to_resume(run, checkpoint, request, reader)
     else:
@@ -186,7 +191,7 @@ def pairs_to_resume(
     paths = request.sources or text_paths(checkpoint.corpus)
     if not paths:
         raise _no_text(run, checkpoint, request)
-    dataset, config = reader.pairs(paths[0], pairs), checkpoint.train
+    dataset, config = reader.pairs(one_file(paths), pairs), checkpoint.train
     changed = _check_text(dataset, checkpoint.corpus, run, request)
     if dataset.val_text is not None and checkpoint.val_text is not None:
         changed += _check_text(dataset.val_text, checkpoint.val_text, run, request)

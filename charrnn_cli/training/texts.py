@@ -1,6 +1,5 @@
 """The data of a training: read by all its processes, and arranged with its held-out part."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from charrnn_cli.text.sources import Sources
 from charrnn_cli.text.texts import read_texts
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.held_out import with_fair_hold_out
-from charrnn_cli.training.pair_runs import checksums, looks_like_pairs
+from charrnn_cli.training.pair_runs import checksums, looks_like_pairs, one_file
 from charrnn_cli.training.request import PairsRequest, Reader, Request
 
 Data = TypeVar("Data", Corpus, Pairs)
@@ -64,9 +63,10 @@ def read_dataset(request: Request, given: Mapping[str, Any], reader: Reader) -> 
     """The dataset of a new run, and what is held out of it. Raises CharRNNError."""
     min_count = given.get("min_count", SETTINGS["min_count"].planned)
     if request.pairs is not None:
-        if "normalize" in given:
-            raise UsageError("--normalize: pairs are read as they are. Leave it out.")
-        pairs = reader.pairs(_one_file(request), request.pairs)
+        for name in ("lines", "normalize"):
+            if name in given:
+                raise UsageError(f"--{name}: is for texts, not for pairs. Leave it out.")
+        pairs = reader.pairs(one_file(request.sources), request.pairs)
         pairs.fold_rare(min_count)
         return pairs, stored_hold_out(pairs)
     lines = bool(given.get("lines"))
@@ -78,7 +78,8 @@ def read_dataset(request: Request, given: Mapping[str, Any], reader: Reader) -> 
     val_text = None
     if request.val_sources:
         val_text = reader.text(sources._replace(paths=request.val_sources))
-        unite_vocabularies(corpus, val_text)
+        unite_vocabularies(corpus, val_text, fold=min_count > 1)
+        corpus.notes += tuple(note for note in val_text.notes if note not in corpus.notes)
     corpus.notes += looks_like_pairs(corpus)
     if not lines and looks_like_list(corpus):
         corpus.notes += (
@@ -90,14 +91,6 @@ def read_dataset(request: Request, given: Mapping[str, Any], reader: Reader) -> 
     read_as = dataset.corpus if isinstance(dataset, Documents) else dataset
     read_as.notes += notes
     return dataset, stored_hold_out(dataset)
-
-
-def _one_file(request: Request) -> str:
-    """The file of pairs. Raises TextError unless there is just one."""
-    source = request.sources[0]
-    if len(request.sources) > 1 or os.path.isdir(source):
-        raise TextError(f"{source}: pairs are read from one file. Join them into one.")
-    return source
 
 
 def stored_hold_out(dataset: Dataset) -> str:

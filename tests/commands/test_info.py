@@ -68,7 +68,8 @@ def test_misspelt_command_is_one_line(invoke):
 SCHEMA = {
     "file": str, "bytes": int, "format": int, "model": str, "hidden_size": int, "num_layers": int,
     "dropout": float, "parameters": int, "parts": list, "vocabulary_size": int, "vocabulary": str,
-    "categories": dict, "corpus": {"name": str, "characters": int, "sha256": str}, "step": int,
+    "categories": dict, "corpus": {"name": str, "characters": int, "sha256": str, "files": int},
+    "step": int,
     "epoch": float, "state": str, "finished": bool, "run_step": int, "seconds": float,
     "val_loss": float, "bits_per_char": float, "best_val_loss": float, "best_step": int,
     "marks": {"uniform": float, "unigram": float, "five_gram": float, "counted": int},

@@ -258,7 +258,10 @@ def test_a_file_with_the_name_of_a_run_is_a_text(invoke, trained, tmp_path):
     [
         (["poems"], "Name it before the text: charrnn score poems TEXT"),
         (["a.txt", "poems"], "Name it before the text: charrnn score poems a.txt"),
-        (["poesm", "a.txt"], "by --checkpoint; no run or model is called 'poesm'"),
+        (
+            ["poesm", "a.txt"],
+            "is neither a file nor the name of a run or model. Did you mean poems?",
+        ),
     ],
 )
 def test_what_is_no_model_and_a_text_is_explained(invoke, trained, words, message):

@@ -66,7 +66,9 @@ def test_a_model_no_better_than_counting_says_so_at_the_end(folder, invoke):
 
 def test_a_timed_plan_names_no_epochs_that_the_time_does_not_allow(folder, invoke):
     (folder / "long.txt").write_text(VERSE)
-    said = invoke("train", "long.txt", "--minutes", 0.02, "--epochs", 500, "--device", "cpu").stderr
+    said = invoke(
+        "train", "long.txt", "--minutes", 0.02, "--epochs", 500, "--device", "cpu", "-v"
+    ).stderr
     assert " of 500 epochs in the time allowed, " in said
     assert "500 epochs, " not in said
 

@@ -26,7 +26,7 @@ def open_page(browser, invoke, tmp_path):
         result = invoke("export", file, "--html", target, "--force", *words)
         assert result.exit_code == 0, result.stderr
         page = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)  # a busy machine takes many seconds to start a page
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text))
         page.on(

@@ -81,7 +81,7 @@ def test_at_temperature_0_a_page_writes_what_sample_writes(architecture, open_pa
     page = open_page(make(architecture))
     page.fill("#seed", "The")
     written = write(page, 15, temperature=0)
-    words = ["--seed", "The", "--length", 15, "--temperature", 0]
+    words = ["--seed", "The", "--length", 15, "--temperature", 0, "--no-newline"]
     assert written == invoke("sample", "pages/model", "--checkpoints", ".", *words).stdout
 
 

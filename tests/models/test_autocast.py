@@ -260,7 +260,8 @@ def test_a_scale_too_large_for_the_model_is_lowered_while_training(rain, tmp_pat
 
 
 def test_the_plan_and_info_name_it(invoke, rain):
-    result = invoke("train", rain, "--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8")
+    words = ["--precision", "bfloat16", "--epochs", "1", "--hidden-size", "8", "--verbose"]
+    result = invoke("train", rain, *words)
     assert "bfloat16; " in result.stderr
     facts = json.loads(invoke("info", "--json").stdout)
     assert facts["training"]["precision"] == "bfloat16"

@@ -93,10 +93,11 @@ def test_a_fault_at_any_write_leaves_a_run_that_ends_with_the_same_bytes(places,
                 hit = [line for line in lines if "(INJECTED)" in line]
                 assert len(hit) == 1, where
                 assert "checkpoints/rain" in hit[0], hit
-                assert code == 5, where
+                kept = "samples.jsonl" in hit[0]  # a sample of a stage, which stops nothing
+                assert code == (0 if kept else 5), where
                 said = (folder / "stderr").read_text().splitlines()
-                assert len(said) == 1, where
-                assert said[0].startswith("Error: "), where
+                assert len(said) == (0 if kept else 1), where
+                assert kept or said[0].startswith("Error: "), where
                 told["failed"] += 1
             checkpoints_are_whole(folder)
             code = run(*RESUME, cwd=folder)

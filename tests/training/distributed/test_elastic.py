@@ -5,7 +5,8 @@ import sys
 import pytest
 from factories import make_run
 
-from charrnn_cli.checkpoints.runs import Run, create_run
+from charrnn_cli.checkpoints.naming import create_run
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.training.distributed.elastic import (
     find_earlier_run,
     record_launch,

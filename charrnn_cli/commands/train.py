@@ -28,8 +28,8 @@ PANELS = {
     ),
 }  # fmt: skip
 GROUP_PANELS = {
-    "model": "The model", "pairs": "The text", "request": "The run", "training": "Settings of the training",
-    "hardware": "The machine", "output": "Output",
+    "model": "The model", "pairs": "The text", "request": "The run", "output": "Output",
+    "training": "Settings of the training", "hardware": "The machine",
 }  # fmt: skip
 ORDER = (
     "The text", "How long", "The model", "The run", "Output", "Settings of the training",

@@ -119,9 +119,9 @@ def is_unlike(dataset: Corpus | Documents, fraction: float) -> bool:
     is too short to tell.
     """
     train_part, held_out = dataset.split(fraction)
-    if isinstance(dataset, Documents) and dataset.hold_out != "end":
-        if dataset.val_text is None or dataset.lines:
-            return False
+    drawn = isinstance(dataset, Documents) and dataset.hold_out != "end"
+    if drawn and dataset.val_text is None:
+        return False
     if len(held_out) < SHORT:
         return False
     blocks = in_blocks(dataclasses.replace(dataset, val_text=None)).split(fraction)

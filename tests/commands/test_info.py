@@ -41,7 +41,7 @@ def test_info_cannot_be_made_to_write_markup_or_escapes(invoke, tmp_path):
     assert "[" in shown
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "info", "score"])
+@pytest.mark.parametrize("command", ["train", "sample", "info", "score", "runs"])
 def test_every_command_has_help_with_an_example(invoke, command):
     result = invoke(command, "--help")
     assert result.exit_code == 0
@@ -49,7 +49,7 @@ def test_every_command_has_help_with_an_example(invoke, command):
 
 
 def test_no_option_is_without_help(invoke):
-    for command in ("train", "sample", "info", "score"):
+    for command in ("train", "sample", "info", "score", "runs"):
         for line in invoke(command, "--help", env={"COLUMNS": "200"}).stdout.splitlines():
             if line.startswith("  -"):
                 assert re.search(r"\S {2,}\S", line.strip()), line

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from side_by_side import medians
 
-SHIPPED = Path(__file__).parent.parent / "checkpoints" / "sonnets" / "best.safetensors"
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+SHIPPED = CHECKPOINTS / "sonnets" / "best.safetensors"
+DATES = CHECKPOINTS / "dates" / "best.safetensors"
 
 
 def seconds_of(*command: str) -> float:
@@ -35,6 +37,9 @@ def main() -> None:
         "charrnn sample --seed H --top-k 5": [
             *("-m", "charrnn_cli", "sample", checkpoint, "--seed", "H", "--top-k", "5"),
         ],
+        "charrnn translate dates '3. Mai 1987'": [
+            *("-m", "charrnn_cli", "translate", str(DATES), "3. Mai 1987"),
+        ],
         "charrnn info": ["-m", "charrnn_cli", "info", checkpoint],
         "charrnn --help": ["-m", "charrnn_cli", "--help"],
     }
@@ -44,7 +49,7 @@ def main() -> None:
     seconds = medians(measures, rounds)
     print(f"{rounds} rounds in turn, medians")
     for name, value in seconds.items():
-        print(f"{name:35} {value:6.3f} s   {value / seconds['import torch']:5.2f} of import torch")
+        print(f"{name:38} {value:6.3f} s   {value / seconds['import torch']:5.2f} of import torch")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,27 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn_cli import __version__
-from charrnn_cli.commands import info, sample, score, train
-from charrnn_cli.commands.options import Command, command_class
+from charrnn_cli.commands import info, runs, sample, score, train, translate
+from charrnn_cli.commands.options import Command, command_class, fit_terminal, write_example
+from charrnn_cli.commands.usage import explain
 from charrnn_cli.environment import environment
-from charrnn_cli.errors import CharRNNError, ExitCode, Stopped
+from charrnn_cli.errors import CharRNNError, ExitCode, Stopped, UsageError
 from charrnn_cli.settings import Setting
 from charrnn_cli.terminal.console import say, say_error
+from charrnn_cli.terminal.program import with_program
 
 
 class OneLineErrors(TyperGroup):
     """Reports a mistyped command line in one line, as every other error."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, with commands as they work here."""
+        fit_terminal(ctx)
+        return with_program(super().get_help(ctx))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """The last line, whose commands stay whole."""
+        write_example(self.epilog, formatter)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; the parameters are Typer's own."""
@@ -42,8 +53,10 @@ class OneLineErrors(TyperGroup):
             if not hasattr(error, "format_message"):
                 raise
             message = error.format_message()
-            # `charrnn` alone is answered with the whole help
-            say(message if "\n" in message else f"Error: {message}")
+            if message.startswith("Usage:"):  # `charrnn` alone is answered with the whole help
+                say(message)
+            else:
+                say_error(UsageError(explain(error)))
             code = ExitCode.USAGE
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
@@ -69,6 +82,12 @@ def reports_errors(command: Command) -> Callable[..., None]:
         except MemoryError:
             say("Error: out of memory. Ask for less: a shorter text, or fewer samples.")
             code = ExitCode.OUT_OF_MEMORY
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("charrnn_cli"):
+                raise
+            name = (error.name or "").split(".")[0]
+            say(f"Error: the library {name} is missing. Install it: pip install {name}")
+            code = ExitCode.USAGE
         except Exception:
             say(traceback.format_exc())
             say("This is a bug in charrnn: please report it with these lines.")
@@ -94,7 +113,7 @@ def discard_stdout(code: ExitCode) -> ExitCode:
 app = typer.Typer(
     cls=OneLineErrors,
     help="Train a character-level model on any text, and write new text with it.",
-    epilog="Start with: charrnn train data/sonnets.txt, then: charrnn sample --seed H --top-k 5",
+    epilog="Start with: charrnn train --example sonnets, then: charrnn sample --seed H --top-k 5",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -103,14 +122,19 @@ app = typer.Typer(
 
 
 def _add(command: Command, options: tuple[Setting, ...], example: str) -> None:
-    app.command(cls=command_class(*options), epilog=example)(reports_errors(command))
+    first_sentence = (command.__doc__ or "").split(".")[0] + "."
+    app.command(cls=command_class(*options), epilog=example, short_help=first_sentence)(
+        reports_errors(command)
+    )
 
 
 # --help lists them in this order
 _add(train.train, train.OPTIONS, train.EXAMPLE)
 _add(sample.sample, sample.OPTIONS, sample.EXAMPLE)
+_add(translate.translate, translate.OPTIONS, translate.EXAMPLE)
 _add(info.info, info.OPTIONS, info.EXAMPLE)
 _add(score.score, score.OPTIONS, score.EXAMPLE)
+_add(runs.runs, runs.OPTIONS, runs.EXAMPLE)
 
 
 def show_version(value: bool) -> None:

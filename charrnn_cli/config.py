@@ -7,7 +7,9 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import check_all
 
 # The values of fields of TrainConfig that a checkpoint of format 2 leaves out.
-MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False}
+MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False, "label_smoothing": 0.0}
+# The values of fields of TrainConfig that checkpoints of format 3 leave out, too.
+MEANT_BY_FORMAT_3 = {"lines": False, "hold_out": "end", "normalize": "none"}
 
 
 class _Checked:
@@ -58,6 +60,15 @@ class TrainConfig(_Checked):
     """How the learning rate falls, `cosine` or `linear`; see `training.optimizer`."""
     shuffle: bool = False
     """Whether windows are read in random order, for models that carry no state."""
+    lines: bool = False
+    """Whether each line of the text is an item of its own."""
+    hold_out: str = "end"
+    """What is held out: the `end` of the text, or of each of its documents; whole `documents`;
+    `blocks` spread over the text; or a `text` of the user's own. Of lines, items are drawn."""
+    label_smoothing: float = 0.0
+    """Probability that the loss of training spreads evenly over all characters."""
+    normalize: str = "none"
+    """Unicode's normal form in which texts are read, `NFC` or `NFD`; `none`: as they are."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,10 +78,10 @@ class TrainConfig(_Checked):
     def to_dict(self) -> dict[str, Any]:
         """The fields as a checkpoint stores them.
 
-        Fields that format 2 leaves out are stored only if they differ from `MEANT_BY_FORMAT_2`.
+        Fields that earlier formats leave out are stored only if they differ from what those mean.
         """
         values = asdict(self)
-        for name, meant in MEANT_BY_FORMAT_2.items():
+        for name, meant in (MEANT_BY_FORMAT_2 | MEANT_BY_FORMAT_3).items():
             if values[name] == meant:
                 del values[name]
         return values

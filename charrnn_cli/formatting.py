@@ -1,6 +1,8 @@
-"""Figures as people read them: bits per character, and durations in words."""
+"""Figures as people read them, and names that are nearly right."""
 
+import difflib
 import math
+from collections.abc import Iterable, Mapping
 
 
 def bits_per_char(loss: float) -> float:
@@ -19,3 +21,13 @@ def duration(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {rest} s"
     return f"{rest} s"
+
+
+def did_you_mean(word: str, known: Iterable[str], others: Mapping[str, str] | None = None) -> str:
+    """A sentence with the known words that are most like `word`, or nothing."""
+    known = list(known)
+    if others and word in others:
+        return f"Did you mean {others[word]}?"
+    like = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    like = like or [name for name in known if len(word) > 1 and name.startswith(word)][:3]
+    return f"Did you mean {' or '.join(like)}?" if like else ""

@@ -1,114 +1,25 @@
-"""The settings: name, type, help, limits, default, option and stored name of each, declared once.
+"""The settings, each declared once: name, type, help, limits, default, option and stored name.
 
 `config.py` checks the values that it stores against this table. The commands make their options
 from it, and from rows of the same kind for the options that only one command has.
 """
 
-import math
-import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from charrnn_cli.errors import UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting, as an option or argument of a command and as a value that is stored.
-
-    `name` with dashes is the option; `stored_as` is the name of the field that holds its value, if
-    that is another one. `group` names the argument of the command's function that receives it, or
-    is `derived` for a setting that has no option. `default_words` describes a default that a value
-    cannot show. `bare` lets an option stand alone on the command line, with the empty text as its
-    value: before any other option ("text") or before all that is not a number ("number").
-    """
-
-    name: str
-    type: type
-    help: str
-    group: str = "request"
-    stored_as: str = ""
-    default: Any = None
-    default_words: str = ""
-    planned: Any = None  # what a plan takes where `default` leaves the value to it
-    at_least: float = -math.inf
-    at_most: float = math.inf
-    above: float = -math.inf
-    below: float = math.inf
-    choices: Collection[str] = ()
-    auto: bool = False  # the option also takes `auto`, which is stored as None: not given
-    flags: tuple[str, ...] = ()  # other spellings of the option
-    metavar: str | None = None
-    bare: Literal["", "text", "number"] = ""
-    argument: bool = False
-    required: bool = False
-    several: bool = False  # the option may be given more than once
-
-    @property
-    def key(self) -> str:
-        """The name under which the value is stored."""
-        return self.stored_as or self.name
-
-    @property
-    def option(self) -> str:
-        """The option as it is typed."""
-        return f"--{self.name.replace('_', '-')}"
-
-    @property
-    def limits(self) -> str:
-        """The limits in words, such as `at least 1 and at most 64`."""
-        words = [
-            f"{name} {limit:,.10g}"
-            for name, limit in (
-                ("above", self.above),
-                ("at least", self.at_least),
-                ("below", self.below),
-                ("at most", self.at_most),
-            )
-            if math.isfinite(limit)
-        ]
-        return " and ".join(words)
-
-    @property
-    def values(self) -> str:
-        """The choices in words, such as `auto, float32, bfloat16`."""
-        return ", ".join(("auto", *self.choices) if self.auto else self.choices)
-
-    @property
-    def full_help(self) -> str:
-        """The help text of the option: meaning, choices, limits, default."""
-        words = [f"{self.help.removesuffix('.')}: {self.values}." if self.choices else self.help]
-        if self.limits:
-            words.append(f"({self.limits})")
-        if self.default_words or self.planned is not None:
-            words.append(f"[{self.default_words or format(self.planned, 'g')}]")
-        return " ".join(words)
-
-    def allows(self, value: float) -> bool:
-        """Whether `value` lies within the limits; NaN and infinities never do."""
-        return (
-            abs(value) <= sys.float_info.max  # an integer can be too large for math.isfinite
-            and self.at_least <= value <= self.at_most
-            and self.above < value < self.below
-        )
-
-    def check(self, value: Any) -> None:
-        """Raise UsageError, naming the option, for a value outside the limits or choices."""
-        if self.choices:
-            if value not in self.choices:
-                raise UsageError(f"{self.option} {value}: must be one of {self.values}.")
-        elif self.type in (int, float) and not self.allows(value):
-            raise UsageError(f"{self.option} {value}: must be {self.limits or 'a finite number'}.")
-
+from charrnn_cli.setting import Setting as Setting  # part of what this module offers
 
 MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
 SAVE_EVERY = 120.0  # seconds between saves for --resume
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
-PLANNED = "chosen by the text's size and the time allowed"
+HOLD_OUTS = ("end", "documents", "blocks", "text")
+BestBy = Literal["exact", "loss"]
+BEST_BY: tuple[BestBy, ...] = ("exact", "loss")
+PLANNED = "by the plan"
 
 
 _ROWS = (
@@ -117,6 +28,10 @@ _ROWS = (
     Setting(
         name="vocabulary_size", type=int, group="derived", at_least=2, at_most=MAX_VOCABULARY,
         help="Distinct characters.",
+    ),
+    Setting(
+        name="source_vocabulary_size", type=int, group="derived", at_least=2,
+        at_most=MAX_VOCABULARY, help="Distinct symbols of the sources.",
     ),
     Setting(
         name="hidden_size", type=int, group="model", at_least=1, at_most=8192,
@@ -128,7 +43,7 @@ _ROWS = (
     ),
     Setting(
         name="num_heads", type=int, group="model", at_least=1, at_most=256, default_words=PLANNED,
-        help="Attention heads in each layer of a gpt2 or llama.",
+        help="Attention heads in each layer of a gpt2, llama or transformer.",
     ),
     Setting(
         name="context", type=int, group="model", at_least=2, at_most=16_384,
@@ -154,7 +69,8 @@ _ROWS = (
     Setting(
         name="seq_length", type=int, group="training", at_least=1, at_most=65_536,
         default_words=PLANNED,
-        help="Characters of each batch row read per step, the truncated-BPTT window.",
+        help="Characters of each batch row read per step, the truncated-BPTT window; a gpt2 or "
+        "llama reads its --context.",
     ),
     Setting(
         name="learning_rate", type=float, group="training", above=0, at_most=10,
@@ -182,12 +98,25 @@ _ROWS = (
         help="Weights shrink at each step by this much times the learning rate.",
     ),
     Setting(
+        name="label_smoothing", type=float, group="training", at_least=0, below=1,
+        default_words=PLANNED,
+        help="Share of each target's probability that training spreads over all characters.",
+    ),
+    Setting(
         name="grad_clip", type=float, group="training", above=0, planned=1.0,
         help="Largest norm of the gradient; a larger one is scaled down.",
     ),
     Setting(
         name="val_fraction", type=float, group="training", above=0, at_most=0.9,
-        planned=0.1, help="Share of the text, at its end, held out to measure the loss.",
+        planned=0.1, help="Share of the text held out to measure the loss.",
+    ),
+    Setting(
+        name="lines", type=bool, group="training",
+        help="Each line is an item of its own, such as a name: learn to write such lines.",
+    ),
+    Setting(
+        name="hold_out", type=str, group="derived", choices=HOLD_OUTS,
+        help="What is held out of the text.",
     ),
     Setting(
         name="patience", type=int, group="training", at_least=1,
@@ -201,6 +130,11 @@ _ROWS = (
     Setting(
         name="min_count", type=int, group="training", at_least=1, planned=1,
         help="Characters that occur fewer times in the text are all read as one, U+FFFD.",
+    ),
+    Setting(
+        name="normalize", type=str, group="training", choices=("NFC", "NFD", "none"),
+        planned="none", default_words="none",
+        help="Unicode's normal form in which the text is read.",
     ),
     Setting(
         name="random_seed", type=int, group="training", at_least=0, at_most=2**32 - 1,
@@ -226,7 +160,8 @@ _ROWS = (
     ),
     # sampling
     Setting(
-        name="length", type=int, at_least=0, at_most=10**12, default=500,
+        name="length", type=int, at_least=0, at_most=10**12,
+        default_words="500; with --lines 10,000 a line",
         help="Characters to write after the seed; 0: until stopped.",
     ),
     Setting(

@@ -247,7 +247,7 @@ def ask_to_train(text: Path | None, folder: Path, **wishes):
         sizes = {"hidden_size": 12, "num_layers": 2, "batch_size": 4, "seq_length": 16}
         given = sizes | {"epochs": 1.5} | given
     return Request(
-        source=None if text is None else str(text),
+        sources=() if text is None else (str(text),),
         given={name: value for name, value in given.items() if value is not None},
         checkpoints=folder,
         started=time.monotonic(),

@@ -105,7 +105,7 @@ def test_check_all_passes_over_what_is_off_or_no_setting():
         ({"vocabulary_size": 0x110001}, "--vocabulary-size"),
         ({"hidden_size": 0}, "--hidden-size 0"),
         ({"num_layers": 0}, "--num-layers 0"),
-        ({"dropout": 1.0}, "--dropout 1.0"),
+        ({"dropout": 1.0}, "--dropout 1:"),
     ],
 )
 def test_a_model_is_not_configured_beyond_the_limits(changes, option):

@@ -91,7 +91,11 @@ def report_attention(file: Path, source: str, watch: Watch = lambda share: None)
             raise UsageError(f"--attention: a model of kind {kind} has no heads. Use --units.")
         raise UsageError(f"--attention: a model of kind {kind} has no heads. Leave it out.")
     name, text, notes = read_known(
-        source, checkpoint.vocabulary, checkpoint.reads_replacement, MAX_READ
+        source,
+        checkpoint.vocabulary,
+        checkpoint.reads_replacement,
+        MAX_READ,
+        checkpoint.train.normalize,
     )
     if len(text) < MIN_READ:
         raise TextError(

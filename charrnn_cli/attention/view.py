@@ -11,17 +11,17 @@ from rich.text import Text
 
 from charrnn_cli.attention.probe import MIN_GAIN, Finding, Head
 from charrnn_cli.attention.report import AttentionReport, Excerpt, report_attention
-from charrnn_cli.environment import environment
 from charrnn_cli.terminal.bars import share_bar
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
-    say,
+    say_wrapped,
     shows_colour,
     text_width,
     visible,
 )
-from charrnn_cli.terminal.heatmap import ATTENTION, DOTTED_CIRCLE
+from charrnn_cli.terminal.heatmap import ATTENTION
+from charrnn_cli.terminal.signs import UNICODE, Signs, sign_of, signs_of_stdout
 from charrnn_cli.terminal.text_image import check_picture
 
 FIGURES = f"{'head':>6}  {'weight':>6}  {'even':>5}  {'distance':>8}  {'untrained':>9}  "
@@ -45,17 +45,6 @@ ABOUT_EXCERPTS = (
 MOST_LISTED = 24  # At most so many heads are listed; JSON has all.
 
 
-class Signs(NamedTuple):
-    """What stands for the characters that would not be seen."""
-
-    newline: str
-    tab: str
-    space: str
-
-
-UNICODE, ASCII = Signs("↵", "→", "␣"), Signs("$", ">", "_")
-
-
 def show_attention(file: Path, source: str, as_json: bool, plot: Path | None) -> None:
     """Measure what the attention heads of the model in a file follow in a text, and show the
     report: as lines or JSON on stdout, and as a picture if `plot` names one. Raises CharRNNError.
@@ -65,7 +54,7 @@ def show_attention(file: Path, source: str, as_json: bool, plot: Path | None) ->
     with share_bar() as bar:
         report = report_attention(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
-        say(f"Note: {note}.")
+        say_wrapped(f"Note: {note}.")
     if plot is not None:
         from charrnn_cli.attention.picture import draw_attention
 
@@ -73,8 +62,7 @@ def show_attention(file: Path, source: str, as_json: bool, plot: Path | None) ->
     if as_json:
         print_json(report.to_json())
     else:
-        signs = UNICODE if environment().stdout.can_show("".join(UNICODE)) else ASCII
-        print_lines(report_lines(report, text_width(), shows_colour(), signs))
+        print_lines(report_lines(report, text_width(), shows_colour(), signs_of_stdout()))
 
 
 def report_lines(
@@ -168,13 +156,6 @@ def excerpt_lines(
             symbols = [ATTENTION.symbols[ATTENTION.level(c.weight)] for c in row]
             yield _line("weight", [(s, c.width, "") for c, s in zip(row, symbols, strict=True)])
         yield _line("back", [("+" if c.back > 9 else str(c.back), c.width, "") for c in row])
-
-
-def sign_of(character: str, signs: Signs = UNICODE) -> str:
-    """A character in a form that can be seen, and that a terminal does not take for a command."""
-    named = {"\n": signs.newline, "\t": signs.tab, " ": signs.space}
-    shown = named.get(character) or visible(character)
-    return shown if cell_len(shown) else DOTTED_CIRCLE + shown
 
 
 def _broken(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:

@@ -17,10 +17,15 @@ from safetensors.numpy import save as serialize_tensors
 
 from charrnn_cli.checkpoints.format import Array as Array  # part of what a checkpoint is
 from charrnn_cli.checkpoints.format import check_tensors, oldest_format, read_header, sealed
+from charrnn_cli.checkpoints.pairs_info import PairsInfo
+from charrnn_cli.checkpoints.pairs_info import from_json as pairs_from_json
+from charrnn_cli.checkpoints.pairs_info import to_json as pairs_to_json
 from charrnn_cli.checkpoints.records import (
     MAX_VALUE,
+    AnyBaselines,
     Baselines,
     CorpusInfo,
+    PairBaselines,
     Progress,
     checked,
     from_json,
@@ -54,7 +59,8 @@ class Checkpoint:
     optimizer's state, the carried state and the loss scale; it is empty in `best`. `history` has a
     record for each evaluation. `threads` is the number of CPU threads, 0 for several processes.
     `format` is that of the file it was read from. `device` and `baselines` are None in files of
-    earlier versions.
+    earlier versions. `pairs` is None for a language model; for a model of pairs, `vocabulary` holds
+    the characters of the targets. `val_text` identifies a held-out text of the user's own.
     """
 
     model: ModelConfig
@@ -69,7 +75,9 @@ class Checkpoint:
     threads: int = 0
     format: int = 2
     device: str | None = None
-    baselines: Baselines | None = None
+    baselines: AnyBaselines | None = None
+    pairs: PairsInfo | None = None
+    val_text: CorpusInfo | None = None
 
     @property
     def reads_replacement(self) -> bool:
@@ -88,20 +96,20 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the bytes of a file; equal checkpoints give equal bytes."""
     model, train = checkpoint.model.to_dict(), checkpoint.train.to_dict()
     header = {
-        "format": oldest_format(model, train),
         "model": model,
         "train": train,
         "vocabulary": checkpoint.vocabulary.code_points.tolist(),
-        "corpus": vars(checkpoint.corpus),
+        "corpus": checkpoint.corpus.to_dict(),
         "progress": vars(checkpoint.progress),
         "history": list(map(dict, checkpoint.history)),
         "torch": checkpoint.torch_version,
         "threads": checkpoint.threads,
     }
-    if checkpoint.device is not None:
-        header["device"] = checkpoint.device
-    if checkpoint.baselines is not None:
-        header["marks"] = vars(checkpoint.baselines)
+    header |= {} if checkpoint.device is None else {"device": checkpoint.device}
+    header |= {} if checkpoint.baselines is None else {"marks": vars(checkpoint.baselines)}
+    header |= {} if checkpoint.pairs is None else {"pairs": pairs_to_json(checkpoint.pairs)}
+    header |= {} if checkpoint.val_text is None else {"val_text": checkpoint.val_text.to_dict()}
+    header["format"] = oldest_format(header)
     tensors = {**checkpoint.weights, **checkpoint.training}
     header = sealed(header, tensors)
     # one key only: the library writes several in random order
@@ -198,12 +206,15 @@ def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:
-    """The checkpoint that a header describes, without tensors. Raises one of `_DAMAGE`."""
+    """The checkpoint of a header, without tensors. Raises one of `_DAMAGE`."""
+    vocabulary = Vocabulary(header["vocabulary"])
+    pairs = pairs_from_json(header["pairs"], vocabulary) if "pairs" in header else None
+    baselines = Baselines if pairs is None else PairBaselines
     checkpoint = Checkpoint(
         model=_model_config(header["model"]),
         train=from_json(TrainConfig, header["train"]),
-        vocabulary=Vocabulary(header["vocabulary"]),
-        corpus=from_json(CorpusInfo, header["corpus"]),
+        vocabulary=vocabulary,
+        corpus=CorpusInfo.from_dict(header["corpus"]),
         progress=from_json(Progress, header["progress"]),
         weights={},
         history=tuple(history_record(record) for record in header["history"]),
@@ -211,11 +222,12 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
         threads=typed("threads", header["threads"], int),
         format=header["format"],
         device=typed("device", header["device"], str) if "device" in header else None,
-        baselines=from_json(Baselines, header["marks"]) if "marks" in header else None,
+        baselines=from_json(baselines, header["marks"]) if "marks" in header else None,
+        pairs=pairs,
+        val_text=CorpusInfo.from_dict(header["val_text"]) if "val_text" in header else None,
     )
     check_all({"threads": checkpoint.threads or None})
-    if len(checkpoint.vocabulary) != checkpoint.model.vocabulary_size:
-        raise ValueError("vocabulary and model differ in size")
+    _check_vocabularies(checkpoint)
     _check_numbers(checkpoint)
     return checkpoint
 
@@ -227,11 +239,20 @@ def _model_config(values: Any) -> ModelConfig:
     return config_class(architecture)(architecture=sizes.pop("model"), **sizes)
 
 
+def _check_vocabularies(checkpoint: Checkpoint) -> None:
+    """Raise ValueError if the vocabularies are not as large as the model needs them."""
+    pairs = checkpoint.pairs
+    sizes = (len(checkpoint.vocabulary), None) if pairs is None else pairs.vocabulary_sizes
+    if sizes != checkpoint.model.vocabulary_sizes:
+        raise ValueError("vocabulary and model differ in size")
+
+
 def _check_numbers(checkpoint: Checkpoint) -> None:
     """Raise ValueError for numbers that training cannot produce."""
     progress, baselines = checkpoint.progress, checkpoint.baselines
     numbers = vars(progress) | {"characters": checkpoint.corpus.characters}
-    numbers |= {} if baselines is None else vars(baselines)
+    stored = {} if baselines is None else vars(baselines)
+    numbers |= {name: value for name, value in stored.items() if type(value) is not str}
     limits = {"best_step": progress.step, "optimizer_began": progress.step}
     for name, value in numbers.items():
         limit = limits.get(name, MAX_COUNT if type(value) is int else MAX_VALUE)

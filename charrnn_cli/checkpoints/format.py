@@ -10,33 +10,43 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import MEANT_BY_FORMAT_2
+from charrnn_cli.config import MEANT_BY_FORMAT_2, MEANT_BY_FORMAT_3
 from charrnn_cli.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
-# and neither schedules nor shuffling.
-FORMAT = 3
+# and neither schedules nor shuffling. Format 3 had no models of pairs, no lists of lines, no texts
+# of several files, no normal forms and no held-out part but the end of the text.
+FORMAT = 4
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
 # Limit of lists and objects in a header: parsed, each takes 20 times the memory of its bytes.
 MAX_PARTS = 50_000
+
+# The fields of a text of several files; others lack them.
+SEVERAL_FILES = {"sources", "glob", "file_sha256s"}
 
 _CHANGED = "some of it was changed since it was written"
 _SEALS = {"header_sha256", "tensors_sha256"}
 _PARTS = {
     "format", "model", "train", "vocabulary", "corpus", "progress", "history", "torch", "threads",
 }  # fmt: skip
-_OPTIONAL = {"device", "marks"}  # files of earlier versions lack these parts
+# Files of earlier versions lack these parts. Language models have no pairs, and few files have a
+# `val_text`.
+_OPTIONAL = {"device", "marks", "pairs", "val_text"}
 
 
-def oldest_format(model: Mapping[str, Any], train: Mapping[str, Any]) -> int:
-    """The oldest format that can store a model and its training settings.
+def oldest_format(header: Mapping[str, Any]) -> int:
+    """The oldest format that can store what a header holds.
 
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
-    return 2 if model["model"] in FORMAT_2 and not MEANT_BY_FORMAT_2.keys() & train.keys() else 3
+    train = header["train"].keys()
+    of_several = train & MEANT_BY_FORMAT_3.keys() or header["corpus"].keys() & SEVERAL_FILES
+    if "pairs" in header or of_several:
+        return 4
+    return 2 if header["model"]["model"] in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
@@ -76,10 +86,12 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
     if version > FORMAT:
         raise CheckpointError(
             f"{path}: checkpoint format {version!s:.20}; this charrnn reads {FORMAT}. "
-            "Upgrade charrnn."
+            "Upgrade charrnn-cli."
         )
     if set(header) - _OPTIONAL != _PARTS | (_SEALS if version > 1 else set()):
         raise ValueError("its header lacks a part, or has one too many")
+    if "pairs" in header and version < 4:
+        raise ValueError(f"it has pairs, which format {version} has not")
     if version > 1:
         rest = {name: value for name, value in header.items() if name != "header_sha256"}
         if header["header_sha256"] != _header_digest(rest):
@@ -89,7 +101,7 @@ def read_header(path: Path, file: BinaryIO) -> tuple[bytes, dict[str, Any]]:
         header["train"].setdefault("optimizer", "adamw")
         header["progress"].setdefault("optimizer_began", 0)
     header["train"].setdefault("precision", "float32")  # older runs had no other
-    for name, meant in MEANT_BY_FORMAT_2.items():
+    for name, meant in (MEANT_BY_FORMAT_2 | MEANT_BY_FORMAT_3).items():
         header["train"].setdefault(name, meant)
     return start + table, header
 

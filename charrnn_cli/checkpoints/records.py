@@ -1,10 +1,14 @@
 """The records of a training run in a checkpoint, and how they are read from their stored form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from charrnn_cli.checkpoints.format import SEVERAL_FILES
+from charrnn_cli.text.dataset import Identified
 
 # The largest measured number, such as a loss, that is accepted: float32 numbers are below it.
 MAX_VALUE = 1e39
@@ -15,13 +19,43 @@ class CorpusInfo:
     """Identifies the text that a model was trained on.
 
     `sha256` is the checksum of the bytes as read, and `characters` the length of the text. `path`
-    is stored only in `last`, for --resume.
+    is stored only in `last`, for --resume. A text of several files has their checksums in
+    `file_sha256s`, and in `last` its `sources`, absolute paths of files and folders, with the
+    `glob` of the names that are read in folders.
     """
 
     name: str
     sha256: str
     characters: int
     path: str | None = None
+    sources: tuple[str, ...] = ()
+    glob: str | None = None
+    file_sha256s: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a checkpoint stores them: those of several files only if there are."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if value or name not in SEVERAL_FILES}
+
+    @classmethod
+    def of(cls, text: Identified, *, private: bool) -> "CorpusInfo":
+        """What identifies a text. Only a `private` record holds paths: others are shared."""
+        reading = text.reading
+        return cls(
+            name=Path(text.name).name,
+            sha256=text.sha256,
+            characters=len(text),
+            path=text.path if private else None,
+            sources=reading.sources if private else (),
+            glob=reading.glob if private else None,
+            file_sha256s=reading.file_sha256s,
+        )
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "CorpusInfo":
+        """The record that was stored. Raises ValueError."""
+        lacking = {name: cls.__dict__[name] for name in SEVERAL_FILES - set(values)}
+        return cls(**checked(lacking | values, {f.name: f.type for f in fields(cls)}))
 
 
 @dataclass(frozen=True)
@@ -68,12 +102,38 @@ class Baselines:
             raise ValueError("baselines must be above 0")
 
 
+@dataclass(frozen=True)
+class PairBaselines:
+    """What a model of pairs is measured by: the share of the held-out targets that two rules get
+    right, among the pairs whose exact matches are counted.
+
+    `copy` writes the source itself, `most_frequent` the training part's most frequent target, which
+    is `target`. Raises ValueError for values that no pairs can give.
+    """
+
+    copy: float
+    most_frequent: float
+    target: str
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.copy <= 1 and 0 <= self.most_frequent <= 1):
+            raise ValueError("baselines of pairs must be shares")
+
+
+AnyBaselines = Baselines | PairBaselines
+"""Of a text, or of pairs."""
+
+
 def typed(name: str, value: Any, kind: Any) -> Any:
     """The value, with its type checked against the annotation `kind`.
 
     An int is accepted and converted where a float is expected. Raises ValueError for another type,
     or a float that is not finite.
     """
+    if kind == tuple[str, ...]:
+        if not isinstance(value, (list, tuple)) or any(type(item) is not str for item in value):
+            raise ValueError(f"{name} is {str(value)[:60]!r}")
+        return tuple(value)
     kinds = getattr(kind, "__args__", (kind,))
     if type(value) is int and int not in kinds and float in kinds:
         value = float(value)

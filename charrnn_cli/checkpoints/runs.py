@@ -1,20 +1,21 @@
-"""Run folders: naming, finding and locking them, finding a run's text, recording evaluations."""
+"""Run folders: finding and locking them, finding a run's text, recording evaluations."""
 
 import contextlib
 import json
 import math
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, sync_folder, write_file
+from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
 from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
 from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo
-from charrnn_cli.errors import CheckpointError, RunInUseError, UsageError, WriteError
+from charrnn_cli.checkpoints.shipped import known_names, shipped_models
+from charrnn_cli.errors import CheckpointError, RunInUseError, WriteError
+from charrnn_cli.formatting import did_you_mean
 
 try:
     import fcntl
@@ -148,7 +149,7 @@ class Run:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
             raise RunInUseError(
                 f"run {self.name} is being trained by process {holder or 'unknown'}. "
-                "Wait for it, or choose another --name."
+                "Wait for it, or stop it there with Ctrl-C, which saves everything."
             ) from None
         except OSError as error:
             raise WriteError(f"{path}: cannot be written ({error.strerror}).") from None
@@ -195,42 +196,6 @@ def _is_evaluation(record: Any) -> bool:
     )
 
 
-def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
-    """Make a new run folder, named after the text unless `name` is given.
-
-    If the text's name is taken, a number is added. Raises UsageError for a bad or taken `name`,
-    WriteError if the folder cannot be made.
-    """
-    if name is not None and (name != Path(name).name or name in ("", "..") or name[0] in ".-"):
-        raise UsageError(f"--name {name}: must be a plain name: no slash, no dot or - in front.")
-    stem = name or re.sub(r"[^\w.+-]+", "-", Path(source).stem)
-    stem = stem.lstrip(".-") or "text" if name is None else stem
-    try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 100_000):
-            run = Run(checkpoints / (stem if number == 1 else f"{stem}-{number}"))
-            try:
-                run.folder.mkdir()
-            except FileExistsError:
-                if name is None:
-                    continue
-                exists = f"--name {name}: {run.folder} exists."
-                remedy = (
-                    f"Choose another name, or go on with that run: --resume {name}"
-                    if run.newest
-                    else "Choose another name, or remove it: it holds no checkpoint."
-                )
-                raise UsageError(f"{exists} {remedy}") from None
-            sync_folder(checkpoints)
-            return run
-    except OSError as error:
-        raise WriteError(
-            f"{checkpoints}: cannot be written ({error.strerror}). "
-            "Choose another --checkpoints or --name."
-        ) from None
-    raise UsageError(f"{checkpoints / stem}: too many runs of that name. Give a --name.")
-
-
 def list_runs(checkpoints: Path) -> list[Run]:
     """The runs in a folder that hold a checkpoint, the newest first."""
     folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
@@ -241,13 +206,20 @@ def list_runs(checkpoints: Path) -> list[Run]:
     )
 
 
-def find_run(which: str | None, checkpoints: Path) -> Run:
-    """A run by its name or folder; the newest if `which` is None. Raises CheckpointError."""
+def find_run(which: str | None, checkpoints: Path, *, resumable: bool = False) -> Run:
+    """A run by its name or folder; the newest if `which` is None, or the newest that can be
+    resumed. Raises CheckpointError."""
     runs = list_runs(checkpoints)
+    with_state = [run for run in runs if run.last.is_file()] if resumable else runs
     if which is None:
         if not runs:
             raise CheckpointError(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
-        return runs[0]
+        if not with_state:
+            raise CheckpointError(
+                f"no run in {checkpoints} can go on: each holds a model alone. Start a new run "
+                f"from one: charrnn train TEXT --init-from {runs[0].name}"
+            )
+        return with_state[0]
     for folder in (checkpoints / which, Path(which)):
         if Run(folder).newest:
             return Run(folder)
@@ -255,33 +227,53 @@ def find_run(which: str | None, checkpoints: Path) -> Run:
         raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
     if os.path.isfile(which):
         raise CheckpointError(f"{which}: is a file, not a run. A text goes before --resume.")
-    known = f"Runs there: {', '.join(run.name for run in runs[:10])}" if runs else HOW_TO_TRAIN
-    raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {known}")
+    if resumable and which in shipped_models():
+        raise CheckpointError(
+            f"{which}: comes with charrnn as a model alone, which cannot go on. Start a new run "
+            f"from it: charrnn train TEXT --init-from {which}"
+        )
+    names = [run.name for run in with_state]
+    known = f"Runs there: {', '.join(names[:10])}" if names else HOW_TO_TRAIN
+    hint = did_you_mean(which, names if resumable else known_names(checkpoints)) or known
+    raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {hint}")
 
 
 def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
-    """The file that `which` names: a file, a run's folder or name, or None for the newest run.
+    """The file that `which` names: a file, a run's folder or name, a shipped model, or None for the
+    newest run.
 
     Raises CheckpointError if there is none.
     """
+    models = shipped_models()
+    if which is None and not list_runs(checkpoints) and models:
+        raise CheckpointError(
+            f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}; or name the model that comes "
+            f"with charrnn: {next(iter(models))}"
+        )
+    if which in models and not (os.path.exists(which) or Run(checkpoints / which).newest):
+        return models[which]
     if which is not None and os.path.exists(which) and not os.path.isdir(which):
         named = Run(checkpoints / which)  # a text file may have the same name as its run
         return named.checkpoint if named.newest else Path(which)
     return find_run(which, checkpoints).checkpoint
 
 
-def text_path(corpus: CorpusInfo) -> str | None:
-    """Where a checkpoint says that its text is, if there is a file.
+def text_paths(corpus: CorpusInfo) -> tuple[str, ...]:
+    """Where a checkpoint says that its text is, if all of it is there; else nothing.
 
-    The file is only read, and its checksum compared. Still, whoever made the checkpoint chose the
-    path: it must be an absolute path of a regular file that is not empty, which the endless files
-    of a system are not.
+    The files are only read, and their checksum compared. Still, whoever made the checkpoint chose
+    the paths: they must be absolute, of folders or of regular files that are not empty, which the
+    endless files of a system are not.
     """
-    path = corpus.path
-    if path is None or not os.path.isabs(path):
-        return None
+    paths = corpus.sources or (() if corpus.path is None else (corpus.path,))
+    return paths if all(map(_is_text_place, paths)) else ()
+
+
+def _is_text_place(path: str) -> bool:
     try:
-        found = os.stat(path)
+        found = os.stat(path) if os.path.isabs(path) else None
     except (OSError, ValueError):
-        return None
-    return path if stat.S_ISREG(found.st_mode) and found.st_size else None
+        return False
+    if found is None:
+        return False
+    return stat.S_ISDIR(found.st_mode) or bool(stat.S_ISREG(found.st_mode) and found.st_size)

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
+from charrnn_cli.commands.runs import show_list
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import SETTINGS, Setting
@@ -11,10 +12,11 @@ from charrnn_cli.terminal.console import (
     print_columns,
     print_drawing,
     print_json,
+    print_out,
     print_table,
-    say,
     text_width,
 )
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn info sonnets --json"
 OPTIONS = (
@@ -68,6 +70,7 @@ OPTIONS = (
 def info(request: Values) -> None:
     """Show what is in a checkpoint: model, vocabulary, text, training so far, held-out loss."""
     asked = SimpleNamespace(**request)
+    import_numpy()
     if asked.list_all:
         for given, name in (
             (asked.checkpoint, "CHECKPOINT"), (asked.plot, "--plot"),
@@ -76,7 +79,8 @@ def info(request: Values) -> None:
         ):  # fmt: skip
             if given:
                 raise UsageError(f"--all lists every run: leave {name} out.")
-        show_all(asked.checkpoints, asked.sort or "time", asked.as_json)
+        asked.runs = []
+        show_list(asked)
         return
     if asked.sort is not None:
         raise UsageError("--sort is the order of --all: add that, or leave --sort out.")
@@ -123,27 +127,15 @@ def show_checkpoint(file: Path, plot: Path | None, as_json: bool, vocabulary: bo
 
     if vocabulary:
         headings = ("code point", "character", "name")
-        print_columns(headings, vocabulary_rows(facts["vocabulary"]))
+        sides = {"": facts["vocabulary"]}
+        if "pairs" in facts:
+            sides = {"Sources": facts["pairs"]["source_vocabulary"], "Targets": sides[""]}
+        for side, characters in sides.items():
+            if side:
+                print_out(f"{side}:")
+            print_columns(headings, vocabulary_rows(characters))
         return
     print_table(table_rows(facts))
     signs = UNICODE if environment().stdout.can_show(CHARACTERS) else ASCII
     for title, lines in drawings(facts, text_width(), signs):
         print_drawing(title, lines)
-
-
-def show_all(checkpoints: Path, sort: str, as_json: bool) -> None:
-    """List the runs of a folder, as a table or as one JSON object."""
-    from charrnn_cli.checkpoints.runs import HOW_TO_TRAIN
-    from charrnn_cli.inspection.runs_table import DISPENSABLE, HEADINGS, list_facts, listing_rows
-
-    runs = list_facts(checkpoints, sort)
-    if as_json:
-        print_json({"checkpoints": str(checkpoints), "runs": runs})
-        return
-    if not runs:
-        say(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
-        return
-    print_columns(HEADINGS, listing_rows(runs), DISPENSABLE)
-    for facts in runs:
-        if facts["error"]:
-            say(facts["error"])

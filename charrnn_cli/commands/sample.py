@@ -7,7 +7,8 @@ from pathlib import Path
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.settings import SETTINGS, Setting, settings_of
-from charrnn_cli.terminal.console import TextOut, say
+from charrnn_cli.terminal.console import TextOut, say_wrapped
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn sample sonnets --seed Shall --length 300 --temperature 0.8"
 OPTIONS = (
@@ -20,6 +21,13 @@ OPTIONS = (
     ),
     Setting(name="seed_file", type=str, help="File with the text to continue, or - for stdin."),
     SETTINGS["length"],
+    Setting(
+        name="lines",
+        type=int,
+        at_least=1,
+        at_most=10**9,
+        help="Whole lines to write, and nothing after them.",
+    ),
     *settings_of("sampling"),
     SETTINGS["num_samples"],
     Setting(
@@ -27,9 +35,17 @@ OPTIONS = (
         type=str,
         default="-" * 40,
         group="output",
-        help="Line between two samples.",
+        help="Line between two samples; empty: only their own line ends.",
     ),
     Setting(name="until", type=str, help="Stop after this text is written."),
+    Setting(
+        name="escapes",
+        type=bool,
+        default=False,
+        group="output",
+        help=r"Read \n as a newline, \t as a tab and \\ as a backslash in --seed, --until and "
+        "--separator.",
+    ),
     replace(SETTINGS["random_seed"], group="request", default_words="a new one, printed on stderr"),
     SETTINGS["unknown"],
     Setting(
@@ -41,6 +57,20 @@ OPTIONS = (
         help="Report on stderr how much is copied from the training text [the run's own].",
     ),
     Setting(
+        name="new",
+        type=bool,
+        default=False,
+        group="output",
+        help="Of a model of a list, write only lines that are not in the list learned.",
+    ),
+    Setting(
+        name="skip_copied",
+        type=bool,
+        default=False,
+        group="output",
+        help="Draw samples that stand in the training text again (the text: see --originality).",
+    ),
+    Setting(
         name="json",
         type=bool,
         default=False,
@@ -49,6 +79,13 @@ OPTIONS = (
         help="One JSON object per sample.",
     ),
     Setting(name="output", type=Path, group="output", help="Write to this file, not to stdout."),
+    Setting(
+        name="no_newline",
+        type=bool,
+        default=False,
+        group="output",
+        help="Add no newline where the text does not end in one.",
+    ),
     SETTINGS["checkpoints"],
     SETTINGS["device"],
 )
@@ -65,27 +102,49 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
         # reads these variables when it is first imported.
         for library in ("OPENBLAS", "MKL", "VECLIB"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import_numpy()
+    from charrnn_cli.sampling.items import NewItems, compare_items
+    from charrnn_cli.sampling.prompt import unescape
     from charrnn_cli.sampling.samples import SampleRequest, open_samples
+    from charrnn_cli.sampling.written import Drawing
 
     as_json, originality = output["as_json"], output["originality"]
+    separator = output["separator"]
+    if output["escapes"]:
+        for name in ("seed", "until"):
+            if request[name] is not None:
+                request[name] = unescape(f"--{name}", request[name])
+        separator = unescape("--separator", separator)
+    needs_text = originality is not None or output["skip_copied"] or output["new"]
     samples = open_samples(
         SampleRequest(
             sampling=SamplingConfig(**sampling),
-            whole=as_json or originality is not None,
+            whole=as_json or needs_text,
             **request,
             **hardware,
         )
     )
     learned = None
-    if originality is not None:
+    if needs_text:
         from charrnn_cli.sampling.originality import compare, learned_text
 
-        learned = learned_text(samples.file, samples.checkpoint, originality or None)
+        option = "--new" if output["new"] else "--skip-copied"
+        option = option if originality is None else "--originality"
+        learned = learned_text(samples.file, samples.checkpoint, originality or None, option)
     for note in samples.notes:
-        say(note)
-    drawing = samples.draw()
-    with TextOut(output["output"]) as out:
-        for piece in drawing.json_lines() if as_json else drawing.text(output["separator"]):
+        say_wrapped(note)
+    drawing: Drawing | NewItems = samples.draw(learned if output["skip_copied"] else None)
+    if learned is not None and output["new"]:
+        drawing = NewItems(samples, learned)
+    with TextOut(output["output"], final_newline=not output["no_newline"]) as out:
+        for piece in drawing.json_lines() if as_json else drawing.text(separator):
             out.write(piece)
-    if learned is not None:
-        say(compare(drawing.texts, learned).in_words(learned))
+    for note in drawing.notes():
+        say_wrapped(note)
+    if learned is not None and originality is not None:
+        found = (
+            compare_items(samples.prompt.text, drawing.texts, learned)
+            if samples.checkpoint.train.lines
+            else compare(drawing.texts, learned)
+        )
+        say_wrapped(found.in_words(learned))

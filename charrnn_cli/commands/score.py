@@ -1,20 +1,29 @@
 """`charrnn score`: parses its options, calls the core, prints what came back."""
 
+import itertools
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn_cli.commands.options import Values, takes
+from charrnn_cli.commands.pair_options import COLUMN_OPTIONS, columns_given
+from charrnn_cli.errors import UsageError
 from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.terminal.thread_limit import import_numpy
 
-EXAMPLE = "Example: charrnn score poems.txt --checkpoint sonnets"
+EXAMPLE = "Example: charrnn score sonnets poems.txt"
 OPTIONS = (
     Setting(
         name="text",
         type=str,
         argument=True,
         required=True,
-        stored_as="source",
-        help="A UTF-8 text file, or - for stdin.",
+        several=True,
+        metavar="[MODEL]... TEXT...",
+        stored_as="sources",
+        help="UTF-8 text files, each read as a document of its own, or a file of pairs for a "
+        "model of pairs; - for stdin. Names of models may stand before them.",
     ),
     Setting(
         name="checkpoint",
@@ -72,19 +81,50 @@ OPTIONS = (
         flags=("-q",),
         help="Show no progress or notes.",
     ),
+    *COLUMN_OPTIONS,
+    Setting(
+        name="symbols",
+        type=str,
+        group="pairs",
+        metavar="TEXT",
+        help="Text between the symbols of a target, such as ' ': also report the symbol error "
+        "rate of pairs.",
+    ),
     SETTINGS["checkpoints"],
     SETTINGS["device"],
 )
 
 
 @takes(*OPTIONS)
-def score(request: Values, hardware: Values) -> None:
-    """Measure how surprising a text is to a model: bits per character, in all and line by line."""
+def score(request: Values, pairs: Values, hardware: Values) -> None:
+    """Measure how surprising a text is to a model: bits per character, in all and line by line; or
+    how many sources a model of pairs turns into their targets."""
     # The matrix products are too small to gain from threads. NumPy's library reads these variables
     # when it is first imported.
     for library in ("OPENBLAS", "MKL", "VECLIB"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    import_numpy()
+    from charrnn_cli.scoring.pair_report import PairColumns
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 
-    models = tuple(request.pop("models") or (None,))
-    run_score(ScoreRequest(models=models, **request, **hardware))
+    leading, texts = models_first(request.pop("sources"), request["checkpoints"])
+    models = (*leading, *(request.pop("models") or ())) or (None,)
+    asked = PairColumns(columns_given(pairs), pairs["skip_bad_lines"], pairs["symbols"])
+    run_score(ScoreRequest(sources=tuple(texts), models=models, pairs=asked, **request, **hardware))
+
+
+def models_first(words: Sequence[str], checkpoints: Path) -> tuple[list[str], list[str]]:
+    """The models named before the texts, and the texts. What names a file as well is a text.
+    Raises UsageError where a model stands alone or last."""
+    from charrnn_cli.checkpoints.finding import names_model
+
+    models = list(itertools.takewhile(lambda word: names_model(word, checkpoints), words))
+    texts = list(words[len(models) :])
+    last = words[-1]
+    if names_model(last, checkpoints):
+        model, text = (last, "TEXT") if not texts else (last, texts[0])
+        raise UsageError(
+            f"{last}: is a model, not a text. Name it before the text: "
+            f"{shlex.join(('charrnn', 'score', model, text))}"
+        )
+    return models, texts

@@ -10,6 +10,7 @@ from charrnn_cli.checkpoints.records import Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError, WriteError
 from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.inspection.pair_facts import pair_facts
 from charrnn_cli.models.base import ModelConfig
 
 
@@ -21,7 +22,7 @@ def inspect(path: Path) -> dict[str, Any]:
     `run_step` and `seconds` are of the run that the file belongs to, None without a
     `last.safetensors` that a run can be resumed from; `seconds` is None also if the metrics cannot
     be read. `marks` holds the losses of the baselines; it and `device` are None in files of earlier
-    versions.
+    versions. A model of pairs has what `pair_facts` returns as well.
     """
     checkpoint = load(path)
     run = _progress_of_run(path, checkpoint)
@@ -45,6 +46,7 @@ def inspect(path: Path) -> dict[str, Any]:
             "name": checkpoint.corpus.name,
             "characters": checkpoint.corpus.characters,
             "sha256": checkpoint.corpus.sha256,
+            "files": max(1, len(checkpoint.corpus.file_sha256s)),
         },
         "step": progress.step,
         "epoch": progress.epoch,
@@ -54,6 +56,7 @@ def inspect(path: Path) -> dict[str, Any]:
         "seconds": None if run is None else _seconds(Run(path.parent), run.step),
         "val_loss": val_loss,
         "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
+        **pair_facts(checkpoint),
         "best_val_loss": progress.best_val_loss,
         "best_step": None if progress.best_val_loss is None else progress.best_step,
         "marks": None if checkpoint.baselines is None else dict(vars(checkpoint.baselines)),

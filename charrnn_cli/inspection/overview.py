@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.inspection.pair_facts import accuracy_words, draw_pair_baselines, size_rows
 from charrnn_cli.models.base import in_words
 from charrnn_cli.models.registry import config_class
 from charrnn_cli.terminal.ascii_plots import draw_baselines, draw_curve, draw_model
@@ -24,6 +25,9 @@ CATEGORIES = {
 """Unicode's general categories, in words."""
 
 
+MOST_FEATURES = 30  # so many features are named in the table
+
+
 def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The facts in words, as rows of a table."""
     training, corpus = facts["training"], facts["corpus"]
@@ -38,13 +42,15 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{facts['hidden_size']} units, {in_words(own_sizes)}dropout {facts['dropout']:g}",
         ),
         ("parameters", f"{facts['parameters']:,}"),
-        ("vocabulary", f"{facts['vocabulary_size']:,} characters: {_shown(facts['vocabulary'])}"),
+        *_vocabularies(facts),
         ("categories", _categories(facts["categories"])),
-        ("text", f"{corpus['name']}, {corpus['characters']:,} characters"),
+        ("text", _text(corpus, training)),
+        *(size_rows(facts["pairs"]) if "pairs" in facts else ()),
         ("text's SHA-256", corpus["sha256"]),
         ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
         ("settings", _settings(training)),
         ("held-out loss", _loss(facts["val_loss"])),
+        *([("held-out pairs", accuracy_words(facts))] if "pairs" in facts else ()),
     ]
     if facts["best_val_loss"] != facts["val_loss"]:
         rows.append(("best of the run", _loss(facts["best_val_loss"], facts["best_step"])))
@@ -70,6 +76,11 @@ def drawings(
     curve = draw_curve(facts["history"], facts["best_step"], width, signs)
     if curve:
         yield "Loss, nats per character", curve
+    if "pairs" in facts:
+        shares = draw_pair_baselines(facts, width, signs)
+        if shares:
+            yield "Exact matches beside simple rules", shares
+        return
     baselines, loss = facts["marks"], facts["val_loss"] or facts["best_val_loss"]
     if baselines is not None and loss is not None:
         losses = [
@@ -127,9 +138,40 @@ def _settings(training: Mapping[str, Any]) -> str:
         f"{' or '.join(ends)}, batch {training['batch_size']} x {training['seq_length']}, "
         f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
         f"weight decay {training['weight_decay']:g}, {training['precision']}, "
-        f"clip {training['grad_clip']:g}, held out {training['val_fraction']:g}, "
+        f"clip {training['grad_clip']:g}, {_held_out(training)}, "
         f"random seed {training['random_seed']}"
     )
+
+
+def _vocabularies(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The characters that a model knows, as rows; of a model of pairs those of both sides."""
+    known = f"{len(facts['vocabulary']):,} characters: {_shown(facts['vocabulary'])}"
+    if (pairs := facts.get("pairs")) is None:
+        return [("vocabulary", known)]
+    source = pairs["source_vocabulary"]
+    rows = [("sources", f"{len(source):,} characters: {_shown(source)}"), ("targets", known)]
+    if pairs["features"]:
+        some = ", ".join(pairs["features"][:MOST_FEATURES])
+        more = len(pairs["features"]) - MOST_FEATURES
+        rows.append(
+            ("features", f"{len(pairs['features']):,}: {some}" + f" and {more:,} more" * (more > 0))
+        )
+    return rows
+
+
+def _text(corpus: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    files = f" in {corpus['files']:,} files" if corpus["files"] > 1 else ""
+    lines = ", a list of lines" if training.get("lines") else ""
+    return f"{corpus['name']}, {corpus['characters']:,} characters{files}{lines}"
+
+
+def _held_out(training: Mapping[str, Any]) -> str:
+    if training.get("hold_out") == "text":
+        return "held out another text"
+    how = {"documents": " in whole files", "blocks": " in blocks"}.get(
+        training.get("hold_out", "end"), ""
+    )
+    return f"held out {training['val_fraction']:g}{how}"
 
 
 def _categories(counts: Mapping[str, int]) -> str:

@@ -93,6 +93,11 @@ class ModelConfig(ABC):
         """Multiplications per character in a forward pass: a measure of training time."""
         return sum(math.prod(shape) for shape in self.parameter_shapes().values() if len(shape) > 1)
 
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """The numbers of symbols of the target and of the source; None without a source."""
+        return self.vocabulary_size, None
+
     @classmethod
     def own_sizes(cls) -> tuple[str, ...]:
         """The sizes that the family adds to those that every model has."""
@@ -188,3 +193,4 @@ class Preset:
     warmup: float = 0.05
     schedule: str = "cosine"
     shuffle: bool = False
+    label_smoothing: float = 0.0

@@ -16,8 +16,10 @@ from charrnn_cli.models.base import ModelConfig, Preset
 if TYPE_CHECKING:
     from charrnn_cli.models.decoder import Array, Decoder
     from charrnn_cli.models.module import Model
+    from charrnn_cli.models.seq2seq.decoder import PairDecoder
 
 DEFAULT = "gru"
+DEFAULT_FOR_PAIRS = "attention"
 
 
 class Family(NamedTuple):
@@ -28,6 +30,8 @@ class Family(NamedTuple):
 
     package: str
     prefix: str
+    pairs: bool = False
+    """Whether it turns a source into a target, with a configuration that is a `PairConfig`."""
 
     def part(self, module: str, name: str) -> Any:
         """A class or function of one of the package's modules."""
@@ -36,6 +40,10 @@ class Family(NamedTuple):
 
 RECURRENT = Family("charrnn_cli.models.recurrent", "Recurrent")
 TRANSFORMER = Family("charrnn_cli.models.transformer", "Transformer")
+SEQ2SEQ = Family("charrnn_cli.models.seq2seq.recurrent", "Seq2Seq", pairs=True)
+SEQ2SEQ_TRANSFORMER = Family(
+    "charrnn_cli.models.seq2seq.transformer", "Seq2SeqTransformer", pairs=True
+)
 
 ARCHITECTURES: dict[str, Family] = {
     "gru": RECURRENT,
@@ -43,6 +51,9 @@ ARCHITECTURES: dict[str, Family] = {
     "rnn": RECURRENT,
     "gpt2": TRANSFORMER,
     "llama": TRANSFORMER,
+    "seq2seq": SEQ2SEQ,
+    "attention": SEQ2SEQ,
+    "transformer": SEQ2SEQ_TRANSFORMER,
 }
 
 
@@ -61,14 +72,28 @@ def config_class(architecture: str) -> type[ModelConfig]:
 
 
 def make_config(
-    architecture: str, vocabulary_size: int, sizes: Mapping[str, Any], given: Mapping[str, Any]
+    architecture: str,
+    vocabulary_size: int,
+    sizes: Mapping[str, Any],
+    given: Mapping[str, Any],
+    source_vocabulary_size: int | None = None,
 ) -> ModelConfig:
     """A configuration with these `sizes`, or the values that the user has `given` instead.
 
-    Raises UsageError for a value outside its limits.
+    `source_vocabulary_size` is for models of pairs. Raises UsageError for a value outside its
+    limits, and for a model of pairs where there are none, or the reverse.
     """
-    cls = config_class(architecture)
-    return cls(architecture, vocabulary_size, **cls.choose(sizes, given))
+    family, cls = family_of(architecture), config_class(architecture)
+    chosen = cls.choose(sizes, given)
+    if family.pairs != (source_vocabulary_size is not None):
+        raise UsageError(
+            f"--model {architecture}: learns from pairs, a source and a target a line. Add --pairs."
+            if family.pairs
+            else f"--model {architecture}: does not learn from pairs. Leave out --pairs."
+        )
+    if source_vocabulary_size is not None:
+        chosen["source_vocabulary_size"] = source_vocabulary_size
+    return cls(architecture, vocabulary_size, **chosen)
 
 
 def stored_fields(architecture: str) -> dict[str, Any]:
@@ -93,6 +118,14 @@ def build_decoder(
     """A decoder in NumPy for a number of streams; None is one stream without a batch axis."""
     family = family_of(config.architecture)
     decoder: Decoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights, streams)
+    return decoder
+
+
+def build_pair_decoder(config: ModelConfig, weights: "Mapping[str, Array]") -> "PairDecoder":
+    """A decoder in NumPy of a model of pairs."""
+    family = family_of(config.architecture)
+    assert family.pairs, f"{config.architecture} is no model of pairs"
+    decoder: PairDecoder = family.part("decoder", f"{family.prefix}Decoder")(config, weights)
     return decoder
 
 

@@ -1,8 +1,10 @@
 """PyTorch models with initial weights, a checkpoint's, or those of a model of another text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from charrnn_cli.config import TrainConfig
@@ -51,14 +53,33 @@ def load_known_weights(
     known and of new characters.
     """
     known = "".join(c for c in vocabulary.characters if c in source_vocabulary)
-    ours, theirs = vocabulary.encode(known), source_vocabulary.encode(known)
-    axes = model.config.vocabulary_axes()
+    ids = vocabulary.encode(known), source_vocabulary.encode(known)
+    axes = model.config.vocabulary_axes().items()
+    copy_known_weights(model, source_weights, [Shared(n, axis, *ids) for n, axis in axes])
+    return len(known), len(vocabulary) - len(known)
+
+
+class Shared(NamedTuple):
+    """The entries of a parameter, along an axis, that two models have in common: `ours` (K,) in the
+    new model are `theirs` (K,) in the other."""
+
+    name: str
+    axis: int
+    ours: npt.NDArray[Any]
+    theirs: npt.NDArray[Any]
+
+
+def copy_known_weights(
+    model: Model, source_weights: Mapping[str, Array], shared: Iterable[Shared]
+) -> None:
+    """Copy weights into `model`: of the parameters named in `shared` the entries that are shared,
+    all others whole."""
+    tables = {entries.name: entries for entries in shared}
     merged = {name: p.detach().cpu().numpy().copy() for name, p in model.named_parameters()}
     for name, values in source_weights.items():
-        if name in axes:
-            own = np.moveaxis(merged[name], axes[name], 0)
-            own[ours] = np.moveaxis(values, axes[name], 0)[theirs]
+        if name in tables:
+            _, axis, ours, theirs = tables[name]
+            np.moveaxis(merged[name], axis, 0)[ours] = np.moveaxis(values, axis, 0)[theirs]
         else:  # of a table of positions, as many as the new model has
             merged[name] = values[tuple(map(slice, merged[name].shape))]
     load_weights(model, merged)
-    return len(known), len(vocabulary) - len(known)

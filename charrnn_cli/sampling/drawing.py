@@ -91,13 +91,14 @@ def generate(
     config: SamplingConfig,
     random_seed: int,
     streams: int | None = None,
+    first_stream: int = 0,
 ) -> Iterator[Any]:
     """Read the prompt, then draw characters without end: yields an int, or ids (B,) for B streams.
 
-    Stream i draws its random numbers from (random_seed, i) alone: it does not depend on how many
-    streams there are. Raises ValueError for an empty prompt.
+    Stream i draws its random numbers from (random_seed, first_stream + i) alone: it does not depend
+    on how many streams there are. Raises ValueError for an empty prompt.
     """
-    steps = generate_with_logits(decoder, prompt, config, random_seed, streams)
+    steps = generate_with_logits(decoder, prompt, config, random_seed, streams, first_stream)
     return (ids for ids, _ in steps)
 
 
@@ -107,6 +108,7 @@ def generate_with_logits(
     config: SamplingConfig,
     random_seed: int,
     streams: int | None = None,
+    first_stream: int = 0,
 ) -> Iterator[tuple[Any, Floats]]:
     """Yield what `generate` yields, each with the logits (V,) or (B, V) that it was drawn from.
 
@@ -116,7 +118,8 @@ def generate_with_logits(
         raise ValueError("the prompt is empty")
     ids = np.asarray(prompt, dtype=np.int64)
     logits = decoder.prefill(ids if streams is None else ids[:, None].repeat(streams, axis=1))
-    rngs = [np.random.default_rng((random_seed, i)) for i in range(streams or 1)]
+    numbers = range(first_stream, first_stream + (streams or 1))
+    rngs = [np.random.default_rng((random_seed, number)) for number in numbers]
     while True:
         block = np.stack([rng.random(BLOCK) for rng in rngs], axis=1)  # (BLOCK, B)
         for uniform in block[:, 0].tolist() if streams is None else block:

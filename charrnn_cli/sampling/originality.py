@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
-from charrnn_cli.checkpoints.runs import Run, text_path
+from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.text.corpus import Corpus, read_corpus
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.hashing import BASE, Hashes, hashes_of_windows
+from charrnn_cli.text.sources import Sources
+from charrnn_cli.text.texts import read_texts
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
 CHUNK = (
     1 << 16
 )  # Of the text learned, 65,536 characters are hashed at a time, to fit the CPU cache.
 FILTER_BITS = 20  # The table that finds a hash quickly has 2^20 slots.
-
-Hashes = npt.NDArray[np.uint64]
-_BASE = 0x9E3779B97F4A7C15  # odd, so that multiplying by it modulo 2^64 is one-to-one
 
 
 @dataclass(frozen=True)
@@ -45,37 +44,45 @@ class Originality:
         )
 
 
-def learned_text(file: Path, checkpoint: Checkpoint, source: str | None) -> Corpus:
+def learned_text(
+    file: Path, checkpoint: Checkpoint, source: str | None, option: str = "--originality"
+) -> Corpus:
     """Read the text that a checkpoint's model learned, from `source` or from where its run says.
 
-    Characters that the model learned as U+FFFD (`--min-count`) are U+FFFD here too. Raises
+    It is read in the model's normal form, and characters that the model learned as U+FFFD
+    (`--min-count`) are U+FFFD here too. `option` is the one that needs the text. Raises
     UsageError if the run does not say where the text is or there is no such file; TextError if
     that file is not, or no longer, the text that the model learned.
     """
-    corpus = read_corpus(source) if source is not None else _text_of_run(file, checkpoint)
+    train = checkpoint.train
+    if source is None:
+        corpus = _text_of_run(file, checkpoint, option)
+    else:
+        corpus = read_texts(Sources((source,), lines=train.lines, normalize=train.normalize))
     if checkpoint.reads_replacement:
         corpus.recode(checkpoint.vocabulary, fold=True)
     return corpus
 
 
-def _text_of_run(file: Path, checkpoint: Checkpoint) -> Corpus:
+def _text_of_run(file: Path, checkpoint: Checkpoint, option: str) -> Corpus:
     last = Run(file.parent).last
     info = peek(last).corpus if last.is_file() else None
     if info is None or info.path is None or info.sha256 != checkpoint.corpus.sha256:
         raise UsageError(
-            f"--originality: {file} does not say where its text is "
+            f"{option}: {file} does not say where its text is "
             f"({checkpoint.corpus.name}). Give it: --originality TEXT"
         )
-    path = text_path(info)
-    if path is None:
+    paths = text_paths(info)
+    if not paths:
         raise UsageError(
-            f"--originality: the text that the model learned, {info.path}, is not there. "
+            f"{option}: the text that the model learned, {info.path}, is not there. "
             "Give it: --originality TEXT"
         )
-    corpus = read_corpus(path)
+    train = checkpoint.train
+    corpus = read_texts(Sources(paths, info.glob, train.lines, train.normalize))
     if corpus.sha256 != info.sha256:
         raise TextError(
-            f"{path}: not the text that the model learned, or changed since. "
+            f"{paths[0]}: not the text that the model learned, or changed since. "
             "Give it: --originality TEXT"
         )
     return corpus
@@ -113,12 +120,27 @@ def compare(sampled: Sequence[str], corpus: Corpus) -> Originality:
     return Originality(best.first_found(sampled), new)
 
 
+def copied(texts: Sequence[str], corpus: Corpus) -> list[bool]:
+    """Whether each text stands, whole and word for word, in the text learned; an empty one does.
+
+    One that begins with a newline is also found at the very beginning of the text learned.
+    """
+    found = [False] * len(texts)
+    longest = max(map(len, texts), default=0)
+    for start in range(0, len(corpus.ids), CHUNK):
+        piece = corpus.vocabulary.decode(corpus.ids[start : start + CHUNK + longest])
+        piece = piece if start else "\n" + piece
+        for index, text in enumerate(texts):
+            found[index] = found[index] or text in piece
+    return found
+
+
 def _matching_chunks(search: "_SequenceSearch", corpus: Corpus, chunks: Iterable[int]) -> list[int]:
     """Search chunks of the corpus, given by their starts; return those with a match."""
     matching = []
     for start in chunks:
         ids = corpus.ids[start : start + CHUNK + search.length - 1].astype(np.uint64)
-        if search.mark_found(_hashes(ids, search.length)):
+        if search.mark_found(hashes_of_windows(ids, search.length)):
             matching.append(start)
     return matching
 
@@ -132,7 +154,7 @@ class _SequenceSearch:
 
     def __init__(self, texts: Sequence[Hashes], length: int) -> None:
         self.length = length
-        self.text_hashes = [_hashes(ids, length) for ids in texts]
+        self.text_hashes = [hashes_of_windows(ids, length) for ids in texts]
         self.hashes = np.unique(np.concatenate(self.text_hashes))
         self.found = np.zeros(len(self.hashes), dtype=bool)
         self.slot_is_used = np.zeros(1 << FILTER_BITS, dtype=bool)
@@ -175,26 +197,5 @@ def _ids(text: str, corpus: Corpus) -> Hashes:
     return np.array([len(corpus.vocabulary) if i is None else i for i in ids], dtype=np.uint64)
 
 
-def _hashes(ids: Hashes, length: int) -> Hashes:
-    """The hash of every sequence of `length` ids (Karp and Rabin 1987), in log2(length) steps.
-
-    The hash of two neighbouring sequences together is first * base^width + second, where `width` is
-    the length of the second.
-    """
-    count = max(0, len(ids) - length + 1)
-    block, width = ids + np.uint64(1), 1
-    hashes, done = np.zeros(count, np.uint64), 0
-    while count and length > done:
-        if (length >> (width.bit_length() - 1)) & 1:
-            factor = np.uint64(pow(_BASE, width, 1 << 64))
-            hashes = hashes * factor + block[done : done + count]
-            done += width
-        if done < length:
-            factor = np.uint64(pow(_BASE, width, 1 << 64))
-            block = block[:-width] * factor + block[width:]
-            width *= 2
-    return hashes
-
-
 def _slots(hashes: Hashes) -> Hashes:
-    return (hashes * np.uint64(_BASE)) >> np.uint64(64 - FILTER_BITS)
+    return (hashes * np.uint64(BASE)) >> np.uint64(64 - FILTER_BITS)

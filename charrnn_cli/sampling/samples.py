@@ -1,31 +1,30 @@
-"""From a request for samples to their text: as it is drawn, or as JSON."""
+"""From a request for samples to the model and the prompt that they are drawn with."""
 
-import itertools
-import json
 import secrets
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.decoders import decoders_on
-from charrnn_cli.sampling.drawing import Floats, generate_with_logits, surprisal
-from charrnn_cli.sampling.prompt import Prompt, name_unknown, read_prompt
+from charrnn_cli.sampling.prompt import Prompt, escape_hint, name_unknown, read_prompt
+from charrnn_cli.sampling.written import Drawing, Task
 from charrnn_cli.settings import SETTINGS, check_all
+from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.normalization import as_read
+
+LENGTH = 500  # characters of a sample whose end the request does not say
+MAX_LINE = 10_000  # characters a line, at most, of a sample of so many lines
 
 
 @dataclass(frozen=True)
 class SampleRequest:
     """What the user asked for; None means that it was not given.
 
-    `length` is in characters after the seed, 0 means without end. `until` is a text that ends a
-    sample. `whole` means that the samples are needed when they are complete: for JSON, or to be
-    compared with the text learned.
+    `length` is in characters after the seed, 0 means without end. `lines` is a number of lines, and
+    `until` a text, that ends a sample. `whole` means that the samples are needed when they are
+    complete: for JSON, or to be compared with the text learned.
     """
 
     checkpoint: str | None
@@ -34,12 +33,20 @@ class SampleRequest:
     seed: str | None = None
     seed_file: str | None = None
     unknown: str = SETTINGS["unknown"].default
-    length: int = SETTINGS["length"].default
+    length: int | None = None
+    lines: int | None = None
     until: str | None = None
     num_samples: int = SETTINGS["num_samples"].default
     random_seed: int | None = None
     device: str = SETTINGS["device"].default
     whole: bool = False
+
+    @property
+    def max_length(self) -> int | None:
+        """The most characters that a sample has after the seed; None without a limit."""
+        if self.length is None:
+            return LENGTH if self.lines is None else MAX_LINE * self.lines
+        return self.length or None
 
 
 def open_samples(request: SampleRequest) -> "Samples":
@@ -47,21 +54,55 @@ def open_samples(request: SampleRequest) -> "Samples":
     _check(request)
     file = find_checkpoint(request.checkpoint, request.checkpoints)
     checkpoint = load(file)
-    vocabulary = checkpoint.vocabulary
-    prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary)
-    if request.until and (lacking := vocabulary.unknown(request.until)):
+    if checkpoint.pairs is not None:
         raise UsageError(
-            f"--until: the model never writes {name_unknown(lacking, vocabulary)}, "
-            "so it would not stop there. Choose another text."
+            f"{file}: turns a source into a target, and needs one: charrnn translate "
+            f"{request.checkpoint or Run(file.parent).name}"
         )
+    vocabulary = checkpoint.vocabulary
+    form = checkpoint.train.normalize
+    prompt = read_prompt(request.seed, request.seed_file, request.unknown, vocabulary, form)
+    if checkpoint.train.lines:
+        request, prompt = _of_list(request, prompt, vocabulary.line_start)
+    if request.until:
+        until, _ = as_read(request.until, form, vocabulary)
+        request = replace(request, until=until)
+        if lacking := vocabulary.unknown(until):
+            raise UsageError(
+                f"--until: the model never writes {name_unknown(lacking, vocabulary)}, so it would "
+                f"not stop there. Choose another text.{escape_hint(lacking)}"
+            )
+    if request.lines is not None and "\n" not in vocabulary:
+        raise UsageError("--lines: the model never writes a newline. Use --length or --until.")
     if request.random_seed is not None:
         return Samples(request, file, checkpoint, prompt, request.random_seed, prompt.notes)
     random_seed, notes = secrets.randbits(32), prompt.notes
+    if request.seed is not None and request.seed.isdecimal():
+        notes += (
+            f"Note: --seed {request.seed} is the text to continue. The seed of the random "
+            f"generator is --random-seed {request.seed}",
+        )
     if request.sampling.temperature > 0:
         # all that the user needs to get the same text again
         model = "" if request.checkpoint else f", model {file}"
         notes += (f"random seed {random_seed}{model}",)
     return Samples(request, file, checkpoint, prompt, random_seed, notes)
+
+
+def _of_list(
+    request: SampleRequest, prompt: Prompt, line_start: int
+) -> tuple[SampleRequest, Prompt]:
+    """The request and prompt for a model of a list. A sample of it is an item: it begins after a
+    newline and ends with one; so many --lines are so many samples."""
+    if request.until is not None:
+        raise UsageError("--until: a sample of a list ends with its line. Leave --until out.")
+    count = request.num_samples if request.lines is None else request.lines
+    if request.lines is not None and request.num_samples > 1:
+        raise UsageError("--lines: a sample of a list is one line. Use --num-samples alone.")
+    length = LENGTH if request.length is None else request.length
+    if prompt.text and not prompt.text.startswith("\n"):
+        prompt = replace(prompt, ids=(line_start, *prompt.ids))
+    return replace(request, lines=1, num_samples=count, length=length), prompt
 
 
 def _check(request: SampleRequest) -> None:
@@ -82,10 +123,11 @@ def _check(request: SampleRequest) -> None:
         choose_device(request.device)  # raises now, before anything is written
     if request.until == "":
         raise UsageError("--until: the text to stop at is empty. Leave --until out.")
-    if not (request.length or request.until) and (request.num_samples > 1 or request.whole):
+    endless = request.max_length is None and not (request.until or request.lines)
+    if endless and (request.num_samples > 1 or request.whole):
         raise UsageError(
-            "--length 0: several samples, --json and --originality need an end. "
-            "Give --length or --until."
+            "--length 0: several samples, --json, --originality and --skip-copied need an end. "
+            "Give --length, --lines or --until."
         )
 
 
@@ -103,117 +145,20 @@ class Samples:
     random_seed: int
     notes: tuple[str, ...]
 
-    def draw(self) -> "Drawing":
-        """Begin to draw the samples; every drawing gives the same ones."""
-        return Drawing(self)
-
-
-class Drawing:
-    """The samples while they are drawn, all side by side; they can be read once.
-
-    Iterating yields pieces of text, each with the number of its sample, from 0, in the order of the
-    samples. The first piece of a sample is the prompt's text. Sample 0 appears character by
-    character as it is drawn, the others once all have ended. Ctrl-C ends all samples where they
-    are: their text is yielded, and then KeyboardInterrupt is raised.
-    """
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-        self.several = samples.request.num_samples > 1
-        self._written = [deque[str]() for _ in range(samples.request.num_samples)]
-        self._bits = [0.0 for _ in self._written]
-
-    @property
-    def texts(self) -> list[str]:
-        """What has been written of each sample so far, after the prompt; of one sample of a request
-        that is not `whole`, its last characters only."""
-        return list(map("".join, self._written))
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        seed = self.samples.prompt.text
-        yield 0, seed
-        interrupted = False
-        try:
-            for character in self._draw(keep=self.several or self.samples.request.whole):
-                yield 0, character
-        except KeyboardInterrupt:
-            interrupted = True
-        for number, text in enumerate(self.texts[1:], start=1):
-            yield number, seed + text
-        if interrupted:
-            raise KeyboardInterrupt
-
-    def text(self, separator: str) -> Iterator[str]:
-        """Yield all samples as one text, piece by piece, with a separator line between two."""
-        current = 0
-        for number, piece in self:
-            if number != current:
-                yield f"\n{separator}\n"
-                current = number
-            yield piece
-
-    def json_lines(self) -> Iterator[str]:
-        """Yield one JSON object a line per sample.
-
-        Its keys are `sample` (the number), `seed`, `text` (after the seed), `random_seed` and
-        `bits_per_char`: the mean surprisal of that text under the model itself, at temperature 1
-        and without filters; null for an empty text.
-        """
-        interrupted = False
-        try:
-            for _ in self._draw(keep=True, measure=True):
-                pass
-        except KeyboardInterrupt:
-            interrupted = True
-        for number, text in enumerate(self.texts):
-            record: dict[str, object] = {
-                "sample": number,
-                "seed": self.samples.prompt.text,
-                "text": text,
-                "random_seed": self.samples.random_seed,
-                "bits_per_char": self._bits[number] / len(text) if text else None,
-            }
-            yield json.dumps(record) + "\n"
-        if interrupted:
-            raise KeyboardInterrupt
-
-    def _draw(self, keep: bool, measure: bool = False) -> Iterator[str]:
-        """Draw all samples, and yield the characters of sample 0. With `keep` the texts are kept
-        whole; with `measure` their surprisal is added up."""
-        request, characters = self.samples.request, self.samples.checkpoint.vocabulary.characters
-        until = request.until or ""
-        if not keep:  # the text can be endless: `until` needs its last characters alone
-            self._written = [deque(maxlen=len(until) or 1) for _ in self._written]
-        going = list(range(request.num_samples))
-        for ids, logits in itertools.islice(self._steps(), request.length or None):
-            bits = surprisal(logits, ids) if measure else None
-            for number in tuple(going):
-                character = characters[ids[number] if self.several else ids]
-                self._written[number].append(character)
-                if bits is not None:
-                    self._bits[number] += float(bits[number] if self.several else bits)
-                if number == 0:
-                    yield character
-                if until and character == until[-1] and _ends_with(self._written[number], until):
-                    going.remove(number)
-            if not going:
-                break
-
-    def _steps(self) -> Iterator[tuple[Any, Floats]]:
-        """Yield the ids of each step, an int or (B,), and the logits that they were drawn from."""
-        samples, request = self.samples, self.samples.request
-        streams = request.num_samples if self.several else None
-        model, weights = samples.checkpoint.model, samples.checkpoint.weights
-        return generate_with_logits(
-            decoders_on(model, weights, request.device)(streams),
-            samples.prompt.ids,
-            request.sampling,
-            samples.random_seed,
-            streams,
+    def draw(self, learned: Corpus | None = None) -> Drawing:
+        """Begin to draw the samples; every drawing gives the same ones. Those that stand in the
+        text `learned` are left out, and others drawn in their place."""
+        request = self.request
+        task = Task(
+            checkpoint=self.checkpoint,
+            prompt=self.prompt,
+            sampling=request.sampling,
+            random_seed=self.random_seed,
+            num_samples=request.num_samples,
+            max_length=request.max_length,
+            lines=request.lines,
+            until=request.until or "",
+            device=request.device,
+            whole=request.whole,
         )
-
-
-def _ends_with(characters: deque[str], end: str) -> bool:
-    return len(characters) >= len(end) and all(
-        a == b for a, b in zip(reversed(characters), reversed(end), strict=False)
-    )
+        return Drawing(task, learned)

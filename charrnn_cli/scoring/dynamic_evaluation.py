@@ -40,15 +40,36 @@ class AdaptiveMeter:
         self.start = [weight.detach().clone() for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.weights]
         self.updates = 0
-        self.state = self.model.initial_state(1)
         context = checkpoint.model.context
         self.before = 0 if context is None else context // 2  # characters read before a segment
         if context is not None:
             self.segment = min(segment, context - self.before)
-        self.last: Ids = np.empty(0, np.int64)  # the characters before the next block
+        self.newline = checkpoint.vocabulary.id_of("\n") if checkpoint.train.lines else None
+        self.restart()
+
+    def restart(self) -> None:
+        """See `surprisal.Meter`; what was learned is kept. The lines of a list begin after a
+        newline, each from a state of zero."""
+        self.state = self.model.initial_state(1)
+        # the characters before the next block
+        self.last: Ids = np.array([] if self.newline is None else [self.newline], np.int64)
 
     def bits(self, ids: Ids) -> Bits:
         """See `surprisal.Meter`."""
+        if self.newline is not None:
+            ends = np.append(np.flatnonzero(ids == self.newline) + 1, len(ids))
+            lines = np.split(ids, ends[:-1])
+            return np.concatenate([self._line(line) for line in lines])
+        return self._text(ids)
+
+    def _line(self, ids: Ids) -> Bits:
+        """The surprisal of a line of a list, or of a part of one."""
+        bits = self._text(ids)
+        if len(ids) and ids[-1] == self.newline:
+            self.restart()
+        return bits
+
+    def _text(self, ids: Ids) -> Bits:
         text = np.concatenate([self.last, ids])
         bits = np.full(len(ids), np.nan)
         first = len(ids) - len(text)  # index in `bits` of the first character of `text`

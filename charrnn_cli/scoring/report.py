@@ -1,12 +1,20 @@
 """From a request for a score to what `charrnn score` prints."""
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
+from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.lines import Ranking
+from charrnn_cli.scoring.pair_report import (
+    PairColumns,
+    PairScoreRequest,
+    is_of_pairs,
+    score_pairs,
+)
 from charrnn_cli.scoring.scorer import TextScore, open_model
 from charrnn_cli.scoring.summary import comparison, facts, table_rows
 from charrnn_cli.scoring.views import Coloured, Picture, Table, View, extremes
@@ -16,11 +24,11 @@ from charrnn_cli.terminal.console import (
     open_stdout,
     print_json,
     print_table,
-    say,
+    say_wrapped,
     shows_colour,
 )
 from charrnn_cli.terminal.text_image import check_picture
-from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.normalization import form_note
 
 LISTED = 10  # Lines of highest and of lowest surprisal that --lines lists without a number.
 SHOWN_ROWS = 20  # Rows of the text that a terminal shows without --show.
@@ -35,7 +43,7 @@ class ScoreRequest:
     lines as text: None if the option was not given, empty if it was given without a number.
     """
 
-    source: str
+    sources: tuple[str, ...]
     models: tuple[str | None, ...]
     checkpoints: Path
     show: str | None
@@ -46,17 +54,24 @@ class ScoreRequest:
     plot: Path | None
     device: str
     quiet: bool
+    pairs: PairColumns = field(default_factory=PairColumns)
 
 
 def run_score(request: ScoreRequest) -> None:
-    """Score the text and print what the request asks for. Raises CharRNNError."""
+    """Score the text, or pairs if the first model is one of pairs, and print what the request asks
+    for. Raises CharRNNError."""
     _check(request)
+    if is_of_pairs(request.models[0], request.checkpoints):
+        _run_pairs(request)
+        return
+    if option := request.pairs.given():
+        raise UsageError(f"{option}: is for models of pairs. Leave it out.")
     ranking = None if request.lines is None else Ranking(_number("--lines", request.lines, LISTED))
     models = [
         open_model(which, request.checkpoints, request.device, request.adapt)
         for which in request.models
     ]
-    stream = TextStream(request.source)
+    stream = DocumentStreams(request.sources)
     score = TextScore(stream, models)
     scorer = models[0].scorer
     views = _views(request, f"{Path(stream.name).name} under {models[0].name}")
@@ -77,8 +92,9 @@ def run_score(request: ScoreRequest) -> None:
         if ranking and not request.as_json:
             out.write("".join(extremes(ranking, scorer, shows_colour())))
     if not request.quiet:
-        for note in stream.notes:
-            say(f"Note: {note}.")
+        forms = [form_note(stream.name, scorer.forms)] if scorer.forms else []
+        for note in (*stream.notes, *forms):
+            say_wrapped(f"Note: {note}.")
     if request.as_json:
         for model in models:
             print_json(facts(score, model, ranking))
@@ -86,6 +102,38 @@ def run_score(request: ScoreRequest) -> None:
         print_table(comparison(score, models))
     elif not request.as_tsv:
         print_table(table_rows(score, models[0]))
+
+
+def _run_pairs(request: ScoreRequest) -> None:
+    """Score pairs. Raises UsageError for an option that is for texts alone."""
+    for option, given in (
+        ("--show", request.show is not None),
+        ("--adapt", request.adapt),
+        ("--plot", request.plot is not None),
+        ("--device", request.device not in ("auto", "cpu")),
+    ):
+        if given:
+            raise UsageError(f"{option}: is not for models of pairs. Leave it out.")
+    lines = None if request.lines is None else _number("--lines", request.lines, LISTED)
+    score_pairs(
+        PairScoreRequest(
+            source=_one_file(request.sources),
+            models=request.models,
+            checkpoints=request.checkpoints,
+            pairs=request.pairs,
+            lines=lines,
+            as_json=request.as_json,
+            as_tsv=request.as_tsv,
+            quiet=request.quiet,
+        )
+    )
+
+
+def _one_file(sources: Sequence[str]) -> str:
+    """The file of pairs. Raises UsageError unless there is just one."""
+    if len(sources) > 1:
+        raise UsageError(f"{sources[1]}: pairs are scored one file at a time. Leave it out.")
+    return sources[0]
 
 
 def _check(request: ScoreRequest) -> None:

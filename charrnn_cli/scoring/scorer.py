@@ -11,9 +11,11 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import Run, find_checkpoint
 from charrnn_cli.errors import TextError
 from charrnn_cli.models.decoders import decoders_on
+from charrnn_cli.scoring.documents import DocumentStreams
+from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.scoring.lines import Line, Lines, ScoredBlock
 from charrnn_cli.scoring.surprisal import Meter, Surprisal
-from charrnn_cli.text.reader import TextStream
+from charrnn_cli.text.normalization import NONE, as_read, joins
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 BLOCK = 1 << 17  # Characters are scored 131,072 at a time: bounds memory, fills many batch rows.
@@ -24,9 +26,10 @@ NO_CHARACTER = -1  # The id of an unknown character that the model skips.
 
 
 class TextScore:
-    """A text and the models that score it, all in one pass over the text."""
+    """A text of one or several files, and the models that score it, all in one pass over it. Each
+    file is read as a document of its own."""
 
-    def __init__(self, stream: TextStream, models: list["ModelScore"]) -> None:
+    def __init__(self, stream: DocumentStreams, models: list["ModelScore"]) -> None:
         self.stream, self.models = stream, models
         self.line_count = 0
 
@@ -37,10 +40,13 @@ class TextScore:
         Raises TextError for a text that cannot be read, or is too short to be scored.
         """
         lines = Lines()
-        for block in _blocks(self.stream):
-            scored = [model.feed(block) for model in self.models]
-            yield list(lines.feed(scored[0]))
-        yield list(lines.finish())
+        for document in self.stream:
+            for block in _blocks(document):
+                scored = [model.feed(block) for model in self.models]
+                yield list(lines.feed(scored[0]))
+            yield list(lines.finish())
+            for model in self.models:
+                model.restart()
         self.line_count = lines.count
         name = self.stream.name
         if not self.models[0].scorer.characters:
@@ -53,7 +59,7 @@ class TextScore:
 
         Call it when the text has been read.
         """
-        return self.stream.sha256 == model.checkpoint.corpus.sha256
+        return self.stream.are_of(model.checkpoint.corpus)
 
 
 class ModelScore:
@@ -75,6 +81,11 @@ class ModelScore:
         """The scorer whose figures and lines are reported: the adapted one, if there is one."""
         return self.adapted or self.static
 
+    def restart(self) -> None:
+        """Begin another document."""
+        for scorer in filter(None, (self.static, self.adapted)):
+            scorer.meter.restart()
+
     def feed(self, text: str) -> ScoredBlock:
         """Score the text's next characters."""
         scored = self.static.feed(text)
@@ -87,8 +98,12 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
     checkpoint = load(file)
     vocabulary, reads_replacement = checkpoint.vocabulary, checkpoint.reads_replacement
     model = checkpoint.model
-    meter = Surprisal(decoders_on(model, checkpoint.weights, device), model.context)
-    static = Scorer(vocabulary, meter, reads_replacement)
+    open_decoder = decoders_on(model, checkpoint.weights, device)
+    meter: Meter = Surprisal(open_decoder, model.context)
+    if checkpoint.train.lines:
+        meter = ItemSurprisal(open_decoder, vocabulary.line_start)
+    form = checkpoint.train.normalize
+    static = Scorer(vocabulary, meter, reads_replacement, form)
     adapted = None
     if adapt:
         from charrnn_cli.models.device import choose_device
@@ -96,7 +111,7 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
 
         # a GPU gains nothing from a batch of one: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
-        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement)
+        adapted = Scorer(vocabulary, AdaptiveMeter(checkpoint, chosen), reads_replacement, form)
     return ModelScore(which or Run(file.parent).name, file, checkpoint, static, adapted)
 
 
@@ -111,9 +126,14 @@ class Scorer:
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, meter: Meter, reads_replacement: bool = False
+        self,
+        vocabulary: Vocabulary,
+        meter: Meter,
+        reads_replacement: bool = False,
+        normalize: str = NONE,
     ) -> None:
-        self.vocabulary, self.meter = vocabulary, meter
+        self.vocabulary, self.meter, self.normalize = vocabulary, meter, normalize
+        self.forms: Counter[str] = Counter()  # letters read in their other normal form, by form
         self.unknown_cost = None if reads_replacement else unknown_cost(vocabulary)
         self.characters = 0
         self.scored = 0  # characters that cost something: all but the first one read
@@ -124,7 +144,13 @@ class Scorer:
         self._substitutes: dict[str, int] = {}
 
     def feed(self, text: str) -> ScoredBlock:
-        """Score the text's next characters, and add them to the totals."""
+        """Score the text's next characters, and add them to the totals.
+
+        The block returned has the text as the model reads it: in its normal form, if it was trained
+        with one, and letters that it does not know in their other form, if it knows that.
+        """
+        text, forms = as_read(text, self.normalize, self.vocabulary)
+        self.forms += forms
         ids = self.vocabulary.look_up(text).astype(np.int64)
         known = ids >= 0
         for place in np.flatnonzero(~known).tolist():
@@ -197,12 +223,13 @@ def unknown_cost(vocabulary: Vocabulary) -> float:
 
 
 def _blocks(pieces: Iterable[str]) -> Iterator[str]:
-    """Join the pieces into strings of at least `BLOCK` characters; the last may be shorter."""
+    """Join the pieces into strings of at least `BLOCK` characters; the last may be shorter. None
+    begins with a mark that belongs to the letter before it."""
     gathered: list[str] = []
     for piece in pieces:
-        gathered.append(piece)
-        if sum(map(len, gathered)) >= BLOCK:
+        if sum(map(len, gathered)) >= BLOCK and not joins(piece[0]):
             yield "".join(gathered)
             gathered = []
+        gathered.append(piece)
     if gathered:
         yield "".join(gathered)

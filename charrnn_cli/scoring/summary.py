@@ -96,7 +96,7 @@ def _gain(model: ModelScore) -> str:
 def _unknown(scorer: Scorer) -> str:
     """The unknown characters, in words."""
     if not scorer.unknown_count:
-        return "no character"
+        return "none: the model knows every character"
     most = scorer.unknown.most_common(MAX_NAMED)
     names = ", ".join(f"{describe(character)} x {count:,}" for character, count in most)
     more = len(scorer.unknown) - len(most)

@@ -26,6 +26,9 @@ class Meter(Protocol):
         """The surprisal in bits (N,) of the text's next ids (N,), given all ids before; NaN for the
         first character of the text, which has no context."""
 
+    def restart(self) -> None:
+        """Begin another text: the next character has no context."""
+
 
 class Surprisal:
     """Measures surprisal as `training.evaluation.held_out_loss` does, for texts of any length.
@@ -37,6 +40,10 @@ class Surprisal:
 
     def __init__(self, open_decoder: OpenDecoder, context: int | None) -> None:
         self.open_decoder, self.context = open_decoder, context
+        self.restart()
+
+    def restart(self) -> None:
+        """See `Meter`."""
         self._last: Ids = np.empty(0, np.int64)  # the characters before the next block
         self._dropped = 0  # number of characters before those
         self._state: State | None = None

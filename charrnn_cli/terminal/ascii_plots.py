@@ -69,10 +69,13 @@ def draw_model(
 
 
 def _equal_neighbours(parts: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """The parts in groups of neighbours whose tensors have the same shapes."""
+    """The parts in groups of neighbours of one kind whose tensors have the same shapes. The name
+    of a part is its kind and its number."""
     groups: list[list[Mapping[str, Any]]] = []
     for part in parts:
-        if groups and groups[-1][0]["tensors"] == part["tensors"]:
+        kind = part["name"].rpartition(" ")[0], part["tensors"]
+        before = groups[-1][0] if groups else None
+        if before and (before["name"].rpartition(" ")[0], before["tensors"]) == kind:
             groups[-1].append(part)
         else:
             groups.append([part])
@@ -143,6 +146,18 @@ def draw_baselines(
         bar = _bar(loss / most * room, signs) if room >= 5 else ""
         lines.append(f"{name:{names}}  {loss:7.3f}  {bits_per_char(loss):9.3f}  {bar}".rstrip())
     return lines
+
+
+def draw_shares(
+    shares: Sequence[tuple[str, float]], width: int, signs: Mapping[str, str]
+) -> list[str]:
+    """Shares from 0 to 1 by name, each with a bar: the longer, the better."""
+    names = max(len(name) for name, _ in shares)
+    room = min(width - names - 10, BAR_COLUMNS)
+    return [
+        f"{name:{names}}  {share:6.1%}  {_bar(share * room, signs) if room >= 5 else ''}".rstrip()
+        for name, share in shares
+    ]
 
 
 def _bar(length: float, signs: Mapping[str, str]) -> str:

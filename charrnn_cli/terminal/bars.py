@@ -3,14 +3,25 @@
 import contextlib
 import time
 from contextlib import AbstractContextManager
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
 from charrnn_cli.environment import environment
-from charrnn_cli.text.reader import TextStream
 
 DELAY = 1.0  # seconds of reading before the bar appears
+
+
+class Stream(Protocol):
+    """A text that is being read."""
+
+    @property
+    def bytes_read(self) -> int:
+        """The number of bytes read so far."""
+
+    @property
+    def size(self) -> int | None:
+        """The text's size in bytes, None if it is not known."""
 
 
 class ReadingBar:
@@ -36,7 +47,7 @@ class ReadingBar:
             with _ignoring_a_lost_terminal():
                 self.bar.close()
 
-    def move(self, stream: TextStream) -> None:
+    def move(self, stream: Stream) -> None:
         """Show how far the reading is, once it has lasted `DELAY`."""
         if not self.enabled:
             return

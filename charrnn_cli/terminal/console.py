@@ -4,7 +4,7 @@ import contextlib
 import errno
 import io
 import json
-import textwrap
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import WriteError
+from charrnn_cli.terminal.program import AFTER_NAME, with_program
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+# A command in a message: up to the end of the line, of the sentence, or of its part of it.
+_COMMAND = re.compile(
+    rf"(?:\S*/)?(?:charrnn|python\S* -m charrnn_cli) {AFTER_NAME}.*?(?=$|\. |, |; |: |\) )"
+)
 FLUSH_EVERY = 0.05  # seconds between flushes: text appears at once, at little cost
 
 
@@ -25,21 +30,66 @@ def say(message: str) -> None:
     stderr = environment().stderr.file
     with contextlib.suppress(OSError, ValueError):
         if stderr is not None:  # print would write to stdout instead
-            print(visible(message), file=stderr, flush=True)
+            print(visible(with_program(message)), file=stderr, flush=True)
+
+
+def say_wrapped(line: str) -> None:
+    """A line of prose on stderr, broken as `to_terminal` does."""
+    say(to_terminal(line))
+
+
+def say_on_terminal(line: str) -> None:
+    """A line on stderr for the person who waits at a terminal; nothing elsewhere."""
+    if environment().stderr.is_terminal:
+        say_wrapped(line)
 
 
 def say_error(error: Exception) -> None:
-    """An error as one line on stderr."""
-    say(f"Error: {' '.join(str(error).split())}")
+    """An error as one line on stderr; a terminal gets it broken between words."""
+    say_wrapped(f"Error: {' '.join(str(error).split())}")
+
+
+def ask(question: str) -> bool:
+    """Ask a person at a terminal, on stderr; whether the answer was yes. No answer means no."""
+    here = environment()
+    if here.stdin is None or here.stderr.file is None:
+        return False
+    print(f"{visible(question)} [y/N] ", end="", file=here.stderr.file, flush=True)
+    return here.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def to_terminal(line: str) -> str:
-    """A message for stderr, broken between words if that is a terminal."""
+    """A message for stderr, broken between words if that is a terminal; never inside a command,
+    which a person copies whole. The name of the program is the one by which it was started."""
     stderr = environment().stderr
+    line = with_program(line)
     if not stderr.is_terminal:
         return line
-    width = max(20, stderr.columns() - 1)
-    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(broken(line, stderr.columns() - 1))
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line of prose in rows of at most `width` columns, but for a command, which is never cut."""
+    width = max(20, width)
+    rows = [""]
+    for part in _words(line):
+        longer = f"{rows[-1]} {part}" if rows[-1] else part
+        if len(longer) > width and rows[-1]:
+            rows.append(part)
+        else:
+            rows[-1] = longer
+    return rows
+
+
+def _words(line: str) -> Iterator[str]:
+    """The words of a line; a command at its end, or before a sign that ends it, is one word."""
+    start = 0
+    for found in _COMMAND.finditer(line):
+        yield from line[start : found.start()].split()
+        sign = re.match(r"\S*", line[found.end() :])  # a comma stays with its command
+        yield found[0] + (sign[0] if sign else "")
+        start = found.end() + (len(sign[0]) if sign else 0)
+    yield from line[start:].split()
 
 
 def visible(text: str) -> str:
@@ -61,12 +111,19 @@ def _escape(character: str) -> str:
 class TextOut:
     """Writes generated text to stdout, or to the file `output`; used as a context.
 
-    A pipe or file gets exact UTF-8. A terminal gets escapes for what it could take for commands,
-    unless `escape` is off. In another `encoding` characters that it lacks are escaped. Raises
-    WriteError if the text cannot be written.
+    A pipe or file gets UTF-8. A terminal gets escapes for what it could take for commands, unless
+    `escape` is off. In another `encoding` characters that it lacks are escaped. With
+    `final_newline`, a text that does not end in a newline gets one; None means on a terminal only.
+    Raises WriteError if the text cannot be written.
     """
 
-    def __init__(self, output: Path | None, escape: bool = True, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        output: Path | None,
+        escape: bool = True,
+        encoding: str = "utf-8",
+        final_newline: bool | None = None,
+    ) -> None:
         self.output = output
         self.encoding = encoding
         self.encode_errors = "surrogateescape" if encoding == "utf-8" else "backslashreplace"
@@ -81,6 +138,7 @@ class TextOut:
         except OSError as error:
             raise self._write_error(error) from None
         self.terminal = output is None and stdout.is_terminal
+        self.final_newline = self.terminal if final_newline is None else final_newline
         self.escape = escape and self.terminal
         self.flush_due = 0.0
         self.at_line_start = True
@@ -94,8 +152,12 @@ class TextOut:
                 (visible(text) if self.escape else text).encode(self.encoding, self.encode_errors),
             )
             if time.monotonic() >= self.flush_due:
-                self._try(self.stream.flush)
-                self.flush_due = time.monotonic() + FLUSH_EVERY
+                self.flush()
+
+    def flush(self) -> None:
+        """Make all that was written appear now."""
+        self._try(self.stream.flush)
+        self.flush_due = time.monotonic() + FLUSH_EVERY
 
     def __enter__(self) -> "TextOut":
         return self
@@ -103,8 +165,8 @@ class TextOut:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is not None and issubclass(kind, BrokenPipeError):
             return
-        if self.terminal and not self.at_line_start:
-            self._try(self.stream.write, b"\n")  # so that the prompt starts on a new line
+        if self.final_newline and not self.at_line_start:
+            self._try(self.stream.write, b"\n")  # what follows, such as a prompt, starts a line
         self._try(self.stream.flush)
         if self.output is not None:
             self._try(self.stream.close)

@@ -75,7 +75,7 @@ ACTIVATION = Scale(
     "sd from mean",
     edges=(-1.2, -0.4, 0.4, 1.2),
     colours=("#2444b0", "#7ac4f0", None, "#ff9a80", "#b2182b"),
-    symbols="=- +#",
+    symbols="<- +>",
 )
 """A hidden unit's activation, in standard deviations from its mean: blue below, red above. A unit
 whose activations are spread evenly has about as many in each level."""
@@ -86,7 +86,8 @@ ATTENTION = Scale(
     colours=(None, "#ffeda0", "#e08214", "#f0502d", "#b3101a"),
     symbols=" .-+#",
 )
-"""The share of a head's attention: below a tenth no colour, then from yellow to red."""
+"""Attention weights, which add up to one for each character: below a tenth no colour, then from
+yellow to red."""
 
 
 def text_colour(background: str) -> str:

@@ -65,12 +65,16 @@ class StopOnSignal:
         for other in self._previous_handlers:
             signal.signal(other, signal.SIG_DFL)
         if not self._finish_step:
+            self._say(b"Stopped before the first step: there was nothing to save.")
             raise Stopped(self.code)
+        self._say(b"Stopping: the step ends and all is saved. Again to quit at once.")
+
+    def _say(self, message: bytes) -> None:
         # with stderr closed, descriptor 2 may belong to another file
         if environment().stderr.file is not None and not self._silent:
             with contextlib.suppress(OSError):  # the signal may mean that the terminal is closed
                 # not print: the signal may have interrupted a write into its buffer
-                os.write(2, b"\nStopping: the step ends and all is saved. Again to quit at once.\n")
+                os.write(2, b"\n" + message + b"\n")
 
     def _end_if_dropped(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """End the process if Python reports that it dropped a second signal, one that came at the

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn_cli.checkpoints.atomic_write import write_file
 from charrnn_cli.errors import UsageError
+from charrnn_cli.terminal.fonts import FONT, MISSING, drawable, font_for, has_glyphs, missing_note
 from charrnn_cli.terminal.heatmap import Cell, Scale, text_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.ft2font import FT2Font
 
 FORMATS = ("png", "svg", "pdf")
 MOST_ROWS = 60  # rows of text on one page, at most: more would be too small to read
@@ -23,18 +23,8 @@ WIDTH = 100  # columns to which a text is broken for a page
 MIN_COLUMNS = 60  # the fewest columns of a page: its legend needs them
 DPI = 150  # pixels per inch of a PNG
 FONT_SIZE = 9.0  # points
-FONT = "DejaVu Sans Mono"  # a font that comes with matplotlib
 ADVANCE = 0.60205  # width of a character of that font, as a share of the font size
 LINE_HEIGHT = 1.45  # distance between two lines, as a share of the font size
-MISSING = "\u25a1"  # the sign for a character that no font has
-# Fonts for characters that FONT lacks, tried in this order if installed.
-OTHER_FONTS = (
-    "DejaVu Sans",
-    "Noto Sans Mono CJK JP", "Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei",
-    "Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei", "Malgun Gothic",
-    "Arial Unicode MS", "Noto Sans", "Noto Sans Symbols2", "Noto Emoji", "Symbola",
-    "Segoe UI Symbol", "Apple Symbols",
-)  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -54,7 +44,7 @@ def check_picture(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UsageError(
-            "--plot: matplotlib is missing. Install it: pip install 'charrnn[plot]'"
+            "--plot: matplotlib is missing. Install it: pip install matplotlib"
         ) from None
 
 
@@ -88,7 +78,10 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
     cut = next(source, None) is not None
     columns = max([MIN_COLUMNS, *(sum(cell.width for cell in row.cells) for row in shown)])
     margin = max([2, *(len(row.label) + 2 for row in shown)])
-    sizes = _Sizes(margin, columns, max(1, len(shown)))
+    notes = [f"The text goes on: these are its first {MOST_ROWS} rows."] if cut else []
+    if missing := _missing(shown):
+        notes += missing_note(missing)
+    sizes = _Sizes(margin, columns, max(1, len(shown)), len(notes))
     figure = Figure(figsize=(sizes.width, sizes.height))
     axes = figure.add_axes(sizes.box)
     axes.set_xlim(0, columns)
@@ -107,12 +100,8 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
     )
     axes.tick_params(length=0)
     _draw_colours(axes, shown, scale, columns)
-    missing = sum(_draw_text(axes, row.cells, y, scale) for y, row in enumerate(shown))
-    notes = []
-    if cut:
-        notes.append(f"The text goes on: these are its first {MOST_ROWS} rows.")
-    if missing:
-        notes.append(f"{MISSING} stands for {missing} characters that no font here has.")
+    for y, row in enumerate(shown):
+        _draw_text(axes, row.cells, y, scale)
     _draw_legend(axes, scale, "\n".join(notes))
     return figure
 
@@ -120,9 +109,14 @@ def page(rows: Iterable[Row], scale: Scale, title: str) -> "Figure":
 class _Sizes:
     """A page's sizes in inches, chosen so that a column is exactly as wide as a character."""
 
-    def __init__(self, margin: int, columns: int, rows: int) -> None:
+    def __init__(self, margin: int, columns: int, rows: int, notes: int) -> None:
         column, row = FONT_SIZE * ADVANCE / 72, FONT_SIZE * LINE_HEIGHT / 72
-        left, right, top, bottom = margin * column, 2 * column, 2.5 * row, 5.4 * row
+        left, right, top, bottom = (
+            margin * column,
+            2 * column,
+            2.5 * row,
+            (5.4 + max(0, notes - 2)) * row,
+        )
         self.width = left + columns * column + right
         self.height = top + rows * row + bottom
         self.box = (
@@ -155,15 +149,15 @@ def _draw_colours(axes: "Axes", rows: Sequence[Row], scale: Scale, columns: int)
     )
 
 
-def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> int:
-    """Draw one row's characters. Returns how many were replaced, as no font has them.
+def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> None:
+    """Draw one row's characters, with a sign for those that no font has.
 
     Characters of one column are drawn as one string per text colour, which is fast; the others one
     by one, centred in their columns.
     """
     strings: dict[str, str] = {}
     baseline = y + 0.74
-    x = missing = 0
+    x = 0
     draw = functools.partial(axes.text, fontsize=FONT_SIZE, parse_math=False)
     for cell in cells:
         colour = text_colour(scale.colours[scale.level(cell.value)] or "#ffffff")
@@ -171,7 +165,6 @@ def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> int
             strings[colour] = strings.get(colour, "").ljust(x) + cell.text
         elif not cell.text.isspace():
             font = font_for(cell.text)
-            missing += font is None
             shown = cell.text if font else MISSING
             draw(
                 x + cell.width / 2, baseline, shown, family=font or FONT, color=colour, ha="center"
@@ -179,13 +172,22 @@ def _draw_text(axes: "Axes", cells: Sequence[Cell], y: int, scale: Scale) -> int
         x += cell.width
     for colour, characters in strings.items():
         draw(0, baseline, characters, family=FONT, color=colour)
-    return missing
+
+
+def _missing(rows: Sequence[Row]) -> str:
+    """The characters that no font has, one for each cell."""
+    cells = (cell for row in rows for cell in row.cells)
+    return "".join(
+        cell.text[0]
+        for cell in cells
+        if not cell.text.isspace() and not _fills_one_column(cell) and not font_for(cell.text)
+    )
 
 
 def _fills_one_column(cell: Cell) -> bool:
     return (
         cell.width == len(cell.text) == 1
-        and _has_glyphs(FONT, cell.text)
+        and has_glyphs(FONT, cell.text)
         # a string with one of these classes would be drawn from right to left
         and unicodedata.bidirectional(cell.text) not in ("R", "AL", "AN")
     )
@@ -216,35 +218,3 @@ def _draw_legend(axes: "Axes", scale: Scale, notes: str) -> None:
         columnspacing=1.2,
     )
     axes.text(0, bottom + 3.7, notes, fontsize=FONT_SIZE - 1, verticalalignment="top")
-
-
-def drawable(text: str) -> str:
-    """The text with characters that the titles' font lacks replaced by `MISSING`."""
-    return "".join(c if _has_glyphs("DejaVu Sans", c) else MISSING for c in text)
-
-
-def font_for(text: str) -> str | None:
-    """The first font that can draw a cell's characters, None if none can."""
-    fonts = (FONT, *OTHER_FONTS)
-    return next((font for font in fonts if _has_glyphs(font, text)), None)
-
-
-@functools.cache
-def _has_glyphs(font: str, text: str) -> bool:
-    face = _face(font)
-    # joiners and variation selectors need no glyph
-    needed = (c for c in text if unicodedata.category(c) != "Cf" and not _is_selector(c))
-    return face is not None and all(face.get_char_index(ord(c)) for c in needed)
-
-
-def _is_selector(character: str) -> bool:
-    return "\ufe00" <= character <= "\ufe0f"
-
-
-@functools.cache
-def _face(font: str) -> "FT2Font | None":
-    """A font by its family's name, None if it is not installed."""
-    from matplotlib import font_manager
-
-    entries = [entry for entry in font_manager.fontManager.ttflist if entry.name == font]
-    return font_manager.get_font(entries[0].fname) if entries else None

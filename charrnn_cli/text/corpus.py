@@ -2,20 +2,22 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
-from charrnn_cli.text.dataset import IGNORE, Batch, Passage, whole
+from charrnn_cli.text.dataset import IGNORE, Batch, Dataset, Passage, Reading, whole
 from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
+from charrnn_cli.text.mixed_forms import mixed_forms_note
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.rows import WARM_UP, stateful_rows, windows, windows_at_once
 from charrnn_cli.text.vocabulary import REPLACEMENT, Ids, Vocabulary, describe
-from charrnn_cli.text.windows import ShuffledWindows, Windows, steps_per_epoch
+from charrnn_cli.text.windows import ShuffledWindows, Windows, fit_batch, steps_per_epoch
 
 # The shortest text to train on, in characters: one batch row of one window of 16.
 MIN_TRAIN = 17
@@ -38,7 +40,8 @@ class Corpus:
     """A text read for training: its ids (N,), its vocabulary, its name and its checksum.
 
     `path` is absolute, and None for stdin or a pipe. `sha256` is the checksum of the bytes as read.
-    `notes` are sentences about changes made while reading.
+    `notes` are sentences about changes made while reading. `document_starts` are the places (D,)
+    in the text at which its documents begin, each a file.
     """
 
     name: str
@@ -47,15 +50,27 @@ class Corpus:
     sha256: str
     path: str | None = None
     notes: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    document_starts: tuple[int, ...] = (0,)
+    val_text: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
-        """The part to train on and the held-out part, which is the end of the text.
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """See `Dataset`."""
+        return len(self.vocabulary), None
 
-        Raises TextError, with the number needed, if the text is too short for both.
-        """
+    def split(self, fraction: float) -> tuple[Dataset, Dataset]:
+        """See `Dataset`. What is held out is the end of the text."""
+        if self.val_text is not None:
+            if len(self.ids) < MIN_TRAIN:
+                raise TextError(
+                    f"{self.name}: {len(self.ids):,} characters; training needs at least "
+                    f"{MIN_TRAIN:,}. Use a longer text."
+                )
+            return self, self.val_text
         if len(self.ids) < (needed := characters_needed(fraction)):
             raise TextError(
                 f"{self.name}: {len(self.ids):,} characters; training needs at least {needed:,}. "
@@ -67,6 +82,15 @@ class Corpus:
     def beginning(self, characters: int) -> "Corpus":
         """The first `characters` characters."""
         return replace(self, ids=self.ids[:characters])
+
+    def fitted(self, config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
+        """See `Dataset`: both are only reduced."""
+        batch_size, seq_length = fit_batch(len(self.ids), config.batch_size, config.seq_length)
+        return replace(config, batch_size=batch_size, seq_length=seq_length)
+
+    def predictions_per_step(self, config: TrainConfig) -> int:
+        """See `Dataset`."""
+        return config.batch_size * config.seq_length
 
     def steps_per_epoch(self, config: TrainConfig) -> int:
         """How many whole windows each batch row holds."""
@@ -205,15 +229,16 @@ def _held_out(total: int, val_fraction: float) -> int:
     return max(MIN_HELD_OUT, round(total * val_fraction))
 
 
-def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
+def read_corpus(source: str, watch: Watch = lambda stream: None, normalize: str = NONE) -> Corpus:
     """Read a UTF-8 text from a path, or from stdin if `source` is `-`, and convert it to ids.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. The ids take one byte
-    a character, or two if there are more than 256 distinct characters. `watch` is called with the
-    stream after each piece, to show progress. Raises TextError if the source cannot be read, is not
+    A byte-order mark is dropped, and CRLF and lone carriage returns are read as LF; `notes` records
+    that. The text is read in the normal form `normalize`. The ids take one byte a character, or two
+    if there are more than 256 distinct characters. `watch` is called with the stream after each
+    piece, to show progress. Raises TextError if the source cannot be read, is not
     UTF-8 text, or has fewer than two distinct characters.
     """
-    stream = TextStream(source, unchanging=True)
+    stream = TextStream(source, unchanging=True, normalize=normalize)
     indexer = Indexer()
     for piece in stream:
         indexer.add(piece)
@@ -226,14 +251,12 @@ def read_corpus(source: str, watch: Watch = lambda stream: None) -> Corpus:
             "there is nothing to learn. Give a text with at least two distinct characters."
         )
     vocabulary, ids = indexer.finish()
-    corpus = Corpus(
-        stream.name, ids, vocabulary, stream.sha256, _lasting_path(source), stream.notes
-    )
-    corpus.notes += _control_notes(corpus)
+    corpus = Corpus(stream.name, ids, vocabulary, stream.sha256, lasting_path(source), stream.notes)
+    corpus.notes += control_notes(corpus) + mixed_forms_note(ids, vocabulary)
     return corpus
 
 
-def _control_notes(corpus: Corpus) -> tuple[str, ...]:
+def control_notes(corpus: Corpus) -> tuple[str, ...]:
     """A note if the text has unusual control characters: they are learned, but may be a mistake."""
     controls = [
         index
@@ -249,6 +272,6 @@ def _control_notes(corpus: Corpus) -> tuple[str, ...]:
     return (f"control characters are learned as any other: {named}{more}",)
 
 
-def _lasting_path(source: str) -> str | None:
+def lasting_path(source: str) -> str | None:
     """The absolute path of a file; None for a source that cannot be read again, such as stdin."""
     return os.path.abspath(source) if source != "-" and os.path.isfile(source) else None

@@ -1,7 +1,10 @@
 """The contract between a text to train on and the trainer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.text.vocabulary import Ids, Vocabulary
@@ -16,13 +19,15 @@ class Batch(NamedTuple):
 
     `inputs` are ids (T, B). `targets` are the ids (T, B) of the characters after them, or `IGNORE`.
     `source` is ids (S, B) for a text of pairs, else None. `share` is the fraction of the whole
-    batch's predictions that this process computes.
+    batch's predictions that this process computes. `fresh` (B,) is true for the rows whose state
+    is zero before this batch; None means that all rows carry their state on.
     """
 
     inputs: Any
     targets: Any
     source: Any = None
     share: float = 1.0
+    fresh: Any = None
 
 
 class Passage(NamedTuple):
@@ -41,36 +46,90 @@ def whole(count: int) -> slice:
     return slice(0, count)
 
 
-class Dataset(Protocol):
-    """A text to train on, or a part of one. `len` is its number of characters.
+class Reading(NamedTuple):
+    """How a text of several files can be read again, and checked; nothing for a single one.
 
-    `sha256` is the checksum of the bytes as read, `path` is where the text can be read again (None
-    for a stream), and `notes` are sentences about changes made while reading. `ids` are (N,).
+    `sources` are absolute paths of files and folders, and `glob` is the pattern of the names that
+    are read in folders. `file_sha256s` are the checksums of the files.
     """
 
-    name: str
-    sha256: str
-    path: str | None
-    notes: tuple[str, ...]
-    vocabulary: Vocabulary
-    ids: Ids
+    sources: tuple[str, ...] = ()
+    glob: str | None = None
+    file_sha256s: tuple[str, ...] = ()
+
+
+class Identified(Protocol):
+    """What identifies a text, and where it can be read again. `len` is its number of characters."""
+
+    @property
+    def name(self) -> str:
+        """The text's name: a path, or the name of its folder."""
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of the bytes as read."""
+
+    @property
+    def path(self) -> str | None:
+        """Where the text can be read again: its first file or folder. None for a stream."""
+
+    @property
+    def reading(self) -> Reading:
+        """How a text of several files can be read again."""
 
     def __len__(self) -> int: ...
 
+
+class Dataset(Identified, Protocol):
+    """A text or pairs to train on, or a part of them."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about changes made while reading."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The characters of the text, or of the targets of pairs."""
+
+    @property
+    def ids(self) -> Ids:
+        """The ids (N,) of the characters of this part, or of the targets of pairs."""
+
+    @property
+    def val_text(self) -> Identified | None:
+        """What is held out, if it is a text of the user's own."""
+
+    @property
+    def vocabulary_sizes(self) -> tuple[int, int | None]:
+        """The numbers of symbols of the targets and of the sources; None without sources."""
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How often each character of the vocabulary occurs: (V,)."""
+
     def split(self, fraction: float) -> "tuple[Dataset, Dataset]":
-        """The part to train on and the held-out part. Raises TextError if the text is too short."""
+        """The part to train on and the held-out part; with a `val_text`, all of this text and that
+        one. Raises TextError if the text is too short."""
 
     def beginning(self, characters: int) -> "Dataset":
-        """The first `characters` characters."""
+        """A small part with at least one batch like those of the whole, to measure the speed of
+        training: the first `characters` characters, or some of a text of documents."""
+
+    def fitted(self, config: TrainConfig, given: Collection[str] = ()) -> TrainConfig:
+        """The settings with a batch size and window length that suit this text, and that let it
+        hold at least one step. Those named in `given` are only reduced."""
 
     def steps_per_epoch(self, config: TrainConfig) -> int:
         """The number of batches in one epoch."""
+
+    def predictions_per_step(self, config: TrainConfig) -> float:
+        """The mean number of characters that a batch predicts."""
 
     def batches(self, config: TrainConfig, epoch: int, rows: slice) -> Sequence[Batch]:
         """The batches of an epoch, restricted to some batch rows; a function of the arguments."""
 
     def evaluation_size(self, context: int | None) -> int:
-        """How many characters `passages` reads; `context` as there."""
+        """How many characters an evaluation reads, or as many as would take as long; `context` as in
+        `passages`."""
 
     def passages(
         self, context: int | None, part: Callable[[int], slice] = whole

@@ -3,10 +3,12 @@
 import mmap
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn_cli.text.vocabulary import Ids, Vocabulary, code_points, id_type
 
 CHUNK = 1 << 16  # Ids are looked up so many at a time: NumPy needs eight bytes of scratch for each.
+CODE_POINTS = 0x110000  # Unicode's code points are the numbers below this.
 BLOCK = 1 << 20  # Ids are stored in blocks of at least so many characters.
 
 
@@ -18,9 +20,9 @@ class Indexer:
     than 256 distinct characters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, points: int = CODE_POINTS) -> None:
         self.distinct = 0  # number of distinct characters so far
-        self._numbers = np.zeros(0x110000, np.int32)  # by code point, from 1; 0: not seen
+        self._numbers = np.zeros(points, np.int32)  # by code point, from 1; 0: not seen
         self._blocks: list[Ids] = []  # provisional ids; the last block is being filled
         self._filled = 0
 
@@ -29,7 +31,11 @@ class Indexer:
 
     def add(self, text: str) -> None:
         """Append the next piece of the text: at least one character, and fewer than `BLOCK`."""
-        points = code_points(text)
+        self.add_points(code_points(text))
+
+    def add_points(self, points: npt.NDArray[np.integer]) -> None:
+        """Append code points (N,), N at least 1. Symbols that are no characters may have numbers
+        from `CODE_POINTS` on."""
         # clip: checking for indices out of range would take half the time
         numbers = self._numbers.take(points, mode="clip")
         if not numbers.min():
@@ -51,22 +57,28 @@ class Indexer:
 
         Nothing can be added afterwards.
         """
-        seen = np.flatnonzero(self._numbers)  # sorted by code point
-        vocabulary = Vocabulary(seen)
-        table = np.empty(self.distinct, vocabulary.dtype)
+        points, ids = self.finish_points()
+        return Vocabulary(points), ids
+
+    def finish_points(self) -> tuple[npt.NDArray[np.int64], Ids]:
+        """Return the distinct code points (V,), rising, and the ids (N,), which index them; release
+        the blocks. Nothing can be added afterwards."""
+        seen = np.flatnonzero(self._numbers)
+        kind = id_type(len(seen))
+        table = np.empty(self.distinct, kind)
         table[self._numbers[seen] - 1] = np.arange(self.distinct)
         total = len(self)
         self._end_block()
         if len(self._blocks) == 1:
-            return vocabulary, recoded(self._blocks.pop(), table)
-        ids = np.empty(total, vocabulary.dtype)
+            return seen, recoded(self._blocks.pop(), table)
+        ids = np.empty(total, kind)
         start = 0
         self._blocks.reverse()
         while self._blocks:
             block = self._blocks.pop()  # frees its memory for the ids that follow
             ids[start : start + len(block)] = recoded(block, table)
             start += len(block)
-        return vocabulary, ids
+        return seen, ids
 
     def _end_block(self) -> None:
         if self._blocks:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from charrnn_cli.text.normalization import NONE, form_note, in_known_form
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary, describe
 
@@ -19,18 +20,22 @@ class KnownText(NamedTuple):
 
 
 def read_known(
-    source: str, vocabulary: Vocabulary, reads_replacement: bool, most: int
+    source: str, vocabulary: Vocabulary, reads_replacement: bool, most: int, form: str = NONE
 ) -> KnownText:
-    """Read the first `most` characters of a text (a path, or `-` for stdin).
+    """Read the first `most` characters of a text (a path, or `-` for stdin) in a normal form.
 
-    An unknown character is read as the most similar known one (such as a letter without its accent)
-    or left out; with `reads_replacement` it is read as U+FFFD. Raises TextError.
+    A letter that is known in its other normal form alone is read in that. Any other unknown
+    character is read as the most similar known one (such as a letter without its accent) or left
+    out; with `reads_replacement` it is read as U+FFFD. Raises TextError.
     """
-    stream = TextStream(source)
+    stream = TextStream(source, normalize=form)
     text, is_cut = _beginning(stream, most)
     notes = [*stream.notes]
     if is_cut:
         notes.append(f"the first {most:,} characters are read")
+    text, forms = in_known_form(text, vocabulary)
+    if forms:
+        notes.append(form_note(stream.name, forms))
     text, changed = _as_known(text, vocabulary, reads_replacement)
     return KnownText(stream.name, text, (*notes, *changed))
 

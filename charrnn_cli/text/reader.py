@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import TextError
+from charrnn_cli.text.normalization import NONE, normalized_pieces
 
 _MAGIC = {
     b"\x1f\x8b": ("a gzip file", "Unpack it: gunzip -c FILE"),
@@ -40,16 +41,26 @@ PIECE = 1 << 15
 class TextStream:
     """Iterates over the UTF-8 text of a file, or of stdin if `source` is `-`, piece by piece.
 
-    A byte-order mark is dropped and CRLF is read as LF; `notes` records both. `bytes_read` is the
-    number of bytes of the file read so far, `sha256` their checksum, and `size` the file's size in
-    bytes, None for a pipe. Raises TextError if the source cannot be read or is not UTF-8 text; with
+    A byte-order mark is dropped, and CRLF and lone carriage returns are read as LF; `notes` records
+    that. The text is given in the normal form `normalize`. `bytes_read` is the number of bytes of
+    the file read so far, `sha256` their checksum, and `size` the file's size in bytes, None for a
+    pipe. With `as_it_comes`, a piece is what a pipe holds, so that what its writer has written is
+    not held back. Raises TextError if the source cannot be read or is not UTF-8 text; with
     `unchanging`, also if the file changes while it is read, since two versions could be mixed.
     """
 
-    def __init__(self, source: str, *, unchanging: bool = False) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        unchanging: bool = False,
+        as_it_comes: bool = False,
+        normalize: str = NONE,
+    ) -> None:
         self.source = source
         self.name = "stdin" if source == "-" else source
-        self.unchanging = unchanging
+        self.unchanging, self.as_it_comes = unchanging, as_it_comes
+        self.normalize = normalize
         self.bytes_read = 0
         self.size: int | None = None
         self.notes: tuple[str, ...] = ()
@@ -63,16 +74,18 @@ class TextStream:
     def __iter__(self) -> Iterator[str]:
         with _open_bytes(self.source) as (file, size):
             self.size = size
-            yield from self._pieces(file)
+            yield from normalized_pieces(self._pieces(file), self.normalize)
 
     def _pieces(self, file: BinaryIO) -> Iterator[str]:
         # size 0 is not checked: files such as /proc/cpuinfo report it
         opened = os.fstat(file.fileno()) if self.unchanging and self.size else None
         decoder = codecs.getincrementaldecoder("utf-8")()
+        # `read` would wait until a piece is full
+        read = getattr(file, "read1", file.read) if self.as_it_comes else file.read
         begun = False
         held_back = ""  # a CR, whose LF may be in the next piece
         while True:
-            data = file.read(PIECE)
+            data = read(PIECE)
             if not self.bytes_read:
                 _check_kind(data, self.name)
             if opened is not None:  # before decoding: a change can cut a character, too
@@ -88,9 +101,8 @@ class TextStream:
             text = held_back + text
             held_back = "\r" if data and text.endswith("\r") else ""
             text = text[: len(text) - len(held_back)]
-            if "\r" in text and "\r\n" in text:  # a single character is found ten times as fast
-                text = text.replace("\r\n", "\n")
-                self._note("CRLF line ends read as LF")
+            if "\r" in text:  # a single character is found ten times as fast as CRLF
+                text = self._with_newlines(text)
             if text:
                 yield text
             if not data:
@@ -114,6 +126,15 @@ class TextStream:
         except UnicodeDecodeError as error:
             offset = self.bytes_read - pending + error.start
             raise _not_utf8(self.name, error.object[error.start], offset) from None
+
+    def _with_newlines(self, text: str) -> str:
+        if "\r\n" in text:
+            text = text.replace("\r\n", "\n")
+            self._note("CRLF line ends read as LF")
+        if "\r" in text:
+            text = text.replace("\r", "\n")
+            self._note("lone carriage returns read as line ends")
+        return text
 
     def _note(self, note: str) -> None:
         if note not in self.notes:

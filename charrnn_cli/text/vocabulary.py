@@ -109,7 +109,10 @@ def code_points(text: str) -> npt.NDArray[np.int32]:
 _PLAIN = dict(zip("‘’‚‛“”„«»`´‐‑‒–—−\t\r\u00a0", "''''\"\"\"\"\"''------ \n ", strict=True))
 
 
+_NAMES = {"\n": "newline", "\t": "tab", "\r": "carriage return"}
+
+
 def describe(character: str) -> str:
     """One character in printable form with its code point, such as `'é' (U+00E9)`."""
-    shown = repr(character) if character.isprintable() else "unprintable"
+    shown = repr(character) if character.isprintable() else _NAMES.get(character, "unprintable")
     return f"{shown} (U+{ord(character):04X})"

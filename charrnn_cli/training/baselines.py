@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.checkpoints.records import Baselines
+from charrnn_cli.checkpoints.records import AnyBaselines, Baselines
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import Ids
+from charrnn_cli.training.pair_runs import baselines_of_pairs
 
 ORDER = 5  # characters in the longest n-gram
 MAX_COUNTED = 1_000_000  # at most this many training characters are counted: about a second
@@ -21,8 +23,10 @@ Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def baselines_of(dataset: Dataset, config: TrainConfig) -> Baselines:
-    """The baselines for a run on a text."""
+def baselines_of(dataset: Dataset, config: TrainConfig) -> AnyBaselines:
+    """The baselines for a run on a text, or on pairs."""
+    if isinstance(dataset, Pairs):
+        return baselines_of_pairs(dataset, config)
     train_part, held_out_part = dataset.split(config.val_fraction)
     size = len(dataset.vocabulary)
     return measure_baselines(train_part.ids, held_out_part.ids, size, config.minutes)

@@ -36,7 +36,8 @@ class DeviceBatches:
 def as_tensors(batch: Batch, device: torch.device) -> Batch:
     """A batch of NumPy arrays as a batch of tensors on a device."""
     inputs, targets, source = (_as_tensor(ids, device) for ids in batch[:3])
-    return Batch(inputs, targets, source, batch.share)
+    fresh = None if batch.fresh is None else torch.from_numpy(batch.fresh).to(device)
+    return Batch(inputs, targets, source, batch.share, fresh)
 
 
 def _as_tensor(ids: Any, device: torch.device) -> Tensor | None:

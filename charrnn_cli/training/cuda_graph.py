@@ -10,6 +10,10 @@ from torch import Tensor
 WARM_UP_CALLS = 3
 
 
+class RecordingError(Exception):
+    """A function could not be recorded as a CUDA graph; nothing of it was computed."""
+
+
 class GraphedFunction:
     """A function on CUDA tensors, recorded as a CUDA graph at its fourth call.
 
@@ -30,14 +34,20 @@ class GraphedFunction:
         self.result: Tensor
 
     def __call__(self, function: Callable[[], Tensor]) -> Tensor:
-        """Run or replay `function`, which must be the same in all calls, and return its result."""
+        """Run or replay `function`, which must be the same in all calls, and return its result.
+
+        Raises RecordingError if it cannot be recorded.
+        """
         self.calls += 1
         if self.calls <= WARM_UP_CALLS:
             return self._on_stream(function)
         if self.graph is None:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                self.result = function()  # recorded, not computed
+            try:
+                with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+                    self.result = function()  # recorded, not computed
+            except RuntimeError as error:  # of CUDA, such as for too little memory
+                raise RecordingError(str(error).splitlines()[0]) from None
             self.graph = graph
         self.graph.replay()
         return self.result

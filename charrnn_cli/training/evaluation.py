@@ -1,12 +1,25 @@
-"""The held-out loss of a model."""
+"""The held-out loss of a model, and of a model of pairs its accuracy."""
+
+import math
 
 import torch
 from torch import Tensor, nn
 
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import IGNORE, Dataset
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.batches import as_tensors
 from charrnn_cli.training.distributed.group import ALONE, Group
+from charrnn_cli.training.events import Accuracy
+from charrnn_cli.training.pair_accuracy import measure_accuracy
+
+
+def measure(model: Model, dataset: Dataset, group: Group = ALONE) -> tuple[float, Accuracy | None]:
+    """The held-out loss, and the accuracy on pairs, None for a text."""
+    loss = held_out_loss(model, dataset, group)
+    if not math.isfinite(loss) or not isinstance(dataset, Pairs):
+        return loss, None
+    return loss, measure_accuracy(model, dataset, group)
 
 
 @torch.no_grad()

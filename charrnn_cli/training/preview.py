@@ -7,10 +7,12 @@ import numpy as np
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.training.events import Accuracy, Example
 from charrnn_cli.training.trainer import Trainer
 
 MIN_INTERVAL = 10.0  # There are at least this many seconds between two previews.
 MAX_SHARE = 0.005  # Previews take at most this fraction of the time.
+PREVIEW_PAIRS = 3  # A preview shows so many held-out pairs.
 PREVIEW_LENGTH = 80  # A preview has so many characters.
 # The assumed time to sample a character, in seconds per parameter, before the first preview.
 SECONDS_PER_WEIGHT = 1e-9
@@ -28,6 +30,20 @@ class Preview:
         self.due = 0.0
         self.spent = 0.0
         self.estimate = PREVIEW_LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
+
+    def lines(self, accuracy: Accuracy | None) -> list[str]:
+        """Lines to show after an evaluation; none if the next preview is not due yet.
+
+        They are characters sampled from the start of a line; or of pairs, which the evaluation has
+        decoded, a few sources and what the model makes of them.
+        """
+        if accuracy is None:
+            text = self.text()
+            return [] if text is None else [text]
+        if (now := time.monotonic()) < self.due:
+            return []
+        self.due = now + MIN_INTERVAL
+        return list(map(in_words, accuracy.examples[:PREVIEW_PAIRS]))
 
     def text(self) -> str | None:
         """Sample characters from the start of a line; None if the next preview is not due yet."""
@@ -50,4 +66,11 @@ class Preview:
             SamplingConfig(temperature=0.8),
             self.trainer.progress.step,
         )
-        return vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        text = vocabulary.decode(np.fromiter(drawn, np.int64, PREVIEW_LENGTH))
+        return text.partition("\n")[0] if self.trainer.config.lines else text
+
+
+def in_words(example: Example) -> str:
+    """A source, what the model makes of it, and the target if that is another."""
+    right = "" if example.output == example.target else f"   (target: {example.target})"
+    return f"{example.source} → {example.output}{right}"

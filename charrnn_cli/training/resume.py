@@ -1,23 +1,35 @@
 """Going on with a run: its last state, its own text, and something left to do."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import Run, text_path
+from charrnn_cli.checkpoints.records import CorpusInfo
+from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.weights import trained_model
-from charrnn_cli.text.corpus import Corpus
+from charrnn_cli.text.arranging import arranged
+from charrnn_cli.text.dataset import Dataset, Identified
+from charrnn_cli.text.holding_out import HoldOut
+from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.pair_runs import (
+    checksums,
+    pairs_info,
+    request_to_resume,
+    stored_checksums,
+)
 from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
 
@@ -37,7 +49,7 @@ def as_resume(request: Request, run: Run) -> Request:
 
 
 def resume_training(
-    request: Request, run: Run, device: torch.device, group: Group, read: Read
+    request: Request, run: Run, device: torch.device, group: Group, reader: Reader
 ) -> Training:
     """A run as its checkpoint left it, with more epochs or minutes if the request gives them.
 
@@ -46,13 +58,17 @@ def resume_training(
     refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
-    corpus, notes = text_to_resume(run, checkpoint, request, read)
+    pairs = request_to_resume(run, checkpoint, request.pairs)
+    if pairs is None:
+        dataset, notes = text_to_resume(run, checkpoint, request, reader)
+    else:
+        dataset, notes = pairs_to_resume(run, checkpoint, request, reader, pairs)
     notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
-    if corpus.sha256 != checkpoint.corpus.sha256:
+    if checksums(dataset) != stored_checksums(checkpoint):
         checkpoint = without_losses(checkpoint)
     progress = checkpoint.progress
     seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
-    train_part, _ = corpus.split(config.val_fraction)
+    train_part, _ = dataset.split(config.val_fraction)
     refuse_if_complete(run, checkpoint, config, train_part.steps_per_epoch(config), seconds)
     choose_precision(config.precision, device, checkpoint.model)  # refuses a missing one
     if request.threads is None and group.size == 1 and checkpoint.threads:
@@ -61,10 +77,10 @@ def resume_training(
         model = trained_model(checkpoint.model, checkpoint.weights, device)
     speed = measure_speed(model, config, train_part, group)
     # a run of an earlier version has no baselines
-    baselines = checkpoint.baselines or group.decide(lambda: baselines_of(corpus, config))
+    baselines = checkpoint.baselines or group.decide(lambda: baselines_of(dataset, config))
     trainer = Trainer(
         model,
-        corpus,
+        dataset,
         config,
         run,
         started=request.started,
@@ -72,6 +88,7 @@ def resume_training(
         save_every=request.save_every,
         resumed=checkpoint,
         baselines=baselines,
+        pairs=pairs_info(dataset, config, pairs),
         group=group,
     )
     run.drop_metrics_after(progress.step)
@@ -120,45 +137,96 @@ def with_new_end(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
 
 
 def text_to_resume(
-    run: Run, checkpoint: Checkpoint, request: Request, read: Read
-) -> tuple[Corpus, tuple[str, ...]]:
+    run: Run, checkpoint: Checkpoint, request: Request, reader: Reader
+) -> tuple[Dataset, tuple[str, ...]]:
     """The text that a run goes on with, in its model's vocabulary, and notes on it: the text that
     the request names, or else the one that the checkpoint does.
 
     Raises UsageError if there is none, and TextError if the text has changed, unless the request
     insists on it; then still if the model does not know its characters or it is too short.
     """
-    source = request.source or text_path(checkpoint.corpus)
-    if source is None:
+    lines, glob = checkpoint.train.lines, request.glob or checkpoint.corpus.glob
+    paths = request.sources or text_paths(checkpoint.corpus)
+    if not paths:
         raise _no_text(run, checkpoint, request)
-    corpus = read(source)
-    old, new = checkpoint.corpus.sha256[:12], corpus.sha256[:12]
-    config = checkpoint.train
-    changed = corpus.sha256 != checkpoint.corpus.sha256
-    if changed and not request.changed_text:
-        raise TextError(
-            f"{corpus.name}: not the text of run {run.name} (SHA-256 {new}…, was {old}…). Give "
-            "that text, insist on this one with --changed-text, or train a new run on it: "
-            f"--init-from {run.name}"
+    sources = Sources(paths, glob, lines, checkpoint.train.normalize)
+    corpus = reader.text(sources)
+    config, known = checkpoint.train, checkpoint.vocabulary
+    changed = _check_text(corpus, checkpoint.corpus, run, request)
+    corpus.recode(known, fold=config.min_count > 1)
+    val_text = None
+    if checkpoint.val_text is not None:
+        val_paths = request.val_sources or text_paths(checkpoint.val_text)
+        if not val_paths:
+            raise _no_text(run, checkpoint, request)
+        val_text = reader.text(sources._replace(paths=val_paths))
+        changed += _check_text(val_text, checkpoint.val_text, run, request)
+        val_text.recode(known, fold=config.min_count > 1)
+    elif request.val_sources:
+        raise UsageError(
+            "--val-text: a resumed run keeps its held-out part. Leave --val-text out, or train a "
+            f"new run: --init-from {run.name}"
         )
-    corpus.recode(checkpoint.vocabulary, fold=config.min_count > 1)
-    train_part, _ = corpus.split(config.val_fraction)
+    hold_out = None if config.hold_out == "text" else cast(HoldOut, config.hold_out)
+    dataset = arranged(corpus, lines=lines, hold_out=hold_out, val_text=val_text)
+    train_part, _ = dataset.split(config.val_fraction)
     if not train_part.steps_per_epoch(config):
         needed = config.batch_size * config.seq_length + 1
         raise TextError(
             f"{corpus.name}: {len(train_part):,} characters to train on; the batches of run "
             f"{run.name} need {needed:,}. Give it a longer text."
         )
-    if not changed:
-        return corpus, corpus.notes
-    note = f"the text has changed (SHA-256 {new}…, was {old}…): the best is sought anew on this one"
-    return corpus, (*corpus.notes, note)
+    return dataset, corpus.notes + changed
+
+
+def pairs_to_resume(
+    run: Run, checkpoint: Checkpoint, request: Request, reader: Reader, pairs: PairsRequest
+) -> tuple[Pairs, tuple[str, ...]]:
+    """The pairs that a run goes on with; as `text_to_resume`."""
+    paths = request.sources or text_paths(checkpoint.corpus)
+    if not paths:
+        raise _no_text(run, checkpoint, request)
+    dataset, config = reader.pairs(paths[0], pairs), checkpoint.train
+    changed = _check_text(dataset, checkpoint.corpus, run, request)
+    if dataset.val_text is not None and checkpoint.val_text is not None:
+        changed += _check_text(dataset.val_text, checkpoint.val_text, run, request)
+    assert checkpoint.pairs is not None
+    dataset.recode(checkpoint.pairs.source, checkpoint.pairs.target, fold=config.min_count > 1)
+    train_part, _ = dataset.split(config.val_fraction)
+    if not train_part.steps_per_epoch(config):
+        raise TextError(
+            f"{dataset.name}: too few pairs to train on; a batch of run {run.name} has "
+            f"{config.batch_size:,}. Give it more pairs."
+        )
+    return dataset, dataset.notes + changed
+
+
+def _check_text(
+    text: Identified, stored: CorpusInfo, run: Run, request: Request
+) -> tuple[str, ...]:
+    """A note if a text has changed since a checkpoint was written. Raises TextError then, unless
+    the request insists on the new text."""
+    if text.sha256 == stored.sha256:
+        return ()
+    old, new = stored.sha256[:12], text.sha256[:12]
+    what = f"SHA-256 {new}…, was {old}…"
+    if stored.file_sha256s:
+        files = text.reading.file_sha256s
+        same = (Counter(files) & Counter(stored.file_sha256s)).total()
+        what += f"; {same:,} of its {len(stored.file_sha256s):,} files are the same"
+    if not request.changed_text:
+        raise TextError(
+            f"{text.name}: not the text of run {run.name} ({what}). Give "
+            "that text, insist on this one with --changed-text, or train a new run on it: "
+            f"--init-from {run.name}"
+        )
+    return (f"the text has changed ({what}): the best is sought anew on this one",)
 
 
 def without_losses(checkpoint: Checkpoint) -> Checkpoint:
     """A checkpoint for another text, on which the losses measured so far do not compare."""
     progress = dataclasses.replace(
-        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0
+        checkpoint.progress, best_val_loss=None, best_step=0, since_best=0, loss_sum=0.0
     )
     return dataclasses.replace(checkpoint, progress=progress, history=(), baselines=None)
 
@@ -183,16 +251,27 @@ def refuse_if_complete(
 
 def _no_text(run: Run, checkpoint: Checkpoint, request: Request) -> UsageError:
     path = checkpoint.corpus.path
-    again = f"charrnn train TEXT --resume {run.name}"
-    again += " --from-best" * request.from_best + " --changed-text" * request.changed_text
+    again = resume_command(run, checkpoint, request)
     if request.from_best and path is None:  # `best` never names it, since it may be given to others
         return UsageError(f"{run.best} does not say where its text is; give it: {again}")
     if not path:
+        again = "COMMAND | " + again.replace("train TEXT", "train -", 1)
         return UsageError(
             f"the text of run {run.name}, which came through a pipe, is not there; give it again: "
             f"{again}"
         )
-    return UsageError(f"the text of run {run.name}, {path}, is not there; give it again: {again}")
+    missing = checkpoint.corpus
+    if checkpoint.val_text is not None and text_paths(missing):
+        missing = checkpoint.val_text
+    places = ", ".join(missing.sources or (missing.path or "a pipe",))
+    return UsageError(f"the text of run {run.name}, {places}, is not there; give it again: {again}")
+
+
+def resume_command(run: Run, checkpoint: Checkpoint, request: Request) -> str:
+    """The command that resumes a run whose text has to be given again."""
+    val_text = " --val-text FILE" if checkpoint.val_text is not None else ""
+    again = f"charrnn train TEXT --resume {run.name}{val_text}"
+    return again + " --from-best" * request.from_best + " --changed-text" * request.changed_text
 
 
 def _set_threads(count: int, device: torch.device) -> tuple[str, ...]:

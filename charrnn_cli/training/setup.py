@@ -5,23 +5,25 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, create_run, find_checkpoint, find_run
+from charrnn_cli.checkpoints.naming import create_run
+from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, find_checkpoint, find_run
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
 from charrnn_cli.settings import SETTINGS, check
-from charrnn_cli.text.corpus import Corpus, Watch, read_corpus
+from charrnn_cli.text.corpus import Watch
+from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
@@ -30,9 +32,15 @@ from charrnn_cli.training.distributed.elastic import (
     remove_unsaved_runs,
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
+from charrnn_cli.training.pair_runs import (
+    choose_kind,
+    load_known_pairs,
+    pairs_info,
+)
 from charrnn_cli.training.planning import Plan, make_plan
-from charrnn_cli.training.request import Read, Request, Training
+from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
+from charrnn_cli.training.texts import SharedReader, read_dataset
 from charrnn_cli.training.throughput import Speeds
 from charrnn_cli.training.trainer import Trainer
 
@@ -60,60 +68,47 @@ def open_training(
         check("threads", request.threads)
     check("save_every", request.save_every)
     device = group.connect(request.device)
-    read = partial(read_together, group=group, watch=watch)
+    reader = SharedReader(group, watch)
     with processor(request.threads or group.threads):
         if request.resume is None and (earlier := _restarted_run(request.checkpoints, group)):
             request = as_resume(request, earlier)
         if request.resume is None:
-            yield from _open_new(request, device, group, read)
+            yield from _open_new(request, device, group, reader)
         else:
-            yield from _open_resumed(request, device, group, read)
-
-
-def read_together(source: str, group: Group, watch: Watch) -> Corpus:
-    """A text, read by each process of a group. What can be read only once, such as stdin, is read
-    by the first and sent to the others. `watch` sees it being read.
-
-    Raises TextError, also if the processes do not all read the same text.
-    """
-    if group.decide(lambda: not os.path.isfile(source)):
-        return group.decide(lambda: read_corpus(source, watch))
-    corpus = read_corpus(source, watch)
-    if group.highest(group.decide(lambda: corpus.sha256) != corpus.sha256):
-        raise TextError(
-            f"{source}: is not the same text for all processes. Give every machine the same one."
-        )
-    return corpus
+            yield from _open_resumed(request, device, group, reader)
 
 
 def _open_resumed(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
     which = request.resume or None
-    run = _run_of_process(group.decide(lambda: find_run(which, request.checkpoints)), group)
+    resumable = not request.from_best
+    found = group.decide(lambda: find_run(which, request.checkpoints, resumable=resumable))
+    run = _run_of_process(found, group)
     with run.locked():
-        yield resume_training(request, run, device, group, read)
+        yield resume_training(request, run, device, group, reader)
 
 
 def _open_new(
-    request: Request, device: torch.device, group: Group, read: Read
+    request: Request, device: torch.device, group: Group, reader: Reader
 ) -> Iterator[Training]:
-    model, corpus, plan, speed = _prepare(request, device, group, read)
-    run = _run_of_process(group.decide(lambda: _create(request, corpus)), group)
+    model, dataset, plan, speed = _prepare(request, device, group, reader)
+    run = _run_of_process(group.decide(lambda: _create(request, dataset)), group)
     try:
         with run.locked():
             trainer = Trainer(
                 model,
-                corpus,
+                dataset,
                 plan.train,
                 run,
                 started=request.started,
-                reserve=_evaluation_seconds(corpus, plan, speed),
+                reserve=_evaluation_seconds(dataset, plan, speed),
                 save_every=request.save_every,
-                baselines=group.decide(lambda: baselines_of(corpus, plan.train)),
+                baselines=group.decide(lambda: baselines_of(dataset, plan.train)),
+                pairs=pairs_info(dataset, plan.train, request.pairs),
                 group=group,
             )
-            yield Training(trainer, speed, corpus.notes + plan.notes)
+            yield Training(trainer, speed, dataset.notes + plan.notes)
     finally:
         run.remove_if_empty()
 
@@ -128,8 +123,8 @@ def _restarted_run(checkpoints: Path, group: Group) -> Run | None:
     return group.decide(take_up)
 
 
-def _create(request: Request, corpus: Corpus) -> Run:
-    run = create_run(request.checkpoints, request.name, corpus.name)
+def _create(request: Request, dataset: Dataset) -> Run:
+    run = create_run(request.checkpoints, request.name, dataset.name)
     record_launch(run)
     return run
 
@@ -140,20 +135,24 @@ def _run_of_process(run: Run, group: Group) -> Run:
 
 
 def _prepare(
-    request: Request, device: torch.device, group: Group, read: Read
-) -> tuple[Model, Corpus, Plan, float]:
+    request: Request, device: torch.device, group: Group, reader: Reader
+) -> tuple[Model, Dataset, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
-    if request.source is None:
+    if not request.sources:
         raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
+    choose_kind(given, request.pairs, init)
     if init is not None:
         _take_sizes(given, init.model)
-    corpus = read(request.source)
-    corpus.fold_rare(given.get("min_count", SETTINGS["min_count"].planned))
     if "val_fraction" in given:
         check("val_fraction", given["val_fraction"])
+        if request.val_sources:
+            raise UsageError(
+                "--val-fraction: with --val-text nothing else is held out. Leave one of them out."
+            )
+    dataset, given["hold_out"] = read_dataset(request, given, reader)
 
-    plans, threads = MeasuredPlans(corpus, given, device, group), torch.get_num_threads()
+    plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()
     plan = plans.make()
     if _may_choose_threads(request, device, group) and plans.one_thread_is_faster(plan, threads):
         torch.set_num_threads(1)
@@ -162,18 +161,17 @@ def _prepare(
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
-    notes = plan.notes + _large_vocabulary(corpus, plan)
+    notes = plan.notes + _large_vocabulary(dataset, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
     if init is not None:
-        known, new = load_known_weights(model, corpus.vocabulary, init.weights, init.vocabulary)
-        notes += (f"weights from {request.init_from}: {known} characters known, {new} new",)
+        notes += (f"weights from {request.init_from}: {_load_known(model, dataset, init)}",)
     if torch.get_num_threads() < threads:
         notes += (
             f"one thread is faster now than {threads}, so one is used; --threads {threads} insists "
             "on all",
         )
-    return model, corpus, dataclasses.replace(plan, notes=notes), speed
+    return model, dataset, dataclasses.replace(plan, notes=notes), speed
 
 
 class MeasuredPlans:
@@ -181,12 +179,12 @@ class MeasuredPlans:
     settings that the user set, by name."""
 
     def __init__(
-        self, corpus: Corpus, given: Mapping[str, Any], device: torch.device, group: Group
+        self, dataset: Dataset, given: Mapping[str, Any], device: torch.device, group: Group
     ) -> None:
         self.precision = given.get("precision", "auto")
         self.given = {name: value for name, value in given.items() if name != "precision"}
         self.device, self.group = device, group
-        self.parts = corpus.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
+        self.parts = dataset.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
         self.speeds = Speeds(self.parts[0], device, group)
 
     def make(self) -> Plan:
@@ -232,26 +230,34 @@ def _take_sizes(given: dict[str, Any], source: ModelConfig) -> None:
             )
 
 
-def _large_vocabulary(corpus: Corpus, plan: Plan) -> tuple[str, ...]:
+def _load_known(model: Model, dataset: Dataset, init: Checkpoint) -> str:
+    """Initialise a model from a checkpoint; return in words what it knows of the text."""
+    if isinstance(dataset, Pairs):
+        return load_known_pairs(model, dataset, init)
+    known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
+    return f"{known} characters known, {new} new"
+
+
+def _large_vocabulary(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
     """A note on a vocabulary that takes most of the model and of the time."""
-    size = len(corpus.vocabulary)
+    size = len(dataset.vocabulary)
     if size <= LARGE_VOCABULARY:
         return ()
     shapes = plan.model.parameter_shapes()
     tables = [shapes[name] for name in plan.model.vocabulary_axes() if len(shapes[name]) > 1]
     share = sum(map(math.prod, tables)) / plan.model.parameters
     note = f"{size:,} distinct characters take {share:.0%} of the parameters"
-    common = corpus.vocabulary.code_points[corpus.counts() >= COMMON].tolist()
+    common = dataset.vocabulary.code_points[dataset.counts() >= COMMON].tolist()
     left = len({*common, ord(REPLACEMENT)})
     if left < size:
         note += f"; --min-count {COMMON} would leave {left:,}"
     return (note,)
 
 
-def _evaluation_seconds(corpus: Corpus, plan: Plan, speed: float) -> float:
+def _evaluation_seconds(dataset: Dataset, plan: Plan, speed: float) -> float:
     """An estimate of the first evaluation's seconds: a character takes at most half as long as in
     training."""
     config = plan.train
-    _, held_out = corpus.split(config.val_fraction)
+    _, held_out = dataset.split(config.val_fraction)
     seconds = 0.5 + held_out.evaluation_size(plan.model.context) / (2 * speed)
     return seconds if config.minutes is None else min(seconds, MOST_RESERVED * 60 * config.minutes)

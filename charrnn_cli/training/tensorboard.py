@@ -13,7 +13,7 @@ def check_tensorboard() -> None:
     """Raise UsageError if TensorBoard is missing."""
     if importlib.util.find_spec("tensorboard") is None:
         raise UsageError(
-            "--tensorboard: TensorBoard is missing. Install it: pip install 'charrnn[tensorboard]'"
+            "--tensorboard: TensorBoard is missing. Install it: pip install tensorboard"
         )
 
 

@@ -13,7 +13,7 @@ from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import new_model
-from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.text.dataset import IGNORE, Dataset
 from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.cuda_graph import WARM_UP_CALLS
 from charrnn_cli.training.distributed.group import ALONE, Group
@@ -92,10 +92,11 @@ def measure_speed(
         model = copy.deepcopy(model).to(device).train()
         updates = Updates(model, Optimizer(model, config), config, rows.stop - rows.start, group)
         batch = DeviceBatches(beginning.batches(config, 0, rows), device)[0]
+        predictions = int((batch.targets != IGNORE).sum()) / batch.share
         # updates of each kind until its graph is recorded
         recorded = WARM_UP_CALLS + 1 if updates.ahead else 0
         seconds = median_seconds(1, max(1, recorded))
         if config.optimizer == "muon" and not updates.optimizer.moves_matrices(1):
             interval = model.config.muon_interval
             seconds += max(0.0, median_seconds(0, recorded) - seconds) / interval
-    return config.batch_size * config.seq_length / seconds
+    return predictions / seconds

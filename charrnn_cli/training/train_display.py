@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 from charrnn_cli.environment import environment
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.terminal.console import say, visible
-from charrnn_cli.training.events import Evaluated, Event, Stepped
+from charrnn_cli.terminal.console import say, to_terminal, visible
+from charrnn_cli.training.events import Accuracy, Evaluated, Event, Noted, Stepped
 from charrnn_cli.training.preview import Preview
 from charrnn_cli.training.trainer import Trainer
 
@@ -18,7 +18,6 @@ LINE_EVERY = 5.0  # there are at least this many seconds between plain lines of 
 STEP_LINE_EVERY = 30.0  # after this many seconds without a plain line a step gets one
 DRAW_EVERY = 0.1  # the bar is drawn at most once in this many seconds
 SMOOTHING = 0.02  # weight of the newest loss in the moving average shown
-WIDE = 72  # from this many columns on the bar shows the elapsed time
 NARROW = 26  # columns that a bar takes beside its figures
 
 
@@ -66,6 +65,8 @@ class TrainingDisplay:
                     self._step(event)
                 elif isinstance(event, Evaluated):
                     self._evaluation(event)
+                elif isinstance(event, Noted):
+                    self._note(event.text)
 
     def _step(self, event: Stepped) -> None:
         self.last = event
@@ -83,10 +84,15 @@ class TrainingDisplay:
             left = f"{duration(gone / done * (1 - event.share))} left" if done > 0 else ""
             say("  ".join((*self._figures(event), left)))
 
+    def _note(self, text: str) -> None:
+        if self.terminal:
+            self.bar.write(visible(to_terminal(text)), file=environment().stderr.file)
+        else:
+            say(text)
+
     def _figures(self, event: Stepped) -> list[str]:
-        config = self.trainer.config
         steps, seconds = event.step - self.first_step, time.monotonic() - self.begun
-        speed = steps * config.batch_size * config.seq_length / max(seconds, 1e-9)
+        speed = steps * self.trainer.predictions_per_step / max(seconds, 1e-9)
         return [
             f"step {event.step:,}",
             f"epoch {event.step / self.trainer.epoch_steps:.1f}",
@@ -98,9 +104,8 @@ class TrainingDisplay:
     def _draw(self, event: Stepped) -> None:
         """Move the bar, with as many figures beside it as the terminal is wide enough for."""
         columns = _columns()
-        gone = "{elapsed}, " if columns >= WIDE else ""
         self.bar.ncols = columns
-        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + f"{{desc}} [{gone}{{remaining}} left]"
+        self.bar.bar_format = "{percentage:3.0f}%|{bar}| " + "{desc} [{remaining} left]"
         figures = fitting(self._figures(event), (2, 0, 4, 3, 1), columns - NARROW - 6, ", ")
         self.bar.set_description_str(figures, refresh=False)
         self.bar.update(event.share - self.bar.n)
@@ -119,6 +124,7 @@ class TrainingDisplay:
             f"train {event.train_loss:.3f}",
             f"held-out {event.val_loss:.3f}",
             f"({bits_per_char(event.val_loss):.3f} bits/char)",
+            *accuracy_words(event.accuracy),
             f"rate {event.learning_rate:7.2g}",
             f"{event.chars_per_second:7,.0f} chars/s",
             f"{duration(event.seconds):>7}",
@@ -130,13 +136,22 @@ class TrainingDisplay:
             return
         if self.last is not None:
             self._draw(self.last)  # tqdm draws the bar again below the line
-        self.bar.write(
-            fitting(parts, (7, 3, 5, 9, 6, 2, 1, 4, 8), _columns(), "  "),
-            file=environment().stderr.file,
-        )
-        text = self.preview.text() if self.preview else None
-        if text is not None:
+        ranks: tuple[int, ...] = (7, 3, 5, 9, 6, 2, 1, 4, 8)
+        if event.accuracy is not None:
+            ranks = (7, 3, 5, 8, 2, 10, 9, 1, 0, 4, 6)
+        self.bar.write(fitting(parts, ranks, _columns(), "  "), file=environment().stderr.file)
+        for text in self.preview.lines(event.accuracy) if self.preview else ():
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)
+
+
+def accuracy_words(accuracy: Accuracy | None) -> tuple[str, ...]:
+    """The accuracy on held-out pairs in words; nothing for a text."""
+    if accuracy is None:
+        return ()
+    return (
+        f"exact {accuracy.exact_matches:6.1%}",
+        f"character errors {accuracy.character_error_rate:6.1%}",
+    )
 
 
 def fitting(parts: Sequence[str], ranks: Sequence[int], columns: int, separator: str) -> str:

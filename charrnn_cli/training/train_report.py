@@ -1,47 +1,48 @@
 """Runs a training and reports it: the plan, the progress, the result, and what to do next."""
 
 import contextlib
-import math
-import shlex
 from collections.abc import Iterator
 from typing import Any
-
-import torch
 
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.models.base import in_words
-from charrnn_cli.models.device import describe_device
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 from charrnn_cli.terminal.bars import ReadingBar
-from charrnn_cli.terminal.console import print_json, say, say_error, to_terminal
+from charrnn_cli.terminal.console import print_json, say, say_error, say_wrapped
 from charrnn_cli.terminal.signals import StopOnSignal
-from charrnn_cli.training.diagnosis import Diagnosis, diagnosis
+from charrnn_cli.training.advice import command_for, diagnosis_lines, train_command
 from charrnn_cli.training.distributed.group import Group
 from charrnn_cli.training.distributed.processes import open_group
 from charrnn_cli.training.events import Evaluated, Finished
-from charrnn_cli.training.planning import trained_enough
-from charrnn_cli.training.request import Request, Training
+from charrnn_cli.training.pace import Pace
+from charrnn_cli.training.pair_report import (
+    best_accuracy,
+    best_examples,
+    best_line,
+)
+from charrnn_cli.training.plan_report import plan_lines
+from charrnn_cli.training.request import Request
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.tensorboard import ScalarLog, check_tensorboard
 from charrnn_cli.training.train_display import TrainingDisplay
 from charrnn_cli.training.trainer import Trainer
 
 SAMPLE_LENGTH = 300  # characters of the sample after a training
-FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
-WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
+SAMPLE_ITEMS = 5  # items in it, if the text is a list
 
 
 def run_training(
     request: Request,
     *,
     quiet: bool = False,
+    verbose: bool = False,
     preview: bool = True,
     tensorboard: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Train as `request` asks and show it, unless `quiet`; return the exit code.
+    """Train as `request` asks and show it, unless `quiet`; return the exit code. With `verbose` all
+    settings of the plan are shown.
 
     With `preview` a terminal shows samples now and then. With `tensorboard` the run's folder gets a
     file for TensorBoard. With `as_json` the result is one object on stdout. Of several processes
@@ -61,15 +62,18 @@ def run_training(
             quiet, tensorboard, as_json = True, False, False
         trainer = training.trainer
         if not quiet:
-            for line in plan_lines(training):
-                say(to_terminal(line))
+            for line in plan_lines(training, verbose):
+                say_wrapped(line)
         stop.finish_steps()
         with (
             TrainingDisplay(trainer, quiet=quiet, preview=preview) as display,
             ScalarLog(trainer.run) if tensorboard else contextlib.nullcontext() as scalars,
         ):
+            pace = Pace(training)
             for event in trainer.steps(stop):
                 display.show(event)
+                if note := pace.note(event):
+                    display.show(note)
                 if scalars and isinstance(event, Evaluated):
                     scalars.update()
         code = ExitCode(int(group.highest(stop.code or ExitCode.DONE)))
@@ -77,12 +81,15 @@ def run_training(
     if not group.first:
         return code
     if code and event.reason == "stopped":
-        text = () if trainer.dataset.path else ("TEXT",)
-        command = command_for(request, trainer, "train", *text, "--resume")
-        say(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
+        command = train_command(request, trainer)
+        say_wrapped(f"Stopped and saved at step {event.progress.step:,}. Go on: {command}")
     elif not quiet:
         for line in end_lines(event, request, trainer):
-            say(line)
+            say_wrapped(line)
+        if event.progress.best_val_loss is not None and trainer.pairs is None:
+            say("A sample:")
+            say(sample_text(trainer))
+            say_wrapped(f"More: {command_for(request, trainer, 'sample')}")
     if as_json:
         print_json(result(event, trainer))
     return code
@@ -122,63 +129,24 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
         "best_step": None if loss is None else progress.best_step,
+        **best_accuracy(trainer),
         "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
 
 
-def plan_lines(training: Training) -> list[str]:
-    """The notes, a line each, and the plan in one line: what will be trained, on what, how long."""
-    trainer, model = training.trainer, training.trainer.model.config
-    config = trainer.config
-    dataset = trainer.dataset
-    length = ""
-    if config.epochs is not None:
-        length = (
-            f"{config.epochs:g} epoch{'s' * (config.epochs != 1)}, "
-            f"{trainer.total_steps:,} step{'s' * (trainer.total_steps != 1)}, "
-        )
-    remaining = duration(training.seconds)
-    if not remaining.startswith("under"):
-        remaining = f"about {remaining}"
-    processes = f"{trainer.group.size} processes, each on " if trainer.group.size > 1 else ""
-    own_sizes = {name: getattr(model, name) for name in model.own_sizes()}
-    plan = (
-        f"{dataset.name}: {len(dataset):,} characters, {len(dataset.vocabulary)} distinct; "
-        f"{model.architecture} {model.num_layers} x {model.hidden_size}, {in_words(own_sizes)}"
-        f"dropout {model.dropout:g}, "
-        f"{model.parameters:,} parameters; "
-        f"{processes}{describe_device(trainer.device, torch.get_num_threads())}; "
-        f"{length}batch {config.batch_size} x {config.seq_length}, "
-        f"{config.optimizer}, learning rate {config.learning_rate:g}, "
-        f"weight decay {config.weight_decay:g}, {config.precision}; {remaining} to go"
-    )
-    return [f"Note: {note}." for note in training.notes] + [plan]
-
-
-def command_for(request: Request, trainer: Trainer, *words: str) -> str:
-    """A `charrnn` command on this run, for the folder in which the user typed this one."""
-    run = trainer.run
-    words = ("charrnn", *words)
-    if run.folder != request.checkpoints / run.name:
-        words += (str(run.folder),)
-    elif str(request.checkpoints) == "checkpoints":
-        words += (run.name,)
-    else:
-        words += (run.name, "--checkpoints", str(request.checkpoints))
-    if request.device != "auto":
-        words += ("--device", request.device)
-    return shlex.join(words)
-
-
 def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
-    """The result in words, its file, advice, and a short sample."""
+    """The result in words, its file, and advice."""
     progress = event.progress
     lines = []
     if event.reason == "patience":
         lines.append(
             f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
         )
-    if progress.best_val_loss is not None:
+    if progress.best_val_loss is not None and trainer.pairs is not None:
+        lines += [best_line(trainer), *diagnosis_lines(request, trainer)]
+        more = f"Use it: {command_for(request, trainer, 'translate')}"
+        lines += ["Some held-out pairs:", *best_examples(trainer), more]
+    elif progress.best_val_loss is not None:
         lines.append(
             f"Best held-out loss {progress.best_val_loss:.4f} nats "
             f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "
@@ -186,59 +154,19 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
             f"{trainer.run.best}"
         )
         lines += diagnosis_lines(request, trainer)
-        more = f"More: {command_for(request, trainer, 'sample')}"
-        lines += ["A sample:", sample_text(trainer), more]
     return lines
 
 
-def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
-    """What the run's losses say about it, and what to do next."""
-    resume = _resume_command(request, trainer)
-    progress = trainer.progress
-    if trainer.config.minutes is not None and progress.step < FEW_STEPS:
-        return [
-            f"It has hardly learned: there was time for {progress.step:,} "
-            f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
-            f"To go on: {resume}"
-        ]
-    found = diagnosis(trainer.history)
-    characters, model = len(trainer.train_part), trainer.model.config
-    if found == "improving" and trained_enough(characters, model, progress.epoch):
-        # Both losses drop at the schedule's end; such runs, when resumed, grew no better.
-        return [
-            "It has made all the passes that pay on a text of this size: more would be learned by "
-            "heart. More text would help."
-        ]
-    advice: dict[Diagnosis, str] = {
-        "improving": f"It was still improving when it ended. To go on: {resume}",
-        "settled": "It had almost settled: more time would gain little. More text or units would "
-        "gain more.",
-        "overfitting": "Towards its end it learned the text by heart, so the best is from before. "
-        "More text would help, or more --dropout, or a smaller --hidden-size.",
-        "unclear": f"It ended before it could show what more time would bring. To go on: {resume}",
-    }
-    return [advice[found]]
-
-
-def _resume_command(request: Request, trainer: Trainer) -> str:
-    """The command that goes on with a run for about as long again."""
-    config, text = trainer.config, () if trainer.dataset.path else ("TEXT",)
-    if config.minutes is not None and trainer.progress.step < trainer.total_steps:
-        # at least a minute: starting up takes part of a short time, and would again
-        more = f"--minutes {max(1, math.ceil(2 * config.minutes))}"
-    else:
-        worthwhile = min(1, WORTHWHILE_STEPS / trainer.epoch_steps)
-        more = f"--epochs {max(2 * trainer.progress.epoch, worthwhile):.3g}"
-    return f"{command_for(request, trainer, 'train', *text, '--resume')} {more}"
-
-
 def sample_text(trainer: Trainer) -> str:
-    """A short sample from the best checkpoint, always the same for the same weights."""
+    """A short sample from the best checkpoint, always the same for the same weights: some items if
+    the text is a list."""
     request = SampleRequest(
         checkpoint=str(trainer.run.best),
         checkpoints=trainer.run.folder.parent,
         sampling=SamplingConfig(temperature=0.8),
         length=SAMPLE_LENGTH,
+        num_samples=SAMPLE_ITEMS if trainer.config.lines else 1,
         random_seed=trainer.config.random_seed,
     )
-    return "".join(piece for _, piece in open_samples(request).draw())
+    text = "".join(piece for _, piece in open_samples(request).draw())
+    return text.removesuffix("\n") if trainer.config.lines else text

@@ -5,14 +5,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
-from charrnn_cli.checkpoints.records import Baselines, CorpusInfo, Progress
+from charrnn_cli.checkpoints.pairs_info import PairsInfo
+from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
@@ -23,15 +23,14 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
+from charrnn_cli.training.best import is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.evaluation import held_out_loss
-from charrnn_cli.training.events import Evaluated, Event, Finished, Stepped
+from charrnn_cli.training.evaluation import measure
+from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.updates import NotFiniteError, Updates
 
-# The fields of an evaluation in a checkpoint's history: those that equal runs have in common.
-_REMEMBERED = ("step", "epoch", "train_loss", "val_loss", "learning_rate", "grad_norm")
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
 MAX_HISTORY = 20_000
 
@@ -43,8 +42,8 @@ class Trainer:
     spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
     evaluation, which a time limit has to include. `save_every` is the longest time between two
     saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
-    `baselines` are stored in the checkpoints. Each process of a `group` has its own Trainer, which
-    reads some of the batch rows; all models stay equal.
+    `baselines` and `pairs` are stored in the checkpoints; a text has no `pairs`. Each process of a
+    `group` has its own Trainer, which reads some of the batch rows; all models stay equal.
     """
 
     def __init__(
@@ -59,7 +58,8 @@ class Trainer:
         reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
-        baselines: Baselines | None = None,
+        baselines: AnyBaselines | None = None,
+        pairs: PairsInfo | None = None,
         group: Group = ALONE,
     ) -> None:
         self.model, self.dataset, self.config, self.run = model, dataset, config, run
@@ -67,6 +67,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.train_part, self.held_out_part = dataset.split(config.val_fraction)
         self.epoch_steps = self.train_part.steps_per_epoch(config)
+        self.predictions_per_step = self.train_part.predictions_per_step(config)
         self.total_steps = math.inf
         if config.epochs is not None:
             self.total_steps = planned_steps(config.epochs, self.epoch_steps)
@@ -81,7 +82,8 @@ class Trainer:
         self.rate = 0.0  # learning rate of the last update
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
-        self.baselines = baselines
+        self.began_at = 0  # the step before the first whose loss is remembered
+        self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
         self.reserve = reserve  # seconds; follows the evaluations
@@ -129,13 +131,14 @@ class Trainer:
             step = self.progress.step + 1
             self._advance(step=step, epoch=step / self.epoch_steps)
             ended = self.share_done() >= 1  # once: with a time limit, the answer can change
+            yield from map(Noted, self.updates.take_notes())
             yield Stepped(step, loss, min(1.0, self.share_done()))
 
             if step % config.eval_every == 0 or ended:
                 self._add_losses(self.updates.read_losses)
                 now = time.monotonic()
                 steps = step - evaluated_step
-                speed = steps * config.batch_size * config.seq_length / (now - evaluated_at)
+                speed = steps * self.predictions_per_step / (now - evaluated_at)
                 yield self._evaluate(speed, ended)
                 evaluated_at = saved_at = time.monotonic()
                 evaluated_step = step
@@ -173,15 +176,13 @@ class Trainer:
         progress = self.progress
         if self.config.minutes is not None:
             progress = dataclasses.replace(progress, seconds=self.seconds())
-        # `best` is shared with others, and must not contain private paths
-        path = self.dataset.path if training else None
+        val_text = self.dataset.val_text
         return Checkpoint(
             model=self.model.config,
             train=self.config,
             vocabulary=self.dataset.vocabulary,
-            corpus=CorpusInfo(
-                Path(self.dataset.name).name, self.dataset.sha256, len(self.dataset), path
-            ),
+            # `best` is shared with others, and must not contain private paths
+            corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
             weights={name: _array(p) for name, p in self.model.named_parameters()},
             training=self._training_state() if training else {},
@@ -190,6 +191,8 @@ class Trainer:
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
             device=device_name(self.device),
             baselines=self.baselines,
+            val_text=None if val_text is None else CorpusInfo.of(val_text, private=training),
+            pairs=self.pairs,
         )
 
     def _add_losses(self, losses: Callable[[], list[float]]) -> float | None:
@@ -206,17 +209,18 @@ class Trainer:
         return loss
 
     def _evaluate(self, speed: float, ended: bool) -> Evaluated:
-        """Measure the held-out loss and record it; save `last`, and `best` if it is a new best.
+        """Measure the held-out loss, and of pairs the accuracy, and record them; save `last`, and
+        `best` if it is a new best.
 
         The run is marked as finished if it has `ended` or its patience is exhausted.
         """
         progress = self.progress
-        since = progress.step - (int(self.history[-1]["step"]) if self.history else 0)
+        since = progress.step - (int(self.history[-1]["step"]) if self.history else self.began_at)
         self.group.align(self.model.parameters())
-        val_loss = held_out_loss(self.model, self.held_out_part, self.group)
+        val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
-        best = progress.best_val_loss is None or val_loss < progress.best_val_loss
+        best = is_best(val_loss, accuracy, progress, self.history, self.pairs, self.baselines)
         event = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -227,16 +231,14 @@ class Trainer:
             chars_per_second=speed,
             seconds=self.seconds(),
             best=best,
+            accuracy=accuracy,
         )
-        record = {name: getattr(event, name) for name in _REMEMBERED}
-        self.history = (*self.history, record)[-MAX_HISTORY:]
+        self.history = (*self.history, event.remembered())[-MAX_HISTORY:]
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
             self.run.save(self.run.best, self.checkpoint(training=False))
-        line = dataclasses.asdict(event)
-        del line["best"]
-        self.run.append_metrics(line)  # before `last`: a resume removes a surplus record
+        self.run.append_metrics(event.record())  # before `last`: a resume removes a surplus record
         patience = self.config.patience
         exhausted = patience is not None and self.progress.since_best >= patience
         self._advance(finished=ended or exhausted)
@@ -272,11 +274,12 @@ class Trainer:
         if checkpoint.progress.finished:  # the run was given more time: its patience starts anew
             self._advance(since_best=0)
         self.history = tuple(map(dict, checkpoint.history))
+        if not checkpoint.progress.loss_sum:  # losses on another text were forgotten
+            self.began_at = self.progress.step
         self.baselines = checkpoint.baselines or self.baselines
         if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
-
         tensors = {
             name: torch.tensor(values, device=self.device)
             for name, values in checkpoint.training.items()

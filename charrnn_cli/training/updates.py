@@ -13,7 +13,7 @@ from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.autocast import LossScale, autocast
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import IGNORE, Batch
-from charrnn_cli.training.cuda_graph import GraphedFunction
+from charrnn_cli.training.cuda_graph import GraphedFunction, RecordingError
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.optimizer import Optimizer
 
@@ -79,6 +79,7 @@ class Updates:
         self._places: dict[Shapes, Batch] = {}  # what replayed updates read from
         self._pending: list[tuple[int, Tensor]] = []  # step; loss and norm, not checked yet
         self._max_pending, self._read_at = 1.0, time.monotonic()
+        self._notes: list[str] = []
         self.graphs: dict[tuple[Shapes, bool], GraphedFunction] | None = None
         if self.ahead and device.type == "cuda" and os.environ.get(GRAPH_VARIABLE) != "0":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -91,15 +92,22 @@ class Updates:
         Returns the losses, in nats per character, of all updates that were checked in this call;
         there may be none. Raises NotFiniteError.
         """
-        # seeded by the step: a resume needs no state of the random generator
-        torch.manual_seed((self.config.random_seed * _SEED_FACTOR + step) % 2**63)
+        self._seed(step)
         self.rate.fill_(rate)
+        if batch.fresh is not None:
+            for values in self.state.values():
+                values[batch.fresh] = 0.0
         if not self.ahead:
             return [self._step_and_read(_as_int64(batch), step)]
         update = partial(self._step_unread, self._in_place(batch), step)
         pair = self._replay(update, batch, step)
         self._pending.append((step, pair.clone()))  # the next one writes to the same place
         return self.read_losses() if len(self._pending) >= self._max_pending else []
+
+    def take_notes(self) -> list[str]:
+        """What the user should know of the updates so far, in sentences; each is given once."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def read_losses(self) -> list[float]:
         """Wait for all queued updates and return their losses, in nats per character.
@@ -170,7 +178,20 @@ class Updates:
         kind = _shapes(batch), self.optimizer.moves_matrices(step)
         if kind not in self.graphs:
             self.graphs[kind] = GraphedFunction(self._stream, self._pool)
-        return self.graphs[kind](update)
+        try:
+            return self.graphs[kind](update)
+        except RecordingError as error:
+            self.graphs = None
+            self._notes.append(
+                f"Note: the GPU cannot record an update as a CUDA graph ({error}). The training "
+                f"goes on without graphs, slower; {GRAPH_VARIABLE}=0 does so from its start."
+            )
+        self._seed(step)  # what was recorded may have drawn random numbers
+        return update()
+
+    def _seed(self, step: int) -> None:
+        # seeded by the step: a resume needs no state of the random generator
+        torch.manual_seed((self.config.random_seed * _SEED_FACTOR + step) % 2**63)
 
     def _check_finite(
         self, step: int, loss: float, grad_norm: float, *, weights_unchanged: bool
@@ -190,16 +211,27 @@ def compute_gradients(
 ) -> tuple[Tensor, Tensor, State]:
     """Set the parameters' gradients to those of the mean loss over a batch, clipped.
 
+    With label smoothing (Szegedy et al. 2016) they are those of the smoothed loss.
+
     `batch` holds int64 ids (T, B) of this process's batch rows; `state` is the state before it.
     Returns the loss in nats per character, the norm before clipping, and the new state, detached.
     """
     model.zero_grad(set_to_none=True)
+    # a process whose rows are all padding, while those of others are not, has no mean
+    reduction = "mean" if batch.share else "sum"
     with autocast(config.precision, batch.inputs.device):
         logits, state = model(batch, state)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE
+        cross_entropy = partial(
+            nn.functional.cross_entropy,
+            target=batch.targets.flatten(),
+            ignore_index=IGNORE,
+            reduction=reduction,
         )
-    (loss * loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        logits = logits.flatten(0, 1)
+        loss = smoothed = cross_entropy(logits)
+        if config.label_smoothing:
+            smoothed = cross_entropy(logits, label_smoothing=config.label_smoothing)
+    (smoothed * loss_scale.value).backward()  # type: ignore[no-untyped-call]
     parameters = list(model.parameters())
     loss_scale.unscale_([p.grad for p in parameters if p.grad is not None])
     loss = group.average(loss.detach(), parameters, batch.share)

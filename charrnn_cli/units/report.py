@@ -95,7 +95,11 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
             "Leave --units out."
         )
     name, text, notes = read_known(
-        source, checkpoint.vocabulary, checkpoint.reads_replacement, MAX_READ
+        source,
+        checkpoint.vocabulary,
+        checkpoint.reads_replacement,
+        MAX_READ,
+        checkpoint.train.normalize,
     )
     if len(text) < MIN_READ:
         raise TextError(

@@ -12,7 +12,7 @@ from charrnn_cli.terminal.bars import share_bar
 from charrnn_cli.terminal.console import (
     print_json,
     print_lines,
-    say,
+    say_wrapped,
     shows_colour,
     text_width,
     visible,
@@ -29,6 +29,10 @@ EXPLANATION = (
     "learning: the best unit of an untrained model; and what needs no memory: the best function of "
     "the last character alone. First come those furthest above both."
 )
+NOTHING_FOUND = (
+    "Nothing was found: no unit follows a feature better than both the best unit of an untrained "
+    "model and the last character do. Shown is the unit that comes nearest."
+)
 COLOURS = (
     "Shown is the unit after each character, in standard deviations (sd) from its mean; of the "
     "text the part in which the feature varies most."
@@ -43,7 +47,7 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
     with share_bar() as bar:
         report = report_units(file, source, lambda share: bar.update(share - bar.n))
     for note in report.notes:
-        say(f"Note: {note}.")
+        say_wrapped(f"Note: {note}.")
     if plot is not None:
         draw_page(plot, picture_rows(report), ACTIVATION, f"{file} reads {report.source}")
     if as_json:
@@ -63,6 +67,9 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
     if report.study.left_out:
         names = ", ".join(feature.name for feature in report.study.left_out)
         yield from _wrapped(f"Left out, as they change too seldom here: {names}.", width)
+    if not any(finding.gain > 0 for finding in report.study.findings):
+        yield Text()
+        yield from _wrapped(NOTHING_FOUND, width)
     for excerpt in report.excerpts:
         yield Text()
         for line in textwrap.wrap(_title(excerpt), width):
@@ -101,6 +108,11 @@ def _title(excerpt: Excerpt) -> str:
     """What an excerpt shows, on one line."""
     finding = excerpt.finding
     verb = "rises" if finding.correlation > 0 else "falls"
+    if finding.gain <= 0:
+        return (
+            f"{_unit(finding)}, nearest to {finding.feature.name} ({finding.feature.meaning}): "
+            f"{finding.correlation:+.2f}, no better than what needs no learning or no memory"
+        )
     also = ", ".join(
         f"{other.feature.name} {other.correlation:+.2f}"
         for other in excerpt.also

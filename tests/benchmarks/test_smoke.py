@@ -6,6 +6,7 @@ table with the figures that it is for.
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,11 @@ RUNS = {
         rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
         rf"   0.01       median +{RATIO}( +{RATIO} / {RATIO}){{2}}  carried, range: .*",
     ),
+    "pairs": (
+        "pairs --tasks toy --minutes 0.02 --random-seeds 0 --options '--threads 1'",
+        rf"toy      attention +0( +{RATIO}){{2}} +({RATIO}|-) +{SECONDS}\n"
+        rf"toy      attention +median( +{RATIO}){{2}} +({RATIO}|-) +{SECONDS}",
+    ),
     "sampling": (
         "--rounds 1 --characters 40 --models gru,8,1 llama,8,1",
         rf"gru   1 x   8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
@@ -68,7 +74,7 @@ RUNS = {
     ),
     "startup": (
         "--rounds 1",
-        rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{3}}",
+        rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
     ),
     "throughput": (
         "--threads 1 --rounds 1 --tutorial 8,4,5 --settings gru,8,1,2,4",
@@ -79,8 +85,16 @@ RUNS = {
 }
 
 
+# The pairs of a toy task by part: decimal numbers and binary ones.
+PARTS = {"train": range(40), "dev": range(40, 50), "test": range(50, 60)}
+
+
 def run(tmp_path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "text.txt").write_text(SONNETS.read_text()[:16_000])
+    (tmp_path / "pairs").mkdir()
+    for part, numbers in PARTS.items():
+        lines = [f"{number}\t{number:b}\n" for number in numbers]
+        (tmp_path / "pairs" / f"toy_{part}.tsv").write_text("".join(lines))
     return subprocess.run(
         [sys.executable, FOLDER / f"{script}.py", *words],
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
@@ -95,10 +109,11 @@ def test_every_script_is_run():
 @pytest.mark.parametrize("script", RUNS)
 def test_a_benchmark_prints_its_table(tmp_path, script):
     words, expected = RUNS[script]
-    done = run(tmp_path, script, *words.split())
+    done = run(tmp_path, script, *shlex.split(words))
     assert done.returncode == 0, done.stderr
     assert re.search(rf"(?m)^{expected}\n?\Z", done.stdout), done.stdout
-    assert os.listdir(tmp_path) == ["text.txt"]  # the working folder is left as it was
+    # the working folder is left as it was
+    assert sorted(os.listdir(tmp_path)) == ["pairs", "text.txt"]
 
 
 @pytest.mark.parametrize("script", RUNS)

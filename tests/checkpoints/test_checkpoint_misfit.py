@@ -123,7 +123,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(refused, vocabulary):
 def test_a_file_from_a_newer_charrnn_says_so(refused):
     message = refused(with_header(header_of(TINY) | {"format": FORMAT + 1}))
     assert message == (
-        f"checkpoint format {FORMAT + 1}; this charrnn reads {FORMAT}. Upgrade charrnn."
+        f"checkpoint format {FORMAT + 1}; this charrnn reads {FORMAT}. Upgrade charrnn-cli."
     )
 
 

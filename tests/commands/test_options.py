@@ -9,19 +9,20 @@ import typer
 from factories import one_line_error
 from typer.testing import CliRunner
 
-from charrnn_cli.commands import info, sample, score, train
+from charrnn_cli.commands import info, runs, sample, score, train
 from charrnn_cli.commands.options import command_class, takes
 from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES, config_class
 from charrnn_cli.sampling.samples import SampleRequest
 from charrnn_cli.scoring.report import ScoreRequest
+from charrnn_cli.setting import figure
 from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.training.setup import Request
 from charrnn_cli.training.train_report import run_training
 
 OPTIONS = {"train": train.OPTIONS, "sample": sample.OPTIONS, "score": score.OPTIONS}
-OPTIONS |= {"info": info.OPTIONS}
+OPTIONS |= {"info": info.OPTIONS, "runs": runs.OPTIONS}
 
 
 def fields(*classes):
@@ -45,7 +46,7 @@ def cases(wanted):
 def test_every_setting_is_in_its_commands_help(invoke, command, setting):
     shown = " ".join(invoke(command, "--help", env={"COLUMNS": "1000"}).stdout.split())
     assert " ".join(setting.full_help.split()) in shown
-    names = (setting.name,) if setting.argument else (setting.option, *setting.flags)
+    names = (setting.usage,) if setting.argument else (setting.option, *setting.flags)
     assert all(name in shown for name in names)
 
 
@@ -60,7 +61,7 @@ def test_every_limit_is_held_by_its_option(invoke, command, setting):
     for value in outside(setting):
         result = invoke(command, f"{setting.option}={value}", *["x.txt"] * (command != "info"))
         line = one_line_error(result, ExitCode.USAGE)
-        assert f"{setting.option} {value}: must be {setting.limits}." in line
+        assert f"{setting.option} {figure(value)}: must be {setting.limits}." in line
 
 
 def all_sizes():

@@ -234,3 +234,33 @@ def test_a_missing_file_is_one_line(invoke, letters):
     assert "nowhere.txt: no such file" in one_line_error(
         invoke("score", "nowhere.txt"), ExitCode.TEXT
     )
+
+
+# the model before the text
+
+
+def test_models_may_be_named_before_the_text(invoke, trained):
+    named = invoke("score", "poems", "-", "--checkpoints", trained, "--json", input="Shall I")
+    option = ["--checkpoint", "poems", "--checkpoints", trained]
+    assert named.stdout == invoke("score", "-", *option, "--json", input="Shall I").stdout
+    both = invoke("score", "poems", "sonnets", "-", "--checkpoints", trained, input="Shall I")
+    assert {line.split()[0] for line in both.stdout.splitlines()} == {"poems", "sonnets"}
+
+
+def test_a_file_with_the_name_of_a_run_is_a_text(invoke, trained, tmp_path):
+    (tmp_path / "poems").write_text("Shall I compare")
+    record = json.loads(invoke("score", "poems", "--checkpoints", trained, "--json").stdout)
+    assert record["text"] == "poems"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["poems"], "Name it before the text: charrnn score poems TEXT"),
+        (["a.txt", "poems"], "Name it before the text: charrnn score poems a.txt"),
+        (["poesm", "a.txt"], "by --checkpoint; no run or model is called 'poesm'"),
+    ],
+)
+def test_what_is_no_model_and_a_text_is_explained(invoke, trained, words, message):
+    result = invoke("score", *words, "--checkpoints", trained)
+    assert message in one_line_error(result, ExitCode.USAGE)

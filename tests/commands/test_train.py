@@ -26,7 +26,10 @@ def test_train_writes_best_last_and_metrics(invoke, text, tmp_path):
 def test_train_says_plan_result_and_sample_on_stderr_only(invoke, text):
     result = invoke("train", text, *SMALL)
     assert result.stdout == ""
-    assert re.search(r"6,000 characters, \d+ distinct; gru 1 x 16", result.stderr)
+    plan = (
+        r"6,000 characters, \d+ distinct\. A gru with 1 layer of 16 units, .* parameters, reads it"
+    )
+    assert re.search(plan + " 2 times: ", result.stderr)
     assert "Best held-out loss" in result.stderr
     assert "A sample:" in result.stderr
 
@@ -124,8 +127,9 @@ def test_missing_text_is_one_line(invoke):
     assert "no such file" in one_line_error(invoke("train", "nowhere.txt"), ExitCode.TEXT)
 
 
-def test_folder_as_text_is_one_line(invoke, tmp_path):
-    assert "is a folder" in one_line_error(invoke("train", tmp_path), ExitCode.TEXT)
+def test_a_folder_without_texts_is_one_line(invoke, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "no text file" in one_line_error(invoke("train", "empty"), ExitCode.TEXT)
 
 
 @pytest.mark.parametrize(
@@ -187,8 +191,16 @@ def test_resume_of_a_complete_run_says_what_to_give(invoke, text):
 
 def test_a_run_that_was_still_improving_says_what_goes_on_with_it(invoke, text):
     said = invoke("train", text, *SMALL, "--epochs", 3).stderr
-    command = re.search(r"still improving when it ended. To go on: charrnn (.*)", said)[1]
+    assert "still improving when it ended" in said
+    command = re.search(r"To go on all the same: charrnn (.*)", said)[1]
     assert command == "train --resume poems --device cpu --epochs 6"
+    assert invoke(*command.split()).exit_code == 0
+
+
+def test_a_run_that_was_still_improving_names_the_new_run_that_learns_more(invoke, text):
+    said = invoke("train", text, *SMALL, "--epochs", 3).stderr
+    command = re.search(r"to zero: charrnn (.*?)\. To go on", said)[1]
+    assert command == f"train {text} --hidden-size 16 --device cpu --epochs 6"
     assert invoke(*command.split()).exit_code == 0
 
 
@@ -208,10 +220,12 @@ def test_a_text_given_as_the_run_to_resume_is_told_apart(invoke, text):
     assert "is a file, not a run. A text goes before --resume." in message
 
 
-def test_the_plan_names_model_batch_optimizer_and_rate(invoke, text):
-    said = invoke("train", text, *SMALL, "--optimizer", "muon", "--learning-rate", 0.003).stderr
+def test_verbose_names_model_batch_optimizer_and_rate(invoke, text):
+    words = [*SMALL, "--optimizer", "muon", "--learning-rate", 0.003]
+    said = invoke("train", text, *words, "--verbose").stderr
     settings = "muon, learning rate 0.003, weight decay 0.01, float32; "
     assert re.search(rf"gru 1 x 16.*batch \d+ x \d+, {settings}", said)
+    assert "muon" not in invoke("train", text, *words).stderr
 
 
 def test_resume_without_any_run_is_one_line(invoke):

@@ -13,7 +13,7 @@ from charrnn_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-COMMANDS = ("train", "sample", "score", "info")
+COMMANDS = ("train", "sample", "translate", "score", "info", "runs")
 LONGEST_README = 150  # lines
 MAX_IMAGE = 150_000  # bytes
 SHIPPED = ROOT / "checkpoints/sonnets/best.safetensors"
@@ -129,6 +129,8 @@ def fields(value):
         ("charrnn info --json", ["info", SHIPPED, "--json"]),
         ("charrnn info --all --json",
          ["info", "--all", "--json", "--checkpoints", SHIPPED.parents[1]]),
+        ("charrnn runs compare --json",
+         ["runs", "compare", "--json", "--checkpoints", SHIPPED.parents[1]]),
         ("charrnn info --units --json", ["info", SHIPPED, "--units", "long.txt", "--json"]),
         ("charrnn info --attention --json",
          ["info", "heads.safetensors", "--attention", "long.txt", "--json"]),

@@ -35,7 +35,7 @@ def test_the_facts_of_a_best_checkpoint(tmp_path):
         "vocabulary_size": 3,
         "vocabulary": "\nab",
         "categories": {"Ll": 2, "Cc": 1},
-        "corpus": {"name": "tiny.txt", "characters": 100, "sha256": "0" * 64},
+        "corpus": {"name": "tiny.txt", "characters": 100, "sha256": "0" * 64, "files": 1},
         "step": 5,
         "epoch": 0.5,
         "state": None,

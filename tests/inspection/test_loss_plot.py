@@ -2,7 +2,9 @@
 
 import json
 import sys
+from itertools import combinations
 
+import numpy as np
 import pytest
 from factories import history, make_checkpoint, one_line_error, save_checkpoint
 from matplotlib.image import imread
@@ -66,6 +68,40 @@ def test_the_baselines_are_horizontal_lines_with_their_names(facts):
     assert named == ["uniform 4.000", "unigram 3.000", "5-gram 1.600"]
 
 
+def boxes(figure):
+    """Where the names of the baselines are drawn, in points of the picture."""
+    figure.draw_without_rendering()
+    return [text.get_window_extent() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [(3.1, 2.8), (2.9, 2.1), (1.65, 1.9), (1.6, 1.61)],  # crosses unigram, ends at the 5-gram
+        [(4.0, 4.0), (3.9, 3.9), (3.5, 3.7), (3.05, 3.0)],  # begins at uniform, ends at unigram
+    ],
+)
+def test_a_baselines_name_does_not_sit_on_a_curve(facts, losses):
+    figure = curves(facts | {"history": history(*losses), "best_val_loss": None})
+    axes = figure.axes[0]
+    names = boxes(figure)
+    for curve in (lines(axes)["training"], lines(axes)["held-out"]):
+        steps = np.linspace(10, 40, 2000)
+        points = axes.transData.transform(
+            np.stack([steps, np.interp(steps, *curve.get_xydata().T)], axis=1)
+        )
+        assert not any(name.contains(*point) for name in names for point in points)
+    assert not any(one.overlaps(other) for one, other in combinations(names, 2))
+
+
+def test_the_legend_covers_nothing(facts):
+    figure = curves(facts)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+
+
 def test_an_old_file_without_baselines_is_drawn_without_them(facts):
     assert not curves(facts | {"marks": None}).axes[0].texts
 
@@ -126,4 +162,4 @@ def test_a_folder_that_is_not_there_is_a_write_error(invoke, trained):
 def test_without_matplotlib_the_remedy_is_named(invoke, trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = invoke("info", "--checkpoints", trained, "--plot", "a.png")
-    assert "charrnn[plot]" in one_line_error(result, ExitCode.USAGE)
+    assert "pip install matplotlib" in one_line_error(result, ExitCode.USAGE)

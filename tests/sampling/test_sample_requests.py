@@ -41,10 +41,66 @@ def test_an_empty_seed_is_as_none(tmp_path):
 
 def test_the_seed_can_come_from_a_file(abc_runs, tmp_path):
     path = tmp_path / "seed.txt"
-    path.write_bytes("abé\n".encode())
+    path.write_bytes("abé".encode())
     samples = ask_to_write(abc_runs, seed_file=str(path))
-    assert samples.prompt.text == "abé\n"
-    assert texts(samples) == texts(ask_to_write(abc_runs, seed="abé\n"))
+    assert samples.prompt.text == "abé"
+    assert samples.notes == ()
+    assert texts(samples) == texts(ask_to_write(abc_runs, seed="abé"))
+
+
+@pytest.mark.parametrize(("file", "seed"), [("ab\n", "ab"), ("ab\n\n", "ab\n"), ("\n", "")])
+def test_one_newline_at_the_end_of_a_seed_file_is_dropped_with_a_note(
+    abc_runs, tmp_path, file, seed
+):
+    path = tmp_path / "seed.txt"
+    path.write_text(file)
+    samples = ask_to_write(abc_runs, seed_file=str(path))
+    assert samples.prompt.text == seed
+    [note] = samples.notes
+    assert "newline at the end of the seed's file is dropped" in note
+
+
+def test_a_seed_of_digits_gets_a_note_that_names_the_random_seed(tmp_path):
+    save_cycle(tmp_path, "123")
+    samples = ask_to_write(tmp_path, seed="12", random_seed=None)
+    assert "Note: --seed 12 is the text to continue" in samples.notes[0]
+    assert "--random-seed 12" in samples.notes[0]
+    assert ask_to_write(tmp_path, seed="12", random_seed=1).notes == ()
+
+
+def test_a_seed_of_unknown_digits_is_refused_with_a_word_on_the_random_seed(abc_runs):
+    with pytest.raises(UsageError, match=r"random generator is --random-seed 42$"):
+        ask_to_write(abc_runs, seed="42")
+
+
+@pytest.mark.parametrize(
+    ("known", "seed", "read", "form"),
+    [
+        ("Cafe\u0301", "Caf\u00e9", "Cafe\u0301", "decomposed form (NFD)"),
+        ("Caf\u00e9", "Cafe\u0301", "Caf\u00e9", "composed form (NFC)"),
+        ("\ud55c\uad6d", "\u1112\u1161\u11ab", "\ud55c", "composed form (NFC)"),
+    ],
+)
+def test_a_seed_in_the_other_normal_form_is_read_in_the_one_that_the_model_knows(
+    tmp_path, known, seed, read, form
+):
+    save_cycle(tmp_path, known)
+    samples = ask_to_write(tmp_path, seed=seed)
+    assert samples.prompt.text == read
+    [note] = samples.notes
+    assert form in note
+
+
+def test_letters_that_the_model_knows_keep_their_form(tmp_path):
+    save_cycle(tmp_path, "e\u0301\u00e9\u00fcx")
+    samples = ask_to_write(tmp_path, seed="\u00e9e\u0301u\u0308")
+    assert samples.prompt.text == "\u00e9e\u0301\u00fc"
+
+
+def test_an_end_in_the_other_normal_form_is_found(tmp_path):
+    save_cycle(tmp_path, "Cafe\u0301")
+    samples = ask_to_write(tmp_path, seed="C", until="f\u00e9", length=50)
+    assert texts(samples) == ["Cafe\u0301"]
 
 
 def test_a_seed_file_that_is_not_there_is_named(abc_runs):
@@ -125,6 +181,36 @@ def test_until_does_not_look_into_the_seed(tmp_path):
 def test_length_ends_a_text_that_until_does_not(tmp_path):
     save_cycle(tmp_path, "wxyz")
     assert texts(ask_to_write(tmp_path, seed="w", until="zz", length=6)) == ["wxyzwxy"]
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_lines_are_whole_and_as_many_as_asked_for(abc_runs, lines, num_samples):
+    samples = texts(ask_to_write(abc_runs, length=None, lines=lines, num_samples=num_samples))
+    assert all(text.count("\n") == lines and text.endswith("\n") for text in samples)
+    longer = texts(ask_to_write(abc_runs, length=9000, num_samples=num_samples))
+    assert all(b.startswith(a) for a, b in zip(samples, longer, strict=True))
+
+
+def test_the_line_that_the_seed_begins_is_one_of_the_lines(tmp_path):
+    save_cycle(tmp_path, "wx\nyz")
+    samples = ask_to_write(tmp_path, seed="w", length=None, lines=1)
+    assert texts(samples) == ["wx\n"]
+
+
+def test_lines_end_at_a_length_that_is_given(tmp_path):
+    save_cycle(tmp_path, "wx\nyz")
+    assert texts(ask_to_write(tmp_path, seed="w", length=4, lines=9)) == ["wx\nyz"]
+
+
+def test_lines_need_a_model_that_writes_newlines(tmp_path):
+    save_cycle(tmp_path, "wxyz")
+    with pytest.raises(UsageError, match="--lines: the model never writes a newline"):
+        ask_to_write(tmp_path, lines=2)
+
+
+def test_a_sample_of_so_many_lines_has_at_most_ten_thousand_characters_for_each(abc_runs):
+    assert ask_to_write(abc_runs, length=None, lines=2).request.max_length == 20_000
 
 
 def test_until_stops_each_sample_on_its_own(abc_runs):

@@ -9,13 +9,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
+from factories import ask_to_write, corpus_of, make_checkpoint, save_checkpoint, save_cycle, texts
 
 from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.registry import build_decoder
-from charrnn_cli.sampling import samples as samples_module
+from charrnn_cli.sampling import written as written_module
 from charrnn_cli.sampling.drawing import surprisal
 from charrnn_cli.sampling.originality import compare, learned_text
 from charrnn_cli.sampling.samples import Samples
@@ -117,15 +117,29 @@ def test_of_one_sample_that_is_passed_on_only_the_end_is_kept(abc_runs):
     assert drawing.texts == [passed_on[-8:]]
 
 
+def test_an_empty_separator_leaves_only_the_samples_own_line_ends(tmp_path):
+    save_cycle(tmp_path, "wxy\nz")
+    ended = ask_to_write(tmp_path, seed="w", num_samples=2, lines=1).draw().text("")
+    assert "".join(ended) == "wxy\nwxy\n"
+    open_ended = ask_to_write(tmp_path, seed="w", num_samples=2, length=1).draw().text("")
+    assert "".join(open_ended) == "wx\nwx"
+
+
+def test_whole_lines_have_no_empty_line_before_the_separator(tmp_path):
+    save_cycle(tmp_path, "wxy\nz")
+    samples = ask_to_write(tmp_path, seed="w", num_samples=2, lines=1)
+    assert "".join(samples.draw().text("--")) == "wxy\n--\nwxy\n"
+
+
 def interrupt_after(count, monkeypatch):
     """Let Ctrl-C come when so many steps have been drawn."""
-    steps = samples_module.generate_with_logits
+    steps = written_module.generate_with_logits
 
     def interrupted(*arguments):
         yield from itertools.islice(steps(*arguments), count)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(samples_module, "generate_with_logits", interrupted)
+    monkeypatch.setattr(written_module, "generate_with_logits", interrupted)
 
 
 def until_ctrl_c(pieces):
@@ -197,6 +211,74 @@ def test_an_interrupted_empty_text_has_no_surprisal(abc_runs, monkeypatch):
     lines = ask_to_write(abc_runs, whole=True).draw().json_lines()
     record = json.loads(next(lines))
     assert (record["text"], record["bits_per_char"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "ended"),
+    [
+        ({"until": "y"}, "until"),
+        ({"lines": 2, "length": None}, "lines"),
+        ({"length": 7}, "length"),
+        ({"until": "zz", "length": 7}, "length"),
+        ({"until": "y", "lines": 1}, "until"),
+        ({"until": "z", "lines": 1}, "lines"),
+    ],
+)
+@pytest.mark.parametrize("num_samples", [1, 3])
+def test_a_record_says_why_its_text_ended(tmp_path, wishes, ended, num_samples):
+    save_cycle(tmp_path, "wxy\nz")
+    samples = ask_to_write(tmp_path, seed="x", num_samples=num_samples, **wishes)
+    assert [record["ended"] for record in records(samples)] == [ended] * num_samples
+
+
+def test_a_record_of_a_sample_that_ctrl_c_ended_says_stopped(abc_runs, monkeypatch):
+    interrupt_after(3, monkeypatch)
+    lines, _ = until_ctrl_c(ask_to_write(abc_runs, num_samples=2).draw().json_lines())
+    assert [json.loads(line)["ended"] for line in lines] == ["stopped", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "note"),
+    [
+        ({"until": "zz", "length": 7},
+         "Note: --until was not reached: the sample ended at --length 7."),
+        ({"lines": 9, "length": 7, "num_samples": 2},
+         "Note: --lines was not reached: 2 of 2 samples ended at --length 7."),
+    ],
+)  # fmt: skip
+def test_an_end_that_was_never_reached_gets_a_note(tmp_path, wishes, note):
+    save_cycle(tmp_path, "wxy\nz")
+    drawing = ask_to_write(tmp_path, seed="x", **wishes).draw()
+    list(drawing)
+    assert drawing.notes() == [note]
+
+
+@pytest.mark.parametrize("wishes", [{"until": "z"}, {"lines": 1}, {"length": 4}])
+def test_a_sample_that_ended_as_asked_gets_no_note(tmp_path, wishes):
+    save_cycle(tmp_path, "wxy\nz")
+    drawing = ask_to_write(tmp_path, seed="x", **wishes).draw()
+    list(drawing)
+    assert drawing.notes() == []
+
+
+@pytest.mark.parametrize("architecture", ["gru", "lstm", "rnn"])
+def test_a_prompt_is_read_once_for_all_samples(tmp_path, monkeypatch, architecture):
+    checkpoint = make_checkpoint(architecture, vocabulary="abc")
+    save_checkpoint(tmp_path / "abc" / "best.safetensors", checkpoint)
+    opened, read = written_module.decoders_on, []
+
+    def counting(*arguments):
+        def open_decoder(streams):
+            decoder = opened(*arguments)(streams)
+            prefill = decoder.prefill
+            decoder.prefill = lambda ids: read.append(np.size(ids)) or prefill(ids)
+            return decoder
+
+        return open_decoder
+
+    monkeypatch.setattr(written_module, "decoders_on", counting)
+    texts(ask_to_write(tmp_path, seed="abc" * 100, num_samples=8))
+    assert sum(read) == 299 + 8
 
 
 def test_the_surprisal_of_a_record_does_not_depend_on_the_filters(abc_runs):
@@ -280,3 +362,50 @@ def test_a_text_that_was_not_learned_is_new(cycle_run, tmp_path):
     words = originality_of(samples, learned_by(samples, str(other)))
     assert "100%" in words
     assert words.endswith("none")
+
+
+# drawn again if copied
+
+
+def test_samples_that_stand_in_the_learned_text_are_drawn_again(abc_runs):
+    plain = texts(ask_to_write(abc_runs, length=2, num_samples=40))
+    text = "\n" + "\n".join(plain[:20])
+    learned = corpus_of(text)
+    drawing = ask_to_write(abc_runs, length=2, num_samples=40, whole=True).draw(learned)
+    list(drawing)
+    assert len(drawing.texts) == 40
+    new = [sample for sample in plain if f"\n{sample}" not in text]
+    assert drawing.texts[: len(new)] == new
+
+
+def test_a_sample_that_is_only_the_end_of_a_learned_line_is_no_copy(tmp_path):
+    save_cycle(tmp_path, "wx\nyz")  # after a newline: y, z, w, x, and then the line ends
+    samples = ask_to_write(tmp_path, lines=1, length=None, whole=True)
+    assert texts(samples) == ["yzwx\n"]
+    assert texts_of(samples.draw(corpus_of("ayzwx\nb"))) == ["yzwx\n"]
+    with pytest.raises(UsageError, match="--skip-copied"):
+        texts_of(samples.draw(corpus_of("yzwx\nb")))
+
+
+def test_with_a_seed_a_copy_may_stand_anywhere_in_a_line(tmp_path):
+    save_cycle(tmp_path, "wxyz")
+    samples = ask_to_write(tmp_path, seed="wx", length=2, whole=True)
+    with pytest.raises(UsageError, match="each of 100 samples stands in the training text"):
+        list(samples.draw(corpus_of("--wxyz--")))
+
+
+def test_too_few_new_samples_get_a_note(abc_runs):
+    sampling = SamplingConfig(temperature=0.4)
+    every = texts(ask_to_write(abc_runs, length=3, num_samples=3000, sampling=sampling))
+    rare = min(sorted(set(every)), key=every.count)
+    learned = corpus_of("".join(f"\n{text}#" for text in sorted(set(every) - {rare})))
+    samples = ask_to_write(abc_runs, length=3, num_samples=30, whole=True, sampling=sampling)
+    drawing = samples.draw(learned)
+    assert texts_of(drawing) == [rare] * every.count(rare)
+    [note] = drawing.notes()
+    assert "of 30 samples: all others of 3,000 drawn stand in the training text" in note
+
+
+def texts_of(drawing) -> list[str]:
+    list(drawing)
+    return drawing.texts

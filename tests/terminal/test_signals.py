@@ -105,3 +105,10 @@ def test_an_import_leaves_ctrl_c_ignored_where_it_was():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_signal_before_the_first_step_is_answered(name, capfd):
+    with pytest.raises(Stopped), StopOnSignal():
+        os.kill(os.getpid(), getattr(signal, name))
+    assert "Stopped before the first step: there was nothing to save." in capfd.readouterr().err

@@ -107,11 +107,11 @@ def test_a_byte_order_mark_is_dropped_and_noted(file):
     assert corpus.notes == ("byte-order mark dropped",)
 
 
-def test_crlf_is_read_as_lf_and_noted_but_a_lone_cr_stays(file):
-    path = file(b"a\r\nb\rc\n")
+def test_crlf_and_lone_carriage_returns_are_read_as_lf_and_noted(file):
+    path = file(b"a\r\nb\rc\n\r")
     corpus = read_corpus(path)
-    assert corpus.vocabulary.decode(corpus.ids) == read_text(path) == "a\nb\rc\n"
-    assert corpus.notes == ("CRLF line ends read as LF",)
+    assert corpus.vocabulary.decode(corpus.ids) == read_text(path) == "a\nb\nc\n\n"
+    assert corpus.notes == ("CRLF line ends read as LF", "lone carriage returns read as line ends")
 
 
 def test_the_checksum_is_of_the_bytes_as_they_are(file):

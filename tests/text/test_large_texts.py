@@ -46,6 +46,27 @@ def test_a_text_takes_a_byte_a_character_or_two_and_no_copy(tmp_path, source, en
     assert peak < size * SIZE + ALLOWANCE
 
 
+READ_PAIRS_AND_TELL = """
+import re, sys
+from charrnn_cli.text.pair_file import read_pairs
+from charrnn_cli.text.pair_format import PairFormat
+memory = lambda: open("/proc/self/status").read()
+before = int(re.search(r"VmRSS:\\s+(\\d+)", memory())[1])
+read_pairs(sys.argv[1], PairFormat()).split(0.1)
+print(1024 * (int(re.search(r"VmHWM:\\s+(\\d+)", memory())[1]) - before))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc/self/status")
+def test_pairs_are_read_and_split_within_twice_their_size(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    line = "{:08} is read as a source\tand this is written as its target\n"
+    path.write_text("".join(map(line.format, range(SIZE // 60))))
+    command = [sys.executable, "-c", READ_PAIRS_AND_TELL, path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert int(done.stdout) < 2 * path.stat().st_size + ALLOWANCE
+
+
 def test_a_long_reading_is_shown_and_ctrl_c_ends_it_leaving_nothing(tmp_path):
     os.mkfifo(tmp_path / "slow.txt")
 

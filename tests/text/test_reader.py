@@ -29,7 +29,8 @@ PARTS = [
 def by_definition(data):
     """The text of these bytes, or what is wrong with them."""
     try:
-        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+        text = data.decode("utf-8").removeprefix("\ufeff")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         return f"not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}"
 

@@ -1,15 +1,17 @@
 """What a run's losses say about its end, and the advice that follows."""
 
+import dataclasses
 import math
+import random
 import re
 
 import pytest
 from factories import ask_to_train, train
 
 from charrnn_cli.models.recurrent.config import RecurrentConfig
+from charrnn_cli.training.advice import diagnosis_lines
 from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
 from charrnn_cli.training.planning import trained_enough
-from charrnn_cli.training.train_report import diagnosis_lines
 
 
 def history(train_losses, val_losses):
@@ -45,6 +47,12 @@ def test_losses_that_both_stay_are_settled():
 def test_a_rise_within_the_noise_is_no_overfitting():
     flat = [*falling(1.3)[:6], 1.6, 1.601, 1.602, 1.603, 1.602, 1.603]
     assert diagnosis(history(falling(0.5), flat)) == "settled"
+
+
+def test_a_rise_that_chance_explains_is_no_overfitting():
+    rising = falling(1.3)[:6] + [1.6 + 0.01 * index for index in range(6)]
+    assert diagnosis(history(falling(0.5), rising)) == "overfitting"
+    assert diagnosis(history(falling(0.5), rising), chance=0.1) == "settled"
 
 
 def test_a_run_that_got_worse_all_over_is_not_called_overfitting():
@@ -88,6 +96,28 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
     wishes = {"hidden_size": 64, "num_layers": 1, "epochs": epochs}
     _, trainer = train(rain, tmp_path, **wishes)
     trainer.history = tuple(history(falling(1.0), falling(1.2)))
-    (line,) = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
     assert re.match(words, line)
     assert ("--resume" in line) == (epochs < 16)
+
+
+@pytest.mark.slow
+def test_no_training_is_advised_where_a_5_gram_model_learns_nothing_either(tmp_path):
+    text = tmp_path / "random.txt"
+    text.write_text("".join(random.Random(1).choices("ACGT", k=4_000)))
+    _, trainer = train(text, tmp_path, epochs=2.0, eval_every=None)
+    trainer.progress = dataclasses.replace(
+        trainer.progress, best_val_loss=trainer.baselines.unigram
+    )
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    nothing, advice = diagnosis_lines(ask_to_train(text, tmp_path), trainer)
+    assert "nothing beyond how frequent characters are" in nothing
+    assert "no training helps" in advice
+
+
+@pytest.mark.slow
+def test_a_handful_of_characters_held_out_gives_no_advice_to_go_on(rain, tmp_path):
+    _, trainer = train(rain, tmp_path, val_fraction=0.01)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    *_, advice = diagnosis_lines(ask_to_train(rain, tmp_path), trainer)
+    assert "What more time would bring cannot be told: only" in advice

@@ -336,3 +336,20 @@ def test_a_plan_has_the_schedule_and_the_order_of_windows_of_its_preset(architec
         preset.schedule,
         preset.shuffle,
     )
+
+
+def test_lists_are_learned_with_muon_and_little_dropout_where_texts_are_with_adamw():
+    texts, lists = nearest_presets(10**5), nearest_presets(10**5, lines=True)
+    changed = [(a, b) for a, b in zip(texts, lists, strict=True) if a != b]
+    assert [a.optimizer for a, _ in changed] == ["adamw"]
+    assert [(b.optimizer, b.sizes["dropout"]) for _, b in changed] == [("muon", 0.1)]
+
+
+@pytest.mark.parametrize("characters", [10**3, 10**4, 10**6])
+def test_short_lists_and_long_ones_have_the_presets_of_texts(characters):
+    assert nearest_presets(characters, lines=True) == nearest_presets(characters)
+
+
+def test_a_plan_for_lines_starts_from_the_presets_of_lists():
+    assert plan_of(90_000, epochs=3.0).train.optimizer == "adamw"
+    assert plan_of(90_000, epochs=3.0, lines=True).train.optimizer == "muon"

@@ -68,7 +68,7 @@ def test_a_text_from_stdin_must_be_given_again(rain, tmp_path, monkeypatch):
     stdin = partial(io.TextIOWrapper, io.BytesIO(rain.read_bytes()))
     monkeypatch.setattr(sys, "stdin", stdin())
     train(Path("-"), tmp_path, stop_at=3)
-    with pytest.raises(UsageError, match=r"charrnn train TEXT --resume stdin"):
+    with pytest.raises(UsageError, match=r"COMMAND \| charrnn train - --resume stdin"):
         train(None, tmp_path, resume="")
     events, _ = train(rain, tmp_path, resume="")
     assert events[-1].reason == "complete"

@@ -8,8 +8,14 @@ import numpy as np
 
 from charrnn_cli.models.decoder import Array, Decoder, Floats, State
 from charrnn_cli.models.transformer.block import Block, Linear, Workspace
-from charrnn_cli.models.transformer.config import INITIAL_STD, ROPE_BASE, TransformerConfig
+from charrnn_cli.models.transformer.config import (
+    INITIAL_STD,
+    NORM_EPSILON,
+    ROPE_BASE,
+    TransformerConfig,
+)
 
+EPSILON = np.float32(NORM_EPSILON)
 # At most so many characters of all streams together are read at once. It bounds memory.
 MAX_CHARACTERS = 1024
 
@@ -70,7 +76,12 @@ class TransformerDecoder(Decoder):
         return logits[:, 0] if self.single else logits
 
     def prefill(self, ids: Any) -> Floats:
-        """See `Decoder`; the characters that fit the context are read side by side."""
+        """See `Decoder`; of a long prompt only the last window is read, as the earlier ones leave
+        nothing behind."""
+        context = self.config.context
+        if not self.filled and len(ids) > context:
+            span = context - context // 2
+            ids = ids[-(-(len(ids) - context) // span) * span :]
         for part in self._parts(ids):
             space = self._read_part(part)
         stream = space.stream.reshape(*part.shape, -1)
@@ -163,6 +174,23 @@ def rotation_tables(config: TransformerConfig) -> tuple[Floats, Floats]:
     angles = np.outer(np.arange(config.context), ROPE_BASE**-half)
     angles = np.concatenate([angles, angles], axis=1)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def linear(inputs: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
+    """The product (…, K) of inputs (…, H) with a weight (K, H), plus the bias (K,)."""
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    # a matrix of one row is slower than a vector
+    outputs: Floats = weight.dot(rows[0]) if len(rows) == 1 else rows.dot(weight.T)
+    if bias is not None:
+        outputs += bias
+    return outputs.reshape(*inputs.shape[:-1], len(weight))
+
+
+def inverse_root_mean_square(values: Floats) -> Floats:
+    """1 / sqrt(mean(x²) + epsilon) over the last axis, (…, 1)."""
+    squares = np.einsum("...i,...i->...", values, values)[..., None]
+    inverse: Floats = 1 / np.sqrt(squares / np.float32(values.shape[-1]) + EPSILON)
+    return inverse
 
 
 def untrained_weights(config: TransformerConfig) -> dict[str, Array]:

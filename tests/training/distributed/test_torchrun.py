@@ -55,7 +55,7 @@ def launched(tmp_path_factory):
         try:
             begun = lines_until(process, r"^step .* best$")
             os.kill(child_of_rank(process.pid, 1), signal.SIGKILL)
-            killed = lines_until(process, "goes on at step|to go$")
+            killed = lines_until(process, r"goes on at step|to go\.$")
             saved = load(last, training=True).progress.step
             lines_until(process, "^step ")
         finally:

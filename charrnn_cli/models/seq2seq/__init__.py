@@ -1,0 +1,1 @@
+"""Models of pairs, which read a source and write a target: sequence to sequence."""

@@ -1,0 +1,1 @@
+"""GRU encoder-decoders, without attention (seq2seq) and with it (attention)."""

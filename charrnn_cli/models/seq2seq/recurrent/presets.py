@@ -1,0 +1,48 @@
+"""Presets for GRU encoder-decoders: the best of the settings measured (benchmarks/RESULTS.md).
+
+`characters` are those of sources and targets together; `batch_size` counts pairs.
+"""
+
+from types import MappingProxyType
+
+from charrnn_cli.models.base import Preset
+
+
+def _preset(
+    characters: float,
+    num_layers: int,
+    hidden_size: int,
+    dropout: float,
+    batch_size: int,
+    learning_rate: float,
+    epochs: float,
+) -> Preset:
+    sizes = {"hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
+    return Preset(
+        characters,
+        MappingProxyType(sizes),
+        batch_size,
+        32,
+        learning_rate,
+        epochs,
+        "adamw",
+        0.01,
+        shuffle=True,
+        label_smoothing=0.1,
+    )
+
+
+# characters, layers, units, dropout, batch size, learning rate, epochs
+PRESETS = (
+    _preset(1e3, 2, 128, 0.3, 8, 2e-3, 60),
+    _preset(1e4, 2, 256, 0.3, 32, 2e-3, 60),
+    _preset(1e5, 2, 256, 0.3, 32, 2e-3, 30),
+    _preset(1e6, 2, 384, 0.2, 64, 2e-3, 10),
+    _preset(1e7, 2, 512, 0.1, 128, 2e-3, 2),
+    _preset(1e8, 2, 512, 0.0, 128, 2e-3, 0.2),
+)
+
+
+def presets(architecture: str) -> tuple[Preset, ...]:
+    """The presets of an architecture."""
+    return PRESETS

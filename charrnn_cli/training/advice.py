@@ -1,0 +1,231 @@
+"""What a run's losses say about it, and what to do next."""
+
+import math
+import shlex
+from collections.abc import Iterator
+
+from charrnn_cli.checkpoints.records import Baselines
+from charrnn_cli.formatting import bits_per_char, duration
+from charrnn_cli.models.registry import DEFAULT
+from charrnn_cli.settings import SETTINGS
+from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
+from charrnn_cli.training.held_out import HeldOut, held_out_facts
+from charrnn_cli.training.pair_runs import pair_options
+from charrnn_cli.training.planning import trained_enough
+from charrnn_cli.training.request import Request
+from charrnn_cli.training.trainer import Trainer
+
+FEW_STEPS = 10  # a run of fewer steps has hardly learned anything
+WORTHWHILE_STEPS = 200  # going on is advised for at least this many steps
+NOTHING_NATS = 0.01  # a model this near the unigram baseline has learned no more than that
+
+
+def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
+    """What the run's losses say about it, and what to do next."""
+    resume = resume_command(request, trainer)
+    progress = trainer.progress
+    if trainer.config.minutes is not None and progress.step < FEW_STEPS:
+        return [
+            f"It has hardly learned: there was time for {progress.step:,} "
+            f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "
+            f"To go on: {resume}"
+        ]
+    if trainer.pairs is not None:
+        return [_advice_for_pairs(request, trainer, resume)]
+    held_out = held_out_facts(trainer.dataset, trainer.config.val_fraction)
+    return [*_beside_baselines(trainer), _advice(request, trainer, resume, held_out)]
+
+
+def _beside_baselines(trainer: Trainer) -> Iterator[str]:
+    """Where the best held-out loss is no better than those of models without a network."""
+    loss, baselines = trainer.progress.best_val_loss, trainer.baselines
+    if not isinstance(baselines, Baselines) or loss is None:
+        return
+    if loss > baselines.unigram - NOTHING_NATS:
+        yield (
+            "It has learned nothing beyond how frequent characters are, which alone gives "
+            f"{bits_per_char(baselines.unigram):.3f} bits/char."
+        )
+    elif loss > baselines.five_gram:
+        yield (
+            f"That is {bits_per_char(loss - baselines.five_gram):.3f} bits/char worse than a "
+            "5-gram model, which only counts which characters follow which."
+        )
+
+
+def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
+    found: Diagnosis = diagnosis(trainer.history, held_out.chance)
+    if found == "unclear":
+        return (
+            "It ended before it could show what more time would bring. A longer run learns more "
+            f"than this one gone on with: {longer_command(request, trainer)}. To go on: {resume}"
+        )
+    if held_out.says_nothing:
+        return (
+            "What more time would bring cannot be told: only "
+            f"{held_out.characters:,} characters are held out. Hold out more, or another text: "
+            "--val-fraction, --val-text"
+        )
+    if _nothing_to_learn(trainer):
+        return (
+            "A 5-gram model finds nothing more in this text either: if its characters come in a "
+            "random order, no training helps."
+        )
+    if held_out.measures_memory:
+        return (
+            f"What more time would bring cannot be told: {held_out.copied:.0%} of the held-out "
+            "part stands in the part trained on as well, so its loss measures memory. Hold out "
+            "another text: --val-text"
+        )
+    if found == "improving":
+        if trained_enough(len(trainer.train_part), trainer.model.config, trainer.progress.epoch):
+            # Both losses drop at the schedule's end; such runs, when resumed, grew no better.
+            return (
+                "It has made all the passes that pay on a text of this size: more would be learned "
+                "by heart. More text would help."
+            )
+        return _still_improving(request, trainer, resume)
+    if found == "settled":
+        return (
+            "It had almost settled: more time would gain little. More text or units would gain "
+            "more."
+        )
+    baselines = trainer.baselines
+    if (
+        not isinstance(baselines, Baselines)
+        or trainer.history[-1]["train_loss"] < baselines.five_gram
+    ):
+        return (
+            "Towards its end it learned the text by heart, so the best is from before. More text "
+            "would help, or more --dropout, or a smaller --hidden-size."
+        )
+    if held_out.too_short:
+        return (
+            "Towards its end the held-out loss rose, so the best is from before. Of only "
+            f"{held_out.characters:,} held-out characters that can be chance: more text would help."
+        )
+    return (
+        "Towards its end the held-out loss rose, so the best is from before, although it has not "
+        "learned the text by heart. The held-out part may be unlike the rest: compare with "
+        "another --val-text."
+    )
+
+
+def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
+    return (
+        "It was still improving when it ended. A new run of twice the length, which takes about "
+        f"{duration(_longer_seconds(trainer))}, learns more than this one gone on with, whose "
+        f"learning rate has fallen to zero: {longer_command(request, trainer)}. "
+        f"To go on all the same: {resume}"
+    )
+
+
+def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
+    found = diagnosis_of_pairs(trainer.history)
+    if found == "unclear":
+        return f"It ended before it could show what more time would bring. To go on: {resume}"
+    if found == "improving":
+        return _still_improving(request, trainer, resume)
+    if found == "settled":
+        return "It had settled: more time would gain little. More pairs would gain more."
+    return (
+        "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "
+        "would help, or more --dropout, or a smaller --hidden-size."
+    )
+
+
+def _nothing_to_learn(trainer: Trainer) -> bool:
+    """Whether neither the model nor a 5-gram model is better than the unigram baseline."""
+    loss, baselines = trainer.progress.best_val_loss, trainer.baselines
+    if not isinstance(baselines, Baselines) or loss is None:
+        return False
+    return min(loss, baselines.five_gram) > baselines.unigram - NOTHING_NATS
+
+
+def command_for(request: Request, trainer: Trainer, *words: str) -> str:
+    """A `charrnn` command on this run, for the folder in which the user typed this one."""
+    run = trainer.run
+    words = ("charrnn", *words)
+    if run.folder != request.checkpoints / run.name:
+        words += (str(run.folder),)
+    elif str(request.checkpoints) == "checkpoints":
+        words += (run.name,)
+    else:
+        words += (run.name, "--checkpoints", str(request.checkpoints))
+    if request.device != "auto":
+        words += ("--device", request.device)
+    return shlex.join(words)
+
+
+def train_command(request: Request, trainer: Trainer, more: str = "") -> str:
+    """The command that resumes a run: whole, with the pipe that its text came through."""
+    dataset = trainer.dataset
+    text = () if dataset.path else request.sources if "-" in request.sources else ("-",)
+    command = command_for(request, trainer, "train", *text, "--resume")
+    if dataset.val_text is not None and not dataset.val_text.path:
+        command += " --val-text FILE"
+    pipe = "" if dataset.path else "COMMAND | "
+    return pipe + command + more
+
+
+def resume_command(request: Request, trainer: Trainer) -> str:
+    """The command that goes on with a run for about as long again."""
+    if (minutes := _minutes(trainer)) is not None:
+        # at least a minute: starting up takes part of a short time, and would again
+        more = f" --minutes {max(1, math.ceil(2 * minutes))}"
+    else:
+        more = f" --epochs {_more_epochs(trainer):.3g}"
+    return train_command(request, trainer, more)
+
+
+def _more_epochs(trainer: Trainer) -> float:
+    """Twice the epochs of a run, or as many as can teach something."""
+    return max(2 * trainer.progress.epoch, min(1, WORTHWHILE_STEPS / trainer.epoch_steps))
+
+
+def _minutes(trainer: Trainer) -> float | None:
+    """The time limit of a run, if that ended it."""
+    return trainer.config.minutes if trainer.progress.step < trainer.total_steps else None
+
+
+def _longer_seconds(trainer: Trainer) -> float:
+    """How long the run of `longer_command` takes."""
+    if (minutes := _minutes(trainer)) is not None:
+        return 60 * max(1, 2 * minutes)
+    return trainer.seconds() * _more_epochs(trainer) / trainer.progress.epoch
+
+
+def longer_command(request: Request, trainer: Trainer) -> str:
+    """The command of a new run like this one, of twice its length."""
+    config, dataset = trainer.config, trainer.dataset
+    path = dataset.path
+    sources = request.sources or dataset.reading.sources or ("-" if path is None else path,)
+    words = ["charrnn", "train", *sources]
+    given = dict(request.given)
+    if request.resume is not None:  # the settings given when the run was new are not known
+        given = {"model": trainer.model.config.architecture, "lines": config.lines or None}
+        given = {name: value for name, value in given.items() if value not in (None, DEFAULT)}
+    for name in ("epochs", "minutes"):
+        given.pop(name, None)
+    for name, value in given.items():
+        words.append(SETTINGS[name].option)
+        words += [] if value is True else [f"{value:g}" if isinstance(value, float) else str(value)]
+    if request.glob is not None:
+        words += ["--glob", request.glob]
+    for source in request.val_sources:
+        words += ["--val-text", source]
+    if trainer.pairs is not None:
+        words += pair_options(trainer.pairs, dataset.val_text)
+    if request.init_from is not None:
+        words += ["--init-from", request.init_from]
+    if str(request.checkpoints) != "checkpoints":
+        words += ["--checkpoints", str(request.checkpoints)]
+    if request.device != "auto":
+        words += ["--device", request.device]
+    if request.threads is not None:
+        words += ["--threads", str(request.threads)]
+    if (minutes := _minutes(trainer)) is not None:
+        words += ["--minutes", f"{max(1, 2 * minutes):.3g}"]
+    else:
+        words += ["--epochs", f"{_more_epochs(trainer):.3g}"]
+    return ("COMMAND | " if "-" in sources else "") + shlex.join(words)

@@ -2,9 +2,10 @@
 
     python benchmarks/sampling.py [--rounds 9] [--characters 4000] [--models gru,256,2 ...]
 
-The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial. In a
-round one stream has --characters, the loop a quarter of that, all streams of many together four
-times as much.
+The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial. For
+a transformer it is nanoGPT's: the whole context anew for each character. In a round one stream has
+--characters, the loop a quarter of that, or a fiftieth for a transformer, all streams of many
+together four times as much.
 """
 
 import os
@@ -25,14 +26,25 @@ import torch
 from side_by_side import medians, setting
 
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.models.base import ModelConfig
+from charrnn_cli.models.module import Model
 from charrnn_cli.models.recurrent.config import RecurrentConfig
-from charrnn_cli.models.recurrent.decoder import RecurrentDecoder
-from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.models.registry import build_decoder, build_model
+from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.drawing import generate
 from charrnn_cli.text.dataset import Batch
 
 STREAMS = 64
-MODELS = [("rnn", 512, 1), ("gru", 256, 1), ("gru", 256, 2), ("lstm", 256, 2)]  # units, layers
+HEADS, CONTEXT = 4, 256  # of a transformer
+MODELS = [  # units, layers
+    ("rnn", 512, 1),
+    ("gru", 256, 1),
+    ("gru", 256, 2),
+    ("lstm", 256, 2),
+    ("gpt2", 128, 3),
+    ("llama", 128, 3),
+    ("llama", 160, 4),
+]
 
 # The process reads its own peak: its parent would also count what the fork had before the exec.
 SAMPLE_AND_PRINT_MEMORY = """
@@ -44,13 +56,20 @@ main()
 """
 
 
+def config_of(kind: str, size: int, layers: int) -> ModelConfig:
+    if kind in ("gpt2", "llama"):
+        return TransformerConfig(kind, 61, size, layers, 0.0, min(HEADS, size // 2), CONTEXT)
+    return RecurrentConfig(kind, 61, size, layers, 0.0)
+
+
 def numpy_speed(
-    model: RecurrentModel, streams: int | None, sampling: SamplingConfig, characters: int
+    model: Model, streams: int | None, sampling: SamplingConfig, characters: int
 ) -> float:
     """Characters a second, all streams together."""
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    steps = generate(RecurrentDecoder(model.config, weights, streams), [0], sampling, 0, streams)
-    next(steps)
+    steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
+    for _ in range(1 + (model.config.context or 0)):  # a transformer's context is full from here on
+        next(steps)
     count = characters if streams is None else max(1, 4 * characters // streams)
     begun = time.perf_counter()
     for _ in itertools.islice(steps, count):
@@ -59,15 +78,27 @@ def numpy_speed(
 
 
 @torch.no_grad()
-def torch_speed(model: RecurrentModel, count: int) -> float:
-    """Characters a second of a loop as the tutorial writes it."""
+def torch_speed(model: Model, count: int) -> float:
+    """Characters a second of a loop as the tutorial writes it, or nanoGPT for a transformer."""
     model.eval()
+    if model.config.context is not None:
+        return nanogpt_speed(model, model.config.context, max(1, count * 2 // 25))
     state = model.initial_state(1)
     ids = torch.zeros(1, 1, dtype=torch.long)
     begun = time.perf_counter()
     for _ in range(count):
         logits, state = model(Batch(ids, None), state)
         ids = torch.multinomial(torch.softmax(logits[0], dim=-1), num_samples=1)
+    return count / (time.perf_counter() - begun)
+
+
+def nanogpt_speed(model: Model, context: int, count: int) -> float:
+    ids = torch.zeros(context, 1, dtype=torch.long)
+    begun = time.perf_counter()
+    for _ in range(count):
+        logits, _ = model(Batch(ids[-context:], None), {})
+        following = torch.multinomial(torch.softmax(logits[-1], dim=-1), num_samples=1)
+        ids = torch.cat([ids, following])
     return count / (time.perf_counter() - begun)
 
 
@@ -78,7 +109,7 @@ def memory_of_a_sample(characters: int) -> float:
     from charrnn_cli.config import TrainConfig
     from charrnn_cli.text.vocabulary import Vocabulary
 
-    model = RecurrentModel(RecurrentConfig("gru", 61, 256, 2, 0.0))
+    model = build_model(RecurrentConfig("gru", 61, 256, 2, 0.0))
     checkpoint = Checkpoint(
         model.config,
         TrainConfig(
@@ -123,7 +154,7 @@ def main() -> None:
     print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
     for kind, size, layers in arguments.models:
         torch.manual_seed(0)
-        model = RecurrentModel(RecurrentConfig(kind, 61, size, layers, 0.0))
+        model = build_model(config_of(kind, size, layers))
         measures: dict[str, Callable[[], float]] = {
             "torch": lambda model=model: torch_speed(model, max(1, characters // 4)),
             "one": lambda model=model: numpy_speed(model, None, plain, characters),
@@ -132,7 +163,7 @@ def main() -> None:
         }
         speed = medians(measures, arguments.rounds)
         print(
-            f"{kind:4} {layers} x {size:4} {speed['torch']:11,.0f} {speed['one']:9,.0f} "
+            f"{kind:5} {layers} x {size:3} {speed['torch']:11,.0f} {speed['one']:9,.0f} "
             f"{speed['one'] / speed['torch']:6.1f} {speed['top_k']:11,.0f} {speed['many']:13,.0f} "
             f"{speed['many'] / speed['one']:6.1f}"
         )

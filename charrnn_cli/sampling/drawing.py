@@ -60,11 +60,16 @@ def _keep_top_k(probabilities: Floats, k: int) -> Floats:
 
 def _keep_top_p(probabilities: Floats, p: float) -> Floats:
     order = np.argsort(-probabilities, axis=-1, kind="stable")
-    ranked = np.take_along_axis(probabilities, order, -1)
+    # A plain index is faster, but sorts one stream only.
+    one = probabilities.ndim == 1
+    ranked = probabilities[order] if one else np.take_along_axis(probabilities, order, -1)
     before = ranked.cumsum(-1) - ranked  # the sum over the more likely characters
     ranked = np.where(before < p * probabilities.sum(-1, keepdims=True), ranked, 0.0)
     kept = np.empty_like(probabilities)
-    np.put_along_axis(kept, order, ranked, -1)
+    if one:
+        kept[order] = ranked
+    else:
+        np.put_along_axis(kept, order, ranked, -1)
     return kept
 
 

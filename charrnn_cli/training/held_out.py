@@ -119,9 +119,10 @@ def is_unlike(dataset: Corpus | Documents, fraction: float) -> bool:
     is too short to tell.
     """
     train_part, held_out = dataset.split(fraction)
-    drawn = isinstance(dataset, Documents) and dataset.hold_out != "end"
-    if drawn and dataset.val_text is None:
-        return False
+    if isinstance(dataset, Documents):
+        drawn = dataset.hold_out != "end" and dataset.val_text is None
+        if drawn or dataset.lines:
+            return False
     if len(held_out) < SHORT:
         return False
     blocks = in_blocks(dataclasses.replace(dataset, val_text=None)).split(fraction)

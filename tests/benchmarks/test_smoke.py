@@ -35,6 +35,13 @@ RUNS = {
         "--megabytes 1 --rounds 1",
         rf" +1 MB( +{SECONDS} +\d+ MB/s +{RATIO} x file){{2}} +{RATIO}",
     ),
+    "distance": (
+        "text.txt --minutes 0.005 --characters 2000 --distance 100",
+        rf"characters      0 to  1,000: {RATIO}\ncharacters    100 to  1,100: {RATIO}\n"
+        rf"9 rounds in turn, medians\n"
+        rf"from character    500 on: {SPEED} characters a second\n"
+        rf"from character  2,000 on: {SPEED} characters a second",
+    ),
     "gpu": (
         "--device cpu --rounds 1 --epochs 0.1 --settings gru,8,1,2,4",
         rf"gru  1 x 8    2 x   4  float32  +{SPEED} +{SPEED} +- +{RATIO} \(bounds [\d., ]+\)\n"
@@ -60,8 +67,9 @@ RUNS = {
         rf"toy      attention +median( +{RATIO}){{2}} +({RATIO}|-) +{SECONDS}",
     ),
     "sampling": (
-        "--rounds 1 --characters 40 --models gru,8,1",
-        rf"gru  1 x    8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
+        "--rounds 1 --characters 40 --models gru,8,1 llama,8,1",
+        rf"gru   1 x   8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
+        rf"llama 1 x   8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
         r"peak memory of `charrnn sample --length 200`, gru 2 x 256: \d+ MB",
     ),
     "scaling": (

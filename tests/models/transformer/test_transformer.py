@@ -1,6 +1,7 @@
 """GPT-2 and Llama: what PyTorch computes, what NumPy computes, and how far they look back."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -172,6 +173,43 @@ def test_a_prompt_is_read_as_its_characters_are(name):
     whole = build_decoder(config, weights).logits(ids)
     after = build_decoder(config, weights).prefill(ids)
     np.testing.assert_allclose(after, whole[-1], rtol=0, atol=1e-4)
+
+
+@EVERY_MODEL
+def test_numpy_and_pytorch_agree_where_exponentials_of_scores_overflow(name):
+    config = make_config(name)
+    weights = make_weights(config, 0.1)
+    for key in weights:
+        if key.endswith(("query_norm.weight", "key_norm.weight")):
+            weights[key] *= 10
+        elif key.endswith("qkv.weight") and name == "gpt2":
+            weights[key] *= 20
+    ids = random_ids(40)
+    expected = TorchDecoder(trained_model(config, weights, CPU), 2).logits(ids)
+    got = build_decoder(config, weights, 2).logits(ids)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-3)
+
+
+@EVERY_MODEL
+def test_a_stream_among_many_gives_what_it_gives_alone(name):
+    config = make_config(name)
+    weights, ids = make_weights(config), random_ids(40, 300)
+    together = build_decoder(config, weights, 300).logits(ids)
+    alone = build_decoder(config, weights).logits(ids[:, 299])
+    np.testing.assert_allclose(together[:, 299], alone, rtol=0, atol=1e-4)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("streams", [None, 2])
+def test_a_decoder_holds_no_more_after_30_windows_than_after_2(name, streams):
+    config = make_config(name)
+    decoder = build_decoder(config, make_weights(config), streams)
+    sizes = []
+    for _ in range(30):
+        for row in random_ids(config.context // 2, streams or 1):
+            decoder.step(int(row[0]) if streams is None else row)
+        sizes.append(len(pickle.dumps(decoder)))
+    assert len(set(sizes[2:])) == 1
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@
                               [--plot FILE]
 
 From the tanh RNN to the GPT, each model of texts is trained on TEXT by `charrnn train` with nothing
-but --model, --minutes and --val-fraction, and each model of pairs on PAIRS, with --pairs. The seconds are those of
-the whole process. Then each writes 300 characters, or turns the sources of the last pairs.
---folder keeps the runs; --plot draws the held-out losses of the models of texts over the seconds.
+but --model, --minutes and --val-fraction, and each model of pairs on PAIRS, with --pairs. The
+seconds are those of the whole process. Then each writes 300 characters, or turns the sources of the
+last pairs. --folder keeps the runs; --plot draws the held-out losses of the models of texts.
 """
 
 import argparse

@@ -123,6 +123,8 @@ class TrainedModel:
                 f"{self.file}: continues texts and does not translate. Use sample, or load a model "
                 "that was trained on pairs."
             )
+        if isinstance(lines, str):
+            raise UsageError("translate takes a list of lines. Give [line] for a single one.")
         if any("\n" in line for line in lines):
             raise UsageError("a line to translate has a newline in it. Give two lines instead.")
         if not lines:
@@ -203,7 +205,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     given = {}
     for key, value in settings.items():
         if key not in rows:
-            raise UsageError(f"{key}: is no setting of train. Use one of {', '.join(rows)}.")
+            raise UsageError(f"{key}: is no setting of a training. There are {', '.join(rows)}.")
         if value is None or value == "auto":
             continue
         row = rows[key]

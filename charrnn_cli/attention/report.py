@@ -89,7 +89,10 @@ def report_attention(file: Path, source: str, watch: Watch = lambda share: None)
         kind = checkpoint.model.architecture
         if checkpoint.model.units:
             raise UsageError(f"--attention: a model of kind {kind} has no heads. Use --units.")
-        raise UsageError(f"--attention: a model of kind {kind} has no heads. Leave it out.")
+        raise UsageError(
+            f"--attention: a model of kind {kind} looks at a source. See it with charrnn translate "
+            "MODEL LINE --attention"
+        )
     name, text, notes = read_known(
         source,
         checkpoint.vocabulary,

@@ -149,7 +149,7 @@ class Translator:
     def _lines(self) -> Iterator[list[str]]:
         """The lines, in groups that can be had together."""
         if self.request.lines:
-            self.reader.name = "LINES"
+            self.reader.name = "the lines given"
             yield [line for text in self.request.lines for line in text.split("\n")]
             return
         stream = TextStream(self.request.file or "-", as_it_comes=True)

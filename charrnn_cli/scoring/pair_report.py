@@ -18,6 +18,7 @@ from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs
 
 MAX_LENGTH = 1 << 16  # Pairs are scored whole: only what no model could read is cut.
+BLEU_WORDS = 4  # the longest sequence of words that BLEU counts
 INSTALL = "needs sacrebleu: pip install sacrebleu"
 HEADINGS = (
     "line", "exact", "edits", "symbol_edits", "bits", "bits_per_char", "source", "target", "output",
@@ -154,7 +155,9 @@ def table_rows(pairs: Pairs, scorer: PairScorer, totals: PairTotals) -> list[tup
     if translation is None:
         rows.append(("chrF, BLEU", INSTALL))
     else:
-        rows.append(("chrF, BLEU", f"{translation[0]:.1f}, {translation[1]:.1f}"))
+        chrf, bleu = translation
+        shown = "too short for it" if bleu is None else f"{bleu:.1f}"
+        rows.append(("chrF, BLEU", f"{chrf:.1f}, {shown}"))
     rows.append(("loss", f"{totals.loss:.4f} nats, {totals.bits_per_char:.3f} bits/char"))
     val_loss = scorer.checkpoint.val_loss
     if _trained_on(pairs, scorer):
@@ -168,18 +171,20 @@ def table_rows(pairs: Pairs, scorer: PairScorer, totals: PairTotals) -> list[tup
     return rows
 
 
-def chrf_and_bleu(totals: PairTotals) -> tuple[float, float] | None:
+def chrf_and_bleu(totals: PairTotals) -> tuple[float, float | None] | None:
     """The chrF (Popović 2015) and BLEU (Papineni et al. 2002) of all outputs, from 0 to 100, by the
-    sacrebleu library; None if that is not installed."""
+    sacrebleu library; None if that is not installed. BLEU, which counts sequences of four words, is
+    None where no target has so many."""
     try:
         metrics: Any = importlib.import_module("sacrebleu.metrics")
     except ImportError:
         return None
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
     outputs, targets = totals.outputs, [totals.targets]
+    long_enough = any(len(target.split()) >= BLEU_WORDS for target in totals.targets)
     return (
         float(metrics.CHRF().corpus_score(outputs, targets).score),
-        float(metrics.BLEU().corpus_score(outputs, targets).score),
+        float(metrics.BLEU().corpus_score(outputs, targets).score) if long_enough else None,
     )
 
 
@@ -188,7 +193,9 @@ def _open(which: str | None, checkpoints: Path) -> PairScorer:
     checkpoint = load(file)
     name = which or Run(file.parent).name
     if checkpoint.pairs is None:
-        raise UsageError(f"--checkpoint {name}: is a language model. Score one kind at a time.")
+        raise UsageError(
+            f"{name}: is a language model, and the first is not. Score one kind at a time."
+        )
     return PairScorer(name, file, checkpoint)
 
 

@@ -243,11 +243,16 @@ def refuse_if_complete(
     progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
     done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
     spent = minutes is not None and seconds >= 60 * minutes
+    if done and not progress.finished and config != checkpoint.train:
+        raise UsageError(
+            f"--epochs {epochs:g}: run {run.name} is at {progress.epoch:.1f} epochs already. Leave "
+            "--epochs out to go on to its planned end."
+        )
     if done or spent or (progress.finished and config == checkpoint.train):
         more = (
             f"--minutes {2 * max(minutes, seconds / 60):.3g}"
             if minutes is not None
-            else f"--epochs {2 * max(epochs or 0, progress.epoch):g}"
+            else f"--epochs {2 * max(epochs or 0, progress.epoch):.3g}"
         )
         raise UsageError(
             f"run {run.name} is complete at {progress.epoch:.1f} epochs. Give it more: {more}"

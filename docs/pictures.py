@@ -1,8 +1,8 @@
 """Draws the pictures of these pages, each from a real run, as a user would draw it with --plot.
 
-    python docs/pictures.py [loss] [surprisal] [units] [attention]
+    python docs/pictures.py [loss] [surprisal] [units] [attention] [translation]
 
-Without a name it draws all four. `loss` trains on the sonnets first, on one thread, and `attention`
+Without a name it draws all five. `loss` trains on the sonnets first, on one thread, and `attention`
 on repeated words, which takes minutes; the others use the shipped model. White borders are cut off
 and colours reduced to a palette, so that each file stays small.
 """
@@ -33,6 +33,7 @@ def main() -> None:
         "surprisal": draw_surprisal,
         "units": draw_units,
         "attention": draw_attention,
+        "translation": draw_translation,
     }
     for name in sys.argv[1:] or pictures:
         path = IMAGES / f"{name}.png"
@@ -41,6 +42,11 @@ def main() -> None:
         shrink(path)
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
         assert path.stat().st_size < MAX_BYTES
+
+
+def draw_translation(path: Path, folder: Path) -> None:
+    """What each character of an ISO date looks at in a date that somebody wrote."""
+    charrnn("translate", "dates", "Sunday, 3. Mai 1987", "--plot", str(path))
 
 
 def draw_loss(path: Path, folder: Path) -> None:

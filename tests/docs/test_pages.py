@@ -17,6 +17,7 @@ COMMANDS = ("train", "sample", "translate", "score", "info", "runs", "export")
 LONGEST_README = 150  # lines
 MAX_IMAGE = 150_000  # bytes
 SHIPPED = ROOT / "checkpoints/sonnets/best.safetensors"
+DATES = str(ROOT / "checkpoints/dates/best.safetensors")
 SONNETS = ROOT / "data/sonnets.txt"
 
 # options of other programs that the pages show
@@ -153,7 +154,8 @@ def test_every_field_of_a_training_is_listed(invoke, tmp_path):
     result = json.loads(invoke("train", *words, "--json", "--quiet").stdout)
     assert set(result) - listed_under("charrnn train --json") == set()
     lines = (Path(result["folder"]) / "metrics.jsonl").read_text().splitlines()
-    assert set(json.loads(lines[0])) == listed_under("metrics.jsonl")
+    of_pairs = {"exact_matches", "character_error_rate"}
+    assert set(json.loads(lines[0])) == listed_under("metrics.jsonl") - of_pairs
     (sample, *_) = (Path(result["folder"]) / "samples.jsonl").read_text().splitlines()
     assert set(json.loads(sample)) == listed_under("samples.jsonl")
 
@@ -170,6 +172,22 @@ def test_the_columns_of_tsv_are_listed(invoke, tmp_path):
     section = read("json.md").split("## charrnn score --tsv")[1].split("\n## ")[0]
     columns = "`, `".join(table.splitlines()[0].split("\t"))
     assert f"`{columns}`" in section
+
+
+def test_the_map_in_the_page_of_translate_is_what_translate_prints(invoke):
+    shown = invoke("translate", DATES, "3 maja 1987", "--attention").stdout
+    assert f"--attention\n{shown.rstrip()}\n```" in read("translate.md")
+
+
+def test_the_fields_and_columns_of_pairs_are_listed(invoke, tmp_path):
+    (tmp_path / "dates.tsv").write_text("3. Mai 1987\t1987-05-03\n1.2.2003\t2003-02-03\n")
+    words = ["score", "dates.tsv", "--checkpoint", DATES]
+    found = json.loads(invoke(*words, "--json", "--lines").stdout)
+    assert set(found) | set(found["worst"][0]) <= listed_under("charrnn score --json")
+    columns = invoke(*words, "--tsv").stdout.splitlines()[0].split("\t")
+    assert set(columns) <= listed_under("charrnn score --tsv")
+    found = json.loads(invoke("info", DATES, "--json").stdout)
+    assert fields(found) | set(found["pairs"]) <= listed_under("charrnn info --json")
 
 
 def test_the_drawing_in_the_page_of_info_is_what_info_prints(invoke):

@@ -103,9 +103,9 @@ def test_features_are_columns_of_a_line(invoke, tmp_path):
     assert alone.exit_code == 0, alone.stderr
     assert invoke("translate", "tiny", "abc\tABC\tPL;SG").stdout == alone.stdout
     line = one_line_error(invoke("translate", "tiny", "abc"), ExitCode.TEXT)
-    assert "LINES: line 1: has 1 column. This model reads columns 1, 3 of lines" in line
+    assert "the lines given: line 1: has 1 column. This model reads columns 1, 3 of lines" in line
     line = one_line_error(invoke("translate", "tiny", "abc\tPL;DU"), ExitCode.TEXT)
-    assert "LINES: line 1: the model never saw the feature 'DU'" in line
+    assert "the lines given: line 1: the model never saw the feature 'DU'" in line
 
 
 # unknown characters

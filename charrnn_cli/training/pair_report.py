@@ -12,7 +12,8 @@ from charrnn_cli.training.pair_accuracy import measure_accuracy
 from charrnn_cli.training.preview import in_words
 from charrnn_cli.training.trainer import Trainer
 
-SHOWN = 5  # so many held-out pairs are shown after a training
+# After a training, some of so many held-out pairs are shown, with different sources.
+SHOWN_OF = 25
 
 
 def data_words(pairs: Pairs, trainer: Trainer) -> str:
@@ -51,7 +52,7 @@ def best_examples(trainer: Trainer) -> list[str]:
     model = trained_model(best.model, best.weights, trainer.device)
     held_out = trainer.held_out_part
     assert isinstance(held_out, Pairs)
-    accuracy = measure_accuracy(model, held_out.first(SHOWN))
+    accuracy = measure_accuracy(model, held_out.first(SHOWN_OF))
     return [f"  {to_terminal(in_words(example))}" for example in accuracy.examples]
 
 

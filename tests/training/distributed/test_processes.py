@@ -4,11 +4,13 @@ import math
 
 import pytest
 from factories import SONNETS, of_kind
+from pair_files import upper_pairs
 from processes import files_in, in_processes, train_together
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import CharRNNError
 from charrnn_cli.training.distributed.group import ALONE, Group
+from charrnn_cli.training.request import PairsRequest
 
 pytestmark = pytest.mark.slow  # groups of processes
 
@@ -118,6 +120,30 @@ def test_several_processes_train_a_transformer_as_one_does(model, tmp_path):
             assert len(alone[kind]) >= count
             expected = pytest.approx(alone[kind], abs=1e-5, rel=0)
             assert several[0][kind][: len(alone[kind])] == expected
+
+
+def learn_pairs(group, folder, pairs):
+    """A training on pairs to its end, with its evaluations."""
+    wishes = {"seq_length": None, "model": "attention", "hidden_size": 16, "num_layers": 1}
+    done = train_together(group, pairs, folder / "runs", STEPS, pairs=PairsRequest(), **wishes)
+    if group.first:
+        history = load(folder / "runs" / "upper" / "last.safetensors").history
+        names = "exact_matches", "character_error_rate"
+        done["accuracy"] = [[record[name] for name in names] for record in history]
+    return done
+
+
+def test_several_processes_train_on_pairs_as_one_does(tmp_path):
+    pairs = upper_pairs(tmp_path / "upper.tsv")
+    alone = learn_pairs(ALONE, tmp_path / "one", pairs)
+    several = in_processes(2, learn_pairs, tmp_path / "two", pairs)
+    assert len({result["weights"] for result in several}) == 1
+    assert len(alone["losses"]) >= STEPS
+    for kind in ("losses", "val_losses"):
+        expected = pytest.approx(alone[kind], abs=1e-5, rel=0)
+        assert several[0][kind][: len(alone[kind])] == expected
+    shared = several[0]["accuracy"][: len(alone["accuracy"])]
+    assert shared == [pytest.approx(record) for record in alone["accuracy"]]
 
 
 def test_a_run_of_one_goes_on_in_two(results):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.checkpoint import load as load_checkpoint
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.finding import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.inspection.facts import inspect

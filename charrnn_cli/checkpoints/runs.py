@@ -13,9 +13,7 @@ from typing import Any
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
 from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
 from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo, Sample, from_json
-from charrnn_cli.checkpoints.shipped import known_names, shipped_models
-from charrnn_cli.errors import CheckpointError, RunInUseError, WriteError
-from charrnn_cli.formatting import did_you_mean
+from charrnn_cli.errors import RunInUseError, WriteError
 
 try:
     import fcntl
@@ -232,58 +230,6 @@ def list_runs(checkpoints: Path) -> list[Run]:
     return sorted(
         (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True
     )
-
-
-def find_run(which: str | None, checkpoints: Path, *, resumable: bool = False) -> Run:
-    """A run by its name or folder; the newest if `which` is None, or the newest that can be
-    resumed. Raises CheckpointError."""
-    runs = list_runs(checkpoints)
-    with_state = [run for run in runs if run.last.is_file()] if resumable else runs
-    if which is None:
-        if not runs:
-            raise CheckpointError(f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}")
-        if not with_state:
-            raise CheckpointError(
-                f"no run in {checkpoints} can go on: each holds a model alone. Start a new run "
-                f"from one: charrnn train TEXT --init-from {runs[0].name}"
-            )
-        return with_state[0]
-    for folder in (checkpoints / which, Path(which)):
-        if Run(folder).newest:
-            return Run(folder)
-    if os.path.isdir(which):
-        raise CheckpointError(f"{which}: no checkpoint in this folder. {HOW_TO_TRAIN}")
-    if os.path.isfile(which):
-        raise CheckpointError(f"{which}: is a file, not a run. A text goes before --resume.")
-    if resumable and which in shipped_models():
-        raise CheckpointError(
-            f"{which}: comes with charrnn as a model alone, which cannot go on. Start a new run "
-            f"from it: charrnn train TEXT --init-from {which}"
-        )
-    names = [run.name for run in with_state]
-    known = f"Runs there: {', '.join(names[:10])}" if names else HOW_TO_TRAIN
-    hint = did_you_mean(which, names if resumable else known_names(checkpoints)) or known
-    raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {hint}")
-
-
-def find_checkpoint(which: str | None, checkpoints: Path) -> Path:
-    """The file that `which` names: a file, a run's folder or name, a shipped model, or None for the
-    newest run.
-
-    Raises CheckpointError if there is none.
-    """
-    models = shipped_models()
-    if which is None and not list_runs(checkpoints) and models:
-        raise CheckpointError(
-            f"no checkpoint in {checkpoints} yet. {HOW_TO_TRAIN}; or name the model that comes "
-            f"with charrnn: {next(iter(models))}"
-        )
-    if which in models and not (os.path.exists(which) or Run(checkpoints / which).newest):
-        return models[which]
-    if which is not None and os.path.exists(which) and not os.path.isdir(which):
-        named = Run(checkpoints / which)  # a text file may have the same name as its run
-        return named.checkpoint if named.newest else Path(which)
-    return find_run(which, checkpoints).checkpoint
 
 
 def text_paths(corpus: CorpusInfo) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def export(request: Values, targets: Values) -> None:
         raise UsageError(f"--units belongs to --html: leave it out with --{target}.")
     check_free(path, request["force"])
     from charrnn_cli.checkpoints.checkpoint import load
-    from charrnn_cli.checkpoints.runs import find_checkpoint
+    from charrnn_cli.checkpoints.finding import find_checkpoint
     from charrnn_cli.export.targets import WRITERS, Source
     from charrnn_cli.terminal.console import print_json, say
 

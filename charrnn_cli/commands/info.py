@@ -94,7 +94,7 @@ def info(request: Values) -> None:
     ]  # fmt: skip
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} exclude each other: use one of them.")
-    from charrnn_cli.checkpoints.runs import find_checkpoint
+    from charrnn_cli.checkpoints.finding import find_checkpoint
 
     file = find_checkpoint(asked.checkpoint, asked.checkpoints)
     if asked.units is not None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.finding import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.sampling.prompt import Prompt, escape_hint, name_unknown, read_prompt
@@ -52,7 +53,7 @@ class SampleRequest:
 def open_samples(request: SampleRequest) -> "Samples":
     """Load the model and check the request; nothing is drawn yet. Raises CharRNNError."""
     _check(request)
-    file = find_checkpoint(request.checkpoint, request.checkpoints)
+    file = find_checkpoint(request.checkpoint, request.checkpoints, of_pairs=False)
     return _samples_of(request, file, load(file))
 
 

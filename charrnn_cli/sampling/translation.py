@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.environment import available_cores
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
@@ -83,7 +84,7 @@ def open_translator(request: TranslateRequest) -> "Translator":
             f"--beam-size {request.beam_size}: finds no {request.n_best} translations. Make it at "
             "least as large as --n-best."
         )
-    file = find_checkpoint(request.checkpoint, request.checkpoints)
+    file = find_checkpoint(request.checkpoint, request.checkpoints, of_pairs=True)
     checkpoint = load(file)
     if checkpoint.pairs is None:
         raise UsageError(

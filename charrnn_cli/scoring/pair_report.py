@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import load, peek
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.finding import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import UsageError
 from charrnn_cli.formatting import bits_per_char
 from charrnn_cli.scoring.pair_scorer import PairScorer, PairTotals, ScoredPair, worst

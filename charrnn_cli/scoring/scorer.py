@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.checkpoints.runs import Run, find_checkpoint
+from charrnn_cli.checkpoints.finding import find_checkpoint
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoders import decoders_on
 from charrnn_cli.scoring.documents import DocumentStreams

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoints.finding import find_checkpoint, find_run
 from charrnn_cli.checkpoints.naming import create_run
-from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run, find_checkpoint, find_run
+from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision

@@ -7,8 +7,9 @@ import pytest
 from factories import make_checkpoint, make_run, plain, save_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.checkpoints.finding import find_checkpoint, find_run
 from charrnn_cli.checkpoints.naming import create_run
-from charrnn_cli.checkpoints.runs import find_checkpoint, find_run, list_runs
+from charrnn_cli.checkpoints.runs import list_runs
 from charrnn_cli.errors import CheckpointError, UsageError, WriteError
 
 # naming

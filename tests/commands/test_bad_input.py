@@ -14,7 +14,7 @@ def failing(monkeypatch):
         def fail(*_):
             raise error
 
-        monkeypatch.setattr("charrnn_cli.checkpoints.runs.find_checkpoint", fail)
+        monkeypatch.setattr("charrnn_cli.checkpoints.finding.find_checkpoint", fail)
 
     return fail_with
 

@@ -1,6 +1,7 @@
 """`charrnn translate` as a user meets it: lines in, lines out, errors, the attention."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -216,6 +217,22 @@ def test_sample_and_translate_name_each_other_for_the_others_models(invoke, tmp_
     save_checkpoint(tmp_path / "checkpoints/abc/best.safetensors", make_checkpoint())
     line = one_line_error(invoke("translate", "abc", "x"), ExitCode.USAGE)
     assert line.endswith("charrnn sample abc")
+
+
+def test_the_newest_model_is_the_newest_of_its_kind(invoke, tmp_path):
+    stored(tmp_path)
+    save_checkpoint(tmp_path / "checkpoints/abc/best.safetensors", make_checkpoint())
+    for older, newer in (("abc", "tiny"), ("tiny", "abc")):
+        os.utime(tmp_path / f"checkpoints/{older}/best.safetensors", (1, 1))
+        os.utime(tmp_path / f"checkpoints/{newer}/best.safetensors")
+        assert invoke("sample", "--length", 5).exit_code == 0
+        assert invoke("translate", input="abc\n").exit_code == 0
+
+
+def test_without_any_run_each_names_the_shipped_model_of_its_kind(invoke):
+    for command, name in (("translate", "dates"), ("sample", "sonnets")):
+        line = one_line_error(invoke(command, input="abc\n"), ExitCode.CHECKPOINT)
+        assert line.endswith(f"comes with charrnn: {name}")
 
 
 # as a process

@@ -41,7 +41,7 @@ class TrainConfig(_Checked):
     grad_clip: float
     """Highest norm of the gradients of all parameters together."""
     val_fraction: float
-    """Fraction of the text, at its end, that is held out."""
+    """Fraction of the text that is held out; see `hold_out`."""
     patience: int | None
     """Evaluations without a new best held-out loss after which the run ends."""
     random_seed: int

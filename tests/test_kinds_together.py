@@ -110,3 +110,15 @@ def test_a_whole_run_is_deleted(invoke, folder):
     assert (folder / "checkpoints/gone/samples.jsonl").is_file()
     assert invoke("runs", "delete", "gone", "--yes").exit_code == 0
     assert not (folder / "checkpoints/gone").exists()
+
+
+def test_a_list_is_drawn_in_so_many_lines_as_samples_may_be(invoke, runs):
+    result = invoke("sample", "of-names", "--lines", 200_000)
+    assert "at most 100,000" in one_line_error(result, ExitCode.USAGE)
+
+
+def test_runs_that_held_out_other_parts_are_noted_when_compared(invoke, runs, folder):
+    words = ["text.txt", "--name", "other", "--val-text", "val.tsv", *SMALL, "--quiet"]
+    assert invoke("train", *words).exit_code == 0
+    said = invoke("runs", "compare", "of-text", "other").stderr
+    assert "held out another part" in " ".join(said.split())

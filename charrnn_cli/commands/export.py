@@ -6,6 +6,7 @@ from pathlib import Path
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.errors import UsageError, WriteError
 from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn export sonnets --html sonnets.html"
 
@@ -75,6 +76,7 @@ def export(request: Values, targets: Values) -> None:
     if units is not None and target != "html":
         raise UsageError(f"--units belongs to --html: leave it out with --{target}.")
     check_free(path, request["force"])
+    import_numpy(one_thread=True)
     from charrnn_cli.checkpoints.checkpoint import load
     from charrnn_cli.checkpoints.finding import find_checkpoint
     from charrnn_cli.export.targets import WRITERS, Source

@@ -1,6 +1,5 @@
 """`charrnn sample`: parses its options, calls the core, writes the text."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,12 +97,7 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
 
     The filters apply in this order: temperature, top-k, top-p, min-p.
     """
-    if request["num_samples"] == 1:
-        # The matrix products of one sample are too small to gain from threads. NumPy's library
-        # reads these variables when it is first imported.
-        for library in ("OPENBLAS", "MKL", "VECLIB"):
-            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    import_numpy()
+    import_numpy(one_thread=request["num_samples"] == 1)
     from charrnn_cli.sampling.items import NewItems, compare_items
     from charrnn_cli.sampling.prompt import unescape
     from charrnn_cli.sampling.samples import SampleRequest, open_samples

@@ -99,11 +99,7 @@ OPTIONS = (
 def score(request: Values, pairs: Values, hardware: Values) -> None:
     """Measure how surprising a text is to a model: bits per character, in all and line by line; or
     how many sources a model of pairs turns into their targets."""
-    # The matrix products are too small to gain from threads. NumPy's library reads these variables
-    # when it is first imported.
-    for library in ("OPENBLAS", "MKL", "VECLIB"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    import_numpy()
+    import_numpy(one_thread=True)
     from charrnn_cli.scoring.pair_report import PairColumns
     from charrnn_cli.scoring.report import ScoreRequest, run_score
 

@@ -13,6 +13,7 @@ from charrnn_cli.checkpoints.checkpoint import Array, Checkpoint
 from charrnn_cli.errors import UsageError, WriteError
 from charrnn_cli.export.model_card import model_card
 from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE, TransformerConfig
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.vocabulary import REPLACEMENT
 
 # `config.json` is written last: a folder without it is not complete.
@@ -69,12 +70,13 @@ def tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
     A character that the model never saw is read as U+FFFD if the model learned rare characters
     as that; otherwise it is an error when a text is encoded.
     """
+    form = checkpoint.train.normalize
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [],
-        "normalizer": None,
+        "normalizer": None if form == NONE else {"type": form},
         "pre_tokenizer": {
             "type": "Split",
             "pattern": {"Regex": r"[\s\S]"},  # a newline too, which a dot does not match

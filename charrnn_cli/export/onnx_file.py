@@ -51,6 +51,7 @@ def metadata(checkpoint: Checkpoint) -> dict[str, str]:
     facts = {
         "architecture": model.architecture,
         "vocabulary": checkpoint.vocabulary.characters,
+        "normalize": checkpoint.train.normalize,
         "corpus": checkpoint.corpus.name,
         "charrnn_version": __version__,
         "config": json.dumps(model.to_dict(), sort_keys=True),

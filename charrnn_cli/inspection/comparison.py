@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from charrnn_cli.checkpoints.checkpoint import peek
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char
@@ -37,13 +37,20 @@ def curve_facts(run: Run) -> dict[str, Any]:
         "parameters": model.parameters,
         "corpus": checkpoint.corpus.name,
         "sha256": checkpoint.corpus.sha256,
-        "val_fraction": checkpoint.train.val_fraction,
+        "held_out": _held_out(checkpoint),
         "epoch": checkpoint.progress.epoch,
         "best_val_loss": None if best is None else best["val_loss"],
         "bits_per_char": None if best is None else bits_per_char(best["val_loss"]),
         "best_epoch": None if best is None else best["epoch"],
         "history": history,
     }
+
+
+def _held_out(checkpoint: Checkpoint) -> str:
+    """How a run read its text and what it held out, in words: equal for runs that compare."""
+    train, val_text = checkpoint.train, checkpoint.val_text
+    what = f"{train.val_fraction:g} {train.hold_out}" if val_text is None else val_text.sha256
+    return f"{what}{', lines' * train.lines}, normal form {train.normalize}"
 
 
 def readable_facts(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -102,9 +109,9 @@ def comparison_notes(runs: Sequence[Mapping[str, Any]]) -> list[str]:
             f"these runs learned different texts ({texts}), so that their losses do not show "
             "which model is better"
         )
-    elif len({facts["val_fraction"] for facts in runs}) > 1:
+    elif len({facts["held_out"] for facts in runs}) > 1:
         notes.append(
-            "these runs held out different shares of the text, so that their losses do not show "
-            "which model is better"
+            "these runs read the text otherwise, or held out another part of it, so that their "
+            "losses do not show which model is better"
         )
     return notes

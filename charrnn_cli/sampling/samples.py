@@ -109,6 +109,9 @@ def _of_list(
     count = request.num_samples if request.lines is None else request.lines
     if request.lines is not None and request.num_samples > 1:
         raise UsageError("--lines: a sample of a list is one line. Use --num-samples alone.")
+    most = SETTINGS["num_samples"].at_most
+    if most is not None and count > most:
+        raise UsageError(f"--lines {count}: of a list at most {most:,.0f} are drawn at a time.")
     length = LENGTH if request.length is None else request.length
     if prompt.text and not prompt.text.startswith("\n"):
         prompt = replace(prompt, ids=(line_start, *prompt.ids))

@@ -204,6 +204,8 @@ class Drawing:
         task, found = self.task, self.written
         # without a seed, a sample is a whole line or more: the end of another line is no copy of it
         begin = task.prompt.text or ("\n" if "\n" in task.checkpoint.vocabulary else "")
+        if task.checkpoint.train.lines and not begin.startswith("\n"):
+            begin = f"\n{begin}"  # an item is compared with whole items
         for turn in range(MAX_ROUNDS):
             drawing = Drawing(task, first_stream=self.first_stream + turn * task.num_samples)
             for _ in drawing._draw(keep=True, measure=measure):

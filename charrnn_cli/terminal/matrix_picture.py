@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def draw_weights(
     axes: "Axes",
     weights: np.ndarray,
     *,
-    aspect: str = "auto",
+    aspect: Literal["auto", "equal"] = "auto",
     extent: tuple[float, float, float, float] | None = None,
 ) -> None:
     """Draw one heat map of weights from 0 to 1; those that are masked are left out."""
@@ -83,7 +83,7 @@ def draw_weights(
         weights,
         cmap=COLOURS,
         norm=PowerNorm(GAMMA, 0, 1),
-        aspect=aspect,  # type: ignore[arg-type]
+        aspect=aspect,
         interpolation="nearest",
         extent=extent,
     )

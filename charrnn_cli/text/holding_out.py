@@ -1,6 +1,6 @@
 """Which spans of a text are held out to measure the loss, and which are trained on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -80,9 +80,11 @@ def _hold_out_blocks(ids: Ids, spans: Spans, fraction: float) -> tuple[Spans, Sp
         begins = np.where(edges[:-1] > first, edges[:-1], origin)
         train.append(Spans(begins, begins + 1, cuts))
         held.append(Spans(np.full(count, origin), cuts, edges[1:]))
-    return tuple(  # type: ignore[return-value]
-        _filled(Spans(*map(np.concatenate, zip(*parts, strict=True)))) for parts in (train, held)
-    )
+    return _filled(_joined(train)), _filled(_joined(held))
+
+
+def _joined(parts: Sequence[Spans]) -> Spans:
+    return Spans(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _filled(spans: Spans) -> Spans:

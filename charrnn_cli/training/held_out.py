@@ -31,11 +31,10 @@ FILTER_BITS = 20  # Most sequences that are no copies are told by a table of 2^2
 
 class HeldOut(NamedTuple):
     """What was found of a held-out part: its characters, the share of its sequences that stand in
-    the part trained on, and whether it is unlike the rest."""
+    the part trained on."""
 
     characters: int
     copied: float
-    unlike: bool = False
 
     @property
     def too_short(self) -> bool:

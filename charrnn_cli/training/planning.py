@@ -245,7 +245,7 @@ def _size_notes(wanted: TrainConfig, train: TrainConfig, held_out: Dataset) -> t
         )
     if len(held_out) > MAX_MEASURED:
         notes.append(
-            f"held-out loss is measured on the first {MAX_MEASURED:,} of the {len(held_out):,} "
+            f"held-out loss is measured on {MAX_MEASURED:,} of the {len(held_out):,} "
             "characters held out"
         )
     return tuple(notes)

@@ -176,10 +176,10 @@ def text_to_resume(
     dataset = arranged(corpus, lines=lines, hold_out=hold_out, val_text=val_text)
     train_part, _ = dataset.split(config.val_fraction)
     if not train_part.steps_per_epoch(config):
-        needed = config.batch_size * config.seq_length + 1
+        batch = f"{config.batch_size:,} x {config.seq_length:,}"
         raise TextError(
-            f"{corpus.name}: {len(train_part):,} characters to train on; the batches of run "
-            f"{run.name} need {needed:,}. Give it a longer text."
+            f"{corpus.name}: {len(train_part):,} characters to train on; they do not fill one "
+            f"batch of run {run.name}, {batch}. Give it a longer text."
         )
     return dataset, corpus.notes + changed
 

@@ -1,6 +1,6 @@
 """Presets for GRU encoder-decoders: the best of the settings measured (benchmarks/RESULTS.md).
 
-`characters` are those of sources and targets together; `batch_size` counts pairs.
+`characters` are those of the targets; `batch_size` counts pairs.
 """
 
 from types import MappingProxyType

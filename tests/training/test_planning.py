@@ -238,7 +238,7 @@ def test_evaluation_never_takes_more_than_a_twentieth_of_a_run(characters):
 def test_what_is_held_out_beyond_the_measured_part_changes_nothing():
     plans = [plan_for(10**7, held_out, 60, {}) for held_out in (MAX_MEASURED, 10**8)]
     assert plans[0].train == plans[1].train
-    assert "first 250,000 of the 100,000,000" in plans[1].notes[0]
+    assert "measured on 250,000 of the 100,000,000" in plans[1].notes[0]
     assert plan_for(10**7, MAX_MEASURED // 10, 60, {}).train != plans[0].train
 
 

@@ -219,7 +219,9 @@ def test_a_changed_text_with_characters_unknown_to_the_model_is_refused(rain, tm
 def test_a_changed_text_too_short_for_the_batches_is_refused(rain, tmp_path):
     train(rain, tmp_path, stop_at=12)
     rain.write_text(words(8))
-    with pytest.raises(TextError, match=r"batches of run rain need 65\. Give it a longer text"):
+    with pytest.raises(
+        TextError, match=r"do not fill one batch of run rain, 4 x 16\. Give it a longer text"
+    ):
         train(None, tmp_path, resume="", changed_text=True)
 
 

@@ -33,7 +33,9 @@ class Kind:
     worker: tuple[str, ...]
 
 
-TEXTS = Kind("text_views", ("vocabulary", "writing", "reading"), ("scoring", "text_worker"))
+TEXTS = Kind(
+    "text_views", ("vocabulary", "normalization", "writing", "reading"), ("scoring", "text_worker")
+)
 PAIRS = Kind(
     "pair_views",
     ("symbols", "source_lines", "heat_map", "translating"),

@@ -2,12 +2,11 @@
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pytest
 from factories import SONNETS, dialogue, gru_that_minds_quotes, make_checkpoint, save_checkpoint
-from pages import rounded, set_range, until
+from pages import rounded, set_range, shown_bits, until, write
 
 from charrnn_cli.checkpoints.records import CorpusInfo, Sample
 from charrnn_cli.checkpoints.runs import Run
@@ -23,23 +22,6 @@ def make(architecture, vocabulary=TEXT, **changes):
     """A model with weights that a page has without rounding, and clear preferences."""
     checkpoint = make_checkpoint(architecture, 16, 2, vocabulary, **changes)
     return rounded(checkpoint)
-
-
-def shown_bits(page):
-    page.wait_for_selector('#bits[data-ended="true"]', state="attached")
-    return float(re.match(r"[\d.]+", page.inner_text("#bits"))[0])
-
-
-def write(page, count, **settings):
-    """What a page writes from its start in `count` characters."""
-    for name, value in {"rate": 40, **settings}.items():
-        set_range(page, name.replace("_", "-"), value)
-    page.click("#restart")
-    for _ in range(count):
-        before = len(page.text_content("#written"))
-        page.click("#once")
-        until(page, f"document.getElementById('written').textContent.length > {before}")
-    return page.text_content("#written")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -224,3 +224,15 @@ def test_every_view_can_be_reached_with_the_keyboard_and_fits_a_phone(open_page)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#coloured .here")
     assert page.inner_text("#pointed").startswith(f"{TEXT[1]}: ")
+
+
+def test_sizes_that_do_not_divide_into_fours_give_the_logits_that_numpy_computes(open_page):
+    checkpoint = rounded(make_checkpoint("gpt2", 10, 2, TEXT))
+    ids = checkpoint.vocabulary.encode(TEXT[:40])
+    page = open_page(checkpoint)
+    answer = page.evaluate(
+        "async (ids) => (await ask('logits', { ids })).logits.map((row) => Array.from(row))",
+        ids.tolist(),
+    )
+    expected = build_decoder(checkpoint.model, checkpoint.weights).logits(ids)
+    np.testing.assert_allclose(np.array(answer), expected, atol=1e-3)

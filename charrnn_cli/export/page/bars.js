@@ -37,5 +37,6 @@ class Bars {
 /** A probability as a percentage. */
 function percent(probability) {
   const value = 100 * probability;
+  if (value > 0 && value < 0.05) return "<0.1%";
   return `${value >= 9.95 ? value.toFixed(0) : value.toFixed(1)}%`;
 }

@@ -2,7 +2,8 @@
 // a WebAssembly function of some forty instructions, which is put together here. Without it, or
 // without SIMD, matrices.js does the same in JavaScript.
 
-const ROOM = 1 << 18; // numbers in a vector at most
+const ROOM = 1 << 18; // numbers in the vectors of one call at most
+const CACHED = 1 << 14; // numbers of a weight that go through all vectors before the next
 
 // Instructions, as the WebAssembly specification names them and numbers them.
 const get = (local) => [0x20, local];
@@ -67,7 +68,7 @@ function unsigned(value) {
 }
 
 let product = null; // the function of the module, null where there is none
-let vectors = null; // room for the vector that goes in and for the one that comes out
+let vectors = null; // room for the vectors that go in and for those that come out
 
 /** A copy of a model's weights, where `product` finds them if there is one. */
 function withSimd(numbers) {
@@ -86,19 +87,34 @@ function withSimd(numbers) {
   }
 }
 
-/** As `linear` without a bias, if the weight is in reach of `product` and fits; whether it was. */
+/** As `linear` without a bias, if the weight is in reach of `product` and fits; whether it was.
+ * Some rows of the weight go through all vectors before the next ones, so that they stay in the
+ * processor's cache. */
 function linearWithSimd(weight, inputs, steps, width, out) {
   const rows = weight.length / width;
   const fits = product && weight.buffer === vectors.buffer && width % 4 === 0 && rows >= 4;
-  if (!fits || width > ROOM || rows > ROOM) return false;
+  if (!fits || Math.max(width, rows) > ROOM) return false;
   const even = rows - (rows % 4);
-  const start = vectors.byteOffset;
-  for (let step = 0; step < steps; step++) {
-    vectors.set(inputs.subarray(step * width, (step + 1) * width));
-    product(weight.byteOffset, start, start + 4 * ROOM, even, 4 * width);
-    out.set(vectors.subarray(ROOM, ROOM + even), step * rows);
-    for (let row = even; row < rows; row++) {
-      out[step * rows + row] = oneSum(weight, row * width, inputs, step * width, width);
+  const start = vectors.byteOffset, end = start + 4 * ROOM;
+  const atOnce = Math.floor(ROOM / Math.max(width, rows)); // vectors
+  const some = 4 * Math.ceil(CACHED / width / 4); // rows
+  for (let first = 0; first < steps; first += atOnce) {
+    const count = Math.min(atOnce, steps - first);
+    vectors.set(inputs.subarray(first * width, (first + count) * width));
+    for (let row = 0; row < even; row += some) {
+      const part = Math.min(some, even - row);
+      for (let step = 0; step < count; step++) {
+        product(weight.byteOffset + 4 * row * width, start + 4 * step * width,
+          end + 4 * (step * even + row), part, 4 * width);
+      }
+    }
+    for (let step = 0; step < count; step++) {
+      const found = vectors.subarray(ROOM + step * even, ROOM + (step + 1) * even);
+      out.set(found, (first + step) * rows);
+      for (let row = even; row < rows; row++) {
+        const at = (first + step) * rows + row;
+        out[at] = oneSum(weight, row * width, inputs, (first + step) * width, width);
+      }
     }
   }
   return true;

@@ -16,6 +16,7 @@ function offerColumns() {
     const label = element("label", features.includes(number) ? "" : "wide", names[number]);
     const field = element(features.includes(number) ? "input" : "textarea");
     if (field.rows) field.rows = 2;
+    else field.type = "text";
     Object.assign(field, { id: `column-${number}`, dir: "auto", spellcheck: false,
       value: DATA.pairs.example[number] ?? "" });
     field.dataset.column = number;

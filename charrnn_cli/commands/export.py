@@ -31,7 +31,8 @@ TARGETS = (
         type=Path,
         group="targets",
         metavar="FILE",
-        help="Write an ONNX file, which runs in programs of many languages.",
+        help="Write an ONNX file, which runs in programs of many languages; of a model of pairs "
+        "two, for its encoder and its decoder.",
     ),
 )
 OPTIONS = (
@@ -75,15 +76,16 @@ def export(request: Values, targets: Values) -> None:
     units: Path | None = request["units"]
     if units is not None and target != "html":
         raise UsageError(f"--units belongs to --html: leave it out with --{target}.")
-    check_free(path, request["force"])
     import_numpy(one_thread=True)
     from charrnn_cli.checkpoints.checkpoint import load
     from charrnn_cli.checkpoints.finding import find_checkpoint
-    from charrnn_cli.export.targets import WRITERS, Source
+    from charrnn_cli.export.targets import WRITERS, Source, paths_of
     from charrnn_cli.terminal.console import print_json, say
 
     file = find_checkpoint(request["checkpoint"], request["checkpoints"])
     checkpoint = load(file)
+    for one in paths_of(target, checkpoint, path):
+        check_free(one, request["force"])
     written = WRITERS[target](Source(checkpoint, file, units), path)
     sizes = [one.stat().st_size for one in written]
     if request["as_json"]:

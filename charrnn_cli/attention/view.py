@@ -90,7 +90,7 @@ def report_lines(
         yield from excerpt_lines(excerpt, width, colour, signs)
     yield Text()
     yield from _wrapped(ABOUT_EXCERPTS, width)
-    yield ATTENTION.legend(colour)
+    yield from ATTENTION.legend(colour, width)
 
 
 def _pattern_lines(report: AttentionReport, width: int) -> Iterator[Text]:

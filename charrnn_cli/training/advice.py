@@ -24,7 +24,13 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
     """What the run's losses say about it, and what to do next."""
     resume = resume_command(request, trainer)
     progress = trainer.progress
-    if trainer.config.minutes is not None and progress.step < FEW_STEPS:
+    minutes = trainer.config.minutes
+    if minutes is not None and trainer.start_up >= 60 * minutes:
+        return [
+            f"It has hardly learned: the start took {duration(trainer.start_up)}, longer than all "
+            f"the time allowed, so that it made a single step. To go on: {resume}"
+        ]
+    if minutes is not None and progress.step < FEW_STEPS:
         return [
             f"It has hardly learned: there was time for {progress.step:,} "
             f"step{'s' * (progress.step > 1)} after a start of {duration(trainer.start_up)}. "

@@ -79,7 +79,7 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
         )
     yield Text()
     yield from _wrapped(COLOURS, width)
-    yield ACTIVATION.legend(colour)
+    yield from ACTIVATION.legend(colour, width)
 
 
 def picture_rows(report: UnitReport) -> Iterator[Row]:

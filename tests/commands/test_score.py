@@ -178,6 +178,21 @@ def test_lines_are_listed_with_numbers_and_figures(invoke, letters):
     assert len(re.findall(r"^ +\d+ +\d+\.\d\d  ", shown, re.MULTILINE)) == 20
 
 
+def test_a_listed_line_shows_its_words_however_deep_it_is_indented(invoke, letters):
+    text = "abcd\n" * 30 + " " * 20 + "\tadbc\n" + " " * 30 + "\n"
+    rows = invoke("score", "-", "--lines", "3", input=text, env={"COLUMNS": "40"}).stdout
+    assert re.search(r"^ +31 +\d+\.\d\d  ~adbc$", rows, re.MULTILINE)
+    wide = invoke("score", "-", "--lines", "3", input=text, env={"COLUMNS": "100"}).stdout
+    assert re.search(r"^ +31 +\d+\.\d\d {26}adbc$", wide, re.MULTILINE)
+
+
+def test_no_row_is_wider_than_a_narrow_page(invoke, letters):
+    shown = invoke("score", "-", "--show", input="abcdabca\n" * 9, env={"COLUMNS": "40"}).stdout
+    page = shown.split("text")[0]
+    assert "from 12" in page
+    assert max(map(len, page.splitlines())) <= 40
+
+
 def test_lines_and_show_may_stand_before_the_text(invoke, letters):
     (letters / "text.txt").write_text("abcd\n" * 3)
     assert "Most" in invoke("score", "--lines", "text.txt").stdout

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.errors import UsageError, WriteError
+from charrnn_cli.formatting import file_size
 from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.terminal.thread_limit import import_numpy
 
@@ -103,7 +104,7 @@ def export(request: Values, targets: Values) -> None:
         )
         return
     for one, size in zip(written, sizes, strict=True):
-        say(f"{one}: written ({size / 1e6:.2f} MB)")
+        say(f"{one}: written ({file_size(size)})")
 
 
 def check_free(path: Path, force: bool) -> None:

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from factories import SONNETS, dialogue, gru_that_minds_quotes, make_checkpoint, save_checkpoint
+from factories import SONNETS, make_checkpoint, save_checkpoint
+from studied import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.checkpoints.records import CorpusInfo, Sample
 from charrnn_cli.checkpoints.runs import Run

@@ -7,7 +7,7 @@ from charrnn_cli.errors import UsageError
 
 PACKAGE = Path(__file__).parents[1]
 # Not all that is in the repository's folder, which holds its developers' runs too.
-MODELS = ("sonnets", "dates")
+MODELS = ("sonnets", "dates", "english")
 
 
 def shipped_folder() -> Path:

@@ -26,6 +26,7 @@ from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
+from charrnn_cli.training.base_model import base_model_offer
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
     find_earlier_run,
@@ -165,7 +166,9 @@ def _prepare(
     notes = plan.notes + _large_vocabulary(dataset, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
-    if init is not None:
+    if init is None:
+        notes += base_model_offer(dataset, request.given, request.checkpoints)
+    else:
         notes += (f"weights from {request.init_from}: {_load_known(model, dataset, init)}",)
     if torch.get_num_threads() < threads:
         notes += (

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from factories import SONNETS, make_checkpoint, save_checkpoint
+from pages import rounded, set_range, until
 from studied import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.checkpoints.records import CorpusInfo, Sample
@@ -19,37 +20,15 @@ ARCHITECTURES = ("gru", "lstm", "rnn", "gpt2", "llama")
 TEXT = SONNETS.read_text()[:1000]
 
 
-def rounded(checkpoint):
-    """The checkpoint with its weights rounded to 16 bits, as a page has them."""
-    weights = {
-        name: values.astype(np.float16).astype(np.float32)
-        for name, values in checkpoint.weights.items()
-    }
-    return dataclasses.replace(checkpoint, weights=weights)
-
-
 def make(architecture, vocabulary=TEXT, **changes):
     """A model with weights that a page has without rounding, and clear preferences."""
     checkpoint = make_checkpoint(architecture, 16, 2, vocabulary, **changes)
     return rounded(checkpoint)
 
 
-def until(page, condition):
-    """Wait for a condition; Playwright's own waiting needs `eval`, which the page forbids."""
-    for _ in range(500):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never: {condition}")
-
-
 def shown_bits(page):
     page.wait_for_selector('#bits[data-ended="true"]', state="attached")
     return float(re.match(r"[\d.]+", page.inner_text("#bits"))[0])
-
-
-def set_range(page, name, value):
-    page.fill(f"#{name}", str(value))
 
 
 def write(page, count, **settings):

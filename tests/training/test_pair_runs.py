@@ -10,6 +10,7 @@ from pair_files import train_pairs, upper_pairs, write_pairs
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.records import Progress
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.training.best import is_best
@@ -34,6 +35,16 @@ def test_pairs_are_learned(upper, tmp_path):
     assert best > 0.8
     record = {r["step"]: r for r in trainer.history}[trainer.progress.best_step]
     assert record["exact_matches"] == best
+
+
+def test_a_run_keeps_what_its_model_made_of_held_out_sources(upper, invoke, tmp_path):
+    sizes = ("--hidden-size", 16, "--num-layers", 1, "--epochs", 2, "--batch-size", 16)
+    assert invoke("train", upper, "--pairs", "--name", "upper", *sizes).exit_code == 0
+    samples = Run(tmp_path / "checkpoints/upper").samples()
+    assert samples
+    sources = {line.split("\t")[0] for line in upper.read_text().splitlines()}
+    for sample in samples:
+        assert {line.split(" → ")[0] for line in sample.text.splitlines()} <= sources
 
 
 def test_without_a_model_pairs_are_learned_with_attention(upper, tmp_path):

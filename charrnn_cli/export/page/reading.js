@@ -139,7 +139,7 @@ function point(index) {
   reading.at = place;
   const bits = reading.bits[place];
   const expected = (reading.likely[place] ?? [])
-    .map(([id, share]) => `${sign(characterOf(id))} ${(100 * share).toFixed(0)} %`).join(", ");
+    .map(([id, share]) => `${sign(characterOf(id))} ${(100 * share).toFixed(0)}%`).join(", ");
   const name = Array.from(cluster, sign).join("");
   byId("pointed").textContent = bits == null ? name
     : `${name}: ${bits.toFixed(2)} bits. Expected: ${expected}`;

@@ -178,18 +178,9 @@ class TransformerBlock {
     for (let position = 0; position < end; position++) weights[position] /= sum;
   }
 
-  /** Normalise a head's units and rotate each pair (i, i + D/2) by the angle of its position. */
   _rotate(values, start, norm, position) {
-    const half = this.headSize / 2;
-    const inverse = inverseRootMeanSquare(values, start, this.headSize, this.epsilon);
-    const { cosine, sine } = this.tables;
-    for (let i = 0; i < half; i++) {
-      const c = cosine[position * half + i], s = sine[position * half + i];
-      const a = values[start + i] * inverse * norm[i];
-      const b = values[start + half + i] * inverse * norm[half + i];
-      values[start + i] = a * c - b * s;
-      values[start + half + i] = b * c + a * s;
-    }
+    normaliseHead(values, start, norm, this.epsilon);
+    rotateHead(values, start, this.headSize, this.tables, position);
   }
 
   _feedForward(inputs, steps) {
@@ -201,61 +192,11 @@ class TransformerBlock {
       const gate = new Float32Array(steps * wide);
       linear(this.gate, null, inputs, steps, size, gate);
       for (let i = 0; i < inner.length; i++) inner[i] *= gate[i] / (1 + Math.exp(-gate[i]));
-    } else { // GELU in its tanh form
-      for (let i = 0; i < inner.length; i++) {
-        const x = inner[i];
-        inner[i] = x * 0.5 * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
-      }
-    }
+    } else gelu(inner);
     const out = new Float32Array(steps * size);
     linear(this.down, this.downBias, inner, steps, wide, out);
     return out;
   }
 }
 
-/** LayerNorm over rows of H values if there is a bias, else RMSNorm: a function (values, T). */
-function makeNorm(weights, name, config) {
-  const weight = weights[`${name}.weight`], bias = weights[`${name}.bias`];
-  const size = config.hidden_size;
-  return (values, steps) => {
-    const out = values.slice(0, steps * size);
-    for (let start = 0; start < out.length; start += size) {
-      if (bias) {
-        let mean = 0;
-        for (let i = 0; i < size; i++) mean += out[start + i];
-        mean /= size;
-        for (let i = 0; i < size; i++) out[start + i] -= mean;
-      }
-      const inverse = inverseRootMeanSquare(out, start, size, config.epsilon);
-      for (let i = 0; i < size; i++) {
-        out[start + i] = out[start + i] * weight[i] * inverse + (bias ? bias[i] : 0);
-      }
-    }
-    return out;
-  };
-}
-
-/** Cosine and sine (C, D/2) of the angles by which each position rotates a head's units. */
-function rotationTables({ context, hidden_size: size, num_heads: heads, rope_base: base }) {
-  const half = size / heads / 2;
-  const cosine = new Float32Array(context * half), sine = new Float32Array(context * half);
-  for (let position = 0; position < context; position++) {
-    for (let i = 0; i < half; i++) {
-      const angle = position * base ** (-i / half);
-      cosine[position * half + i] = Math.cos(angle);
-      sine[position * half + i] = Math.sin(angle);
-    }
-  }
-  return { cosine, sine };
-}
-
-/** 1 / sqrt(mean(x²) + epsilon) of `count` values from `start` on. */
-function inverseRootMeanSquare(values, start, count, epsilon) {
-  let squares = 0;
-  for (let i = start; i < start + count; i++) squares += values[i] * values[i];
-  return 1 / Math.sqrt(squares / count + epsilon);
-}
-
-function add(values, others) {
-  for (let i = 0; i < values.length; i++) values[i] += others[i];
-}
+DECODERS.gpt2 = DECODERS.llama = TransformerDecoder;

@@ -11,6 +11,7 @@ const settings = {
     return place === FASTEST ? Infinity : Math.round(2 * 10 ** (place / 13));
   },
 };
+const likelyNext = new Bars(byId("likely"), (id) => sign(characterOf(id)), choose);
 const writing = { state: "fresh", count: 0, started: false };
 
 function showSettings() {
@@ -24,7 +25,7 @@ async function sendSettings() {
   showSettings();
   const { temperature, topK, rate } = settings;
   const { likely, changed } = await ask("settings", { temperature, topK, rate });
-  if (likely) showLikely(likely);
+  if (likely) likelyNext.show(likely);
   if (changed && writing.state === "going") await go(); // the new speed counts from now on
 }
 
@@ -49,7 +50,7 @@ async function begin() {
   const number = Number(byId("random-seed").value);
   const seed = Number.isFinite(number) ? number : 0;
   const { likely } = await ask("begin", { ids: known.length ? known : [DATA.line_start], seed });
-  showLikely(likely);
+  likelyNext.show(likely);
 }
 
 async function go() {
@@ -61,7 +62,7 @@ async function go() {
 async function stop() {
   const { likely } = await ask("stop");
   setState("stopped");
-  showLikely(likely);
+  likelyNext.show(likely);
 }
 
 function addWritten(ids) {
@@ -75,7 +76,7 @@ function addWritten(ids) {
 
 listeners.written = ({ ids, ended, likely }) => {
   addWritten(ids);
-  showLikely(likely);
+  likelyNext.show(likely);
   setTimeout(() => ask("shown"), 0); // after clicks and keys that wait
   if (ended && writing.count >= MOST_WRITTEN) {
     setState("stopped");
@@ -83,39 +84,12 @@ listeners.written = ({ ids, ended, likely }) => {
   } else if (ended) setState("stopped");
 };
 
-const bars = [];
-
-/** Show the most likely next characters; each bar's button chooses its character. */
-function showLikely(likely) {
-  while (bars.length < likely.length) {
-    const item = element("li");
-    const button = element("button");
-    const parts = [element("span", "bar"), element("span", "sign"), element("span", "share")];
-    button.append(...parts);
-    item.append(button);
-    byId("likely").append(item);
-    const bar = { item, button, parts, id: 0 };
-    button.addEventListener("click", () => choose(bar.id));
-    bars.push(bar);
-  }
-  bars.forEach((bar, index) => {
-    bar.item.hidden = index >= likely.length;
-    if (bar.item.hidden) return;
-    const [id, probability] = likely[index];
-    const percent = 100 * probability;
-    bar.id = id;
-    bar.parts[0].style.width = `${percent}%`;
-    bar.parts[1].textContent = sign(characterOf(id));
-    bar.parts[2].textContent = `${percent >= 9.95 ? percent.toFixed(0) : percent.toFixed(1)} %`;
-  });
-}
-
 async function choose(id) {
   if (writing.state === "going") await stop();
   const { likely } = await ask("choose", { id });
   addWritten([id]);
   setState("stopped");
-  showLikely(likely);
+  likelyNext.show(likely);
 }
 
 byId("go").addEventListener("click", () => (writing.state === "going" ? stop() : go()));

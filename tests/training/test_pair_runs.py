@@ -229,3 +229,12 @@ def test_a_file_whose_vocabularies_do_not_fit_its_model_is_refused(upper, tmp_pa
     path.write_bytes(to_bytes(dataclasses.replace(checkpoint, pairs=pairs)))
     with pytest.raises(CheckpointError, match="vocabulary and model differ in size"):
         load(path)
+
+
+def test_a_table_of_three_columns_gets_a_note_that_names_the_options_of_columns(tmp_path):
+    table = tmp_path / "cases.tsv"
+    table.write_text("kedi\tkediler\tN;NOM;PL\n" * 200)
+    with open_training(ask_to_train(table, tmp_path)) as training:
+        notes = [note for note in training.notes if "--source-columns" in note]
+    assert len(notes) == 1
+    assert "2 tabs" in notes[0]

@@ -1,6 +1,7 @@
 """What the tests of exported pages do with a page and its model."""
 
 import dataclasses
+import re
 
 import numpy as np
 
@@ -25,3 +26,20 @@ def until(page, condition):
 
 def set_range(page, name, value):
     page.fill(f"#{name}", str(value))
+
+
+def shown_bits(page):
+    page.wait_for_selector('#bits[data-ended="true"]', state="attached")
+    return float(re.match(r"[\d.]+", page.inner_text("#bits"))[0])
+
+
+def write(page, count, **settings):
+    """What a page writes from its start in `count` characters."""
+    for name, value in {"rate": 40, **settings}.items():
+        set_range(page, name.replace("_", "-"), value)
+    page.click("#restart")
+    for _ in range(count):
+        before = len(page.text_content("#written"))
+        page.click("#once")
+        until(page, f"document.getElementById('written').textContent.length > {before}")
+    return page.text_content("#written")

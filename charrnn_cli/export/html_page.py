@@ -33,7 +33,9 @@ class Kind:
     worker: tuple[str, ...]
 
 
-TEXTS = Kind("text_views", ("vocabulary", "writing", "reading"), ("scoring", "text_worker"))
+TEXTS = Kind(
+    "text_views", ("vocabulary", "normalization", "writing", "reading"), ("scoring", "text_worker")
+)
 PAIRS = Kind(
     "pair_views",
     ("symbols", "source_lines", "heat_map", "translating"),
@@ -42,7 +44,7 @@ PAIRS = Kind(
 # The script that runs each architecture; those of transformers share parts.
 DECODERS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("gru", "lstm", "rnn"), ("recurrent",)),
-    **dict.fromkeys(("gpt2", "llama"), ("norms", "transformer")),
+    **dict.fromkeys(("gpt2", "llama"), ("norms", "attention", "transformer")),
     **dict.fromkeys(("seq2seq", "attention"), ("seq2seq",)),
     "transformer": ("norms", "attention", "seq2seq", "seq2seq_transformer"),
 }
@@ -82,7 +84,9 @@ def page_bytes(
     data = page_data(checkpoint, file, units, example)
     kind = TEXTS if checkpoint.pairs is None else PAIRS
     script = _joined(("page", "characters", "bars", *kind.page, "learning", "about"))
-    worker = _joined(("worker", "matrices", "drawing", *DECODERS[architecture], *kind.worker))
+    worker = _joined(
+        ("worker", "matrices", "simd", "drawing", *DECODERS[architecture], *kind.worker)
+    )
     style = (SOURCE / "page.css").read_text("utf-8")
     parts = {
         "policy": _policy(script, style),
@@ -113,10 +117,13 @@ def _joined(names: Sequence[str]) -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """A Content-Security-Policy: this very script and style, a worker made of text, no network."""
+    """A Content-Security-Policy: this very script and style, a worker made of text, no network.
+
+    The worker's script puts a WebAssembly function together, which `wasm-unsafe-eval` allows.
+    """
     return (
-        f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
-        "worker-src blob:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {_digest(script)} 'wasm-unsafe-eval'; "
+        f"style-src {_digest(style)}; worker-src blob:; base-uri 'none'; form-action 'none'"
     )
 
 

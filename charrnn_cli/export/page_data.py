@@ -17,9 +17,11 @@ from charrnn_cli.models.base import in_words
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.vocabulary import REPLACEMENT
 
 EXAMPLE_LENGTH = 280  # characters of the text that the page offers for reading
+EXAMPLE_ITEMS = 8  # items of a list in it
 MOST_STAGES = 10  # stages of training under the slider
 MOST_POINTS = 300  # evaluations in the loss curve
 
@@ -72,8 +74,12 @@ def _text_data(
     checkpoint: Checkpoint, file: Path | None, units: Path | None, example: str | None
 ) -> dict[str, Any]:
     """What only the page of a model of texts needs."""
-    vocabulary = checkpoint.vocabulary
+    vocabulary, train = checkpoint.vocabulary, checkpoint.train
+    forms = [] if train.normalize == NONE else [("normal form", train.normalize)]
+    items = [("items", "each line is one, and is read by itself")] if train.lines else []
     return {
+        "normalize": train.normalize,
+        "items": train.lines,
         "line_start": vocabulary.line_start,
         "replacement": vocabulary.id_of(REPLACEMENT) if checkpoint.reads_replacement else None,
         "seed": _seed(checkpoint),
@@ -81,7 +87,9 @@ def _text_data(
         "stage_note": "Each text starts from the beginning of a line, at temperature 0.8.",
         "facts": [
             ("text", f"{checkpoint.corpus.name}, {checkpoint.corpus.characters:,} characters"),
+            *items,
             ("vocabulary", f"{len(vocabulary):,} characters: {shortened(vocabulary)}"),
+            *forms,
         ],
         "baselines": _baselines(checkpoint),
         "units": [] if file is None or units is None else _units(file, units),
@@ -159,17 +167,28 @@ def _baselines(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _seed(checkpoint: Checkpoint) -> str:
-    """The text that writing starts from: what stands for the beginning of a line."""
+    """The text that writing starts from: what stands for the beginning of a line. An item of a list
+    begins there by itself."""
+    if checkpoint.train.lines:
+        return ""
     return checkpoint.vocabulary.characters[checkpoint.vocabulary.line_start]
 
 
 def _example(checkpoint: Checkpoint) -> str:
     """A text by the model itself, always the same, for reading before the reader types one."""
+    if not checkpoint.train.lines:
+        return _drawn(checkpoint, random_seed=1)
+    items = (_drawn(checkpoint, seed).partition("\n")[0] for seed in range(1, EXAMPLE_ITEMS + 1))
+    return "".join(f"{item}\n" for item in items)
+
+
+def _drawn(checkpoint: Checkpoint, random_seed: int) -> str:
+    """What the model writes from the beginning of a line."""
     drawn = generate(
         build_decoder(checkpoint.model, checkpoint.weights),
         [checkpoint.vocabulary.line_start],
         SamplingConfig(temperature=0.7),
-        random_seed=1,
+        random_seed,
     )
     ids = list(itertools.islice(drawn, EXAMPLE_LENGTH))
     return checkpoint.vocabulary.decode(ids)

@@ -53,11 +53,11 @@ function rotateHead(values, start, headSize, { cosine, sine }, position) {
   }
 }
 
-/** Replace values by GELU of them, in its tanh form. */
+/** Replace values by GELU of them, in its tanh form: (1 + tanh(x)) / 2 is 1 / (1 + exp(-2 x)). */
 function gelu(values) {
   for (let i = 0; i < values.length; i++) {
     const x = values[i];
-    values[i] = x * 0.5 * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
+    values[i] = x / (1 + Math.exp(-1.5957691216 * (x + 0.044715 * x * x * x)));
   }
 }
 

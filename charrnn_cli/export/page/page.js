@@ -50,7 +50,7 @@ function fromBase64(text) {
 const weights = fromBase64(byId("weights").textContent);
 byId("weights").remove();
 const loaded = ask("load", { config: DATA.config, tensors: DATA.tensors, weights }, [weights])
-  .then(() => ask("start"));
+  .then(() => ask("start", { itemEnd: DATA.items ? DATA.line_start : null }));
 
 byId("name").textContent = DATA.name;
 document.title = `${DATA.name}: charrnn`;

@@ -11,22 +11,28 @@ class Writer {
     this.settings = { temperature: 1, topK: null };
   }
 
-  begin({ ids, seed }) {
+  /** Begin with ids; after `itemEnd`, if it is an id, each item of a list begins with them anew. */
+  begin({ ids, seed, itemEnd = null }) {
     this.going = 0;
+    this.itemEnd = itemEnd;
     this.random = randomNumbers(seed);
     this.decoder.setState(null);
     this.decoder.read(ids.slice(0, -1));
     this.logits = this.decoder.step(ids[ids.length - 1]);
+    this.start = { state: this.decoder.state(), logits: this.logits.slice() };
   }
 
   next() {
     const id = draw(unnormalised(this.logits, this.settings), this.random());
-    this.logits = this.decoder.step(id);
+    this.choose(id);
     return id;
   }
 
   choose(id) {
-    this.logits = this.decoder.step(id);
+    if (id === this.itemEnd) {
+      this.decoder.setState(this.start.state);
+      this.logits = this.start.logits;
+    } else this.logits = this.decoder.step(id);
   }
 
   /** Write until `limit` characters are written or the page says stop. */
@@ -76,10 +82,10 @@ function read(turn, slice) {
 let turns = 0;
 
 Object.assign(ANSWERS, {
-  /** Make the model ready to write and to read. */
-  start() {
+  /** Make the model ready to write and to read; `itemEnd` ends an item of a list, if it is an id. */
+  start({ itemEnd }) {
     writer = new Writer(open());
-    reader = new Reader(open(), config.units);
+    reader = new Reader(open(), config.units, itemEnd);
     return {};
   },
   settings({ temperature, topK, rate }) {
@@ -122,22 +128,29 @@ Object.assign(ANSWERS, {
   unit({ index }) {
     return { values: reader.unit(index) };
   },
-  /** The attention from one character of the text, by layer and head, and where its window begins. */
+  /** The attention from one character of the text, by layer and head, to the characters from
+   * `begin` on; -1 is what stands before the first item of a list. */
   attention({ ids, position }) {
     reading++; // what is being read is read on later
-    const decoder = reader.decoder;
-    const kept = { state: decoder.state(), logits: reader.logits && reader.logits.slice() };
+    const { decoder: own, itemEnd } = reader;
+    const kept = { state: own.state(), logits: reader.logits && reader.logits.slice() };
+    let first = 0; // the place of what is read first: of an item, the end of the item before it
+    let seen = ids.slice(0, position);
+    if (itemEnd !== null) {
+      first = seen.lastIndexOf(itemEnd);
+      seen = [itemEnd, ...seen.slice(first + 1)];
+    }
     const { context } = config;
     const span = context - Math.floor(context / 2);
-    const begin = position < context ? 0 : span * (Math.floor((position - context) / span) + 1);
-    decoder.setState({ ids: ids.slice(begin, position), dropped: begin });
-    decoder.read(ids.slice(position, position + 1));
-    const weights = decoder.attention();
-    decoder.setState(kept.state);
+    const begin = seen.length < context ? 0 : span * (Math.floor((seen.length - context) / span) + 1);
+    own.setState({ ids: seen.slice(begin), dropped: begin });
+    own.read([ids[position]]);
+    const weights = own.attention();
+    own.setState(kept.state);
     reader.logits = kept.logits;
     const turn = reading;
     if (reader.done < reader.ids.length) setTimeout(() => read(turn, SLICE), 0);
-    return { begin, weights, turn };
+    return { begin: first + begin, weights, turn };
   },
   /** The logits after each character of a text, as one array: for tests. */
   logits({ ids }) {

@@ -9,7 +9,7 @@ let open; // makes a decoder
 
 ANSWERS.load = (data) => {
   config = data.config;
-  const numbers = fromHalfFloats(new Uint16Array(data.weights));
+  const numbers = withSimd(fromHalfFloats(new Uint16Array(data.weights)));
   const weights = {};
   let start = 0;
   for (const [name, count] of data.tensors) {

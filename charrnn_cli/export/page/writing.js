@@ -12,7 +12,7 @@ const settings = {
   },
 };
 const likelyNext = new Bars(byId("likely"), (id) => sign(characterOf(id)), choose);
-const writing = { state: "fresh", count: 0, started: false };
+const writing = { state: "fresh", count: 0, seed: "" };
 
 function showSettings() {
   byId("temperature-shown").textContent = settings.temperature.toFixed(2);
@@ -36,20 +36,25 @@ function setState(state) {
 
 /** Begin the text again with the seed; the same random seed gives the same text. */
 async function begin() {
-  const text = byId("seed").value;
+  const { text, note } = asRead(byId("seed").value);
   const ids = encode(text);
   const known = ids.filter((id) => id >= 0);
   const unknown = Array.from(text).filter((_, index) => ids[index] < 0);
-  byId("writing-note").textContent = unknown.length
+  const lacking = unknown.length
     ? `The model does not know ${Array.from(new Set(unknown), sign).join(" ")}` : "";
+  byId("writing-note").textContent = [note, lacking].filter(Boolean).join(" ");
   const written = byId("written");
   written.replaceChildren();
-  addText(written, known.map(characterOf).join(""), "seed");
+  writing.seed = known.map(characterOf).join("");
+  addText(written, writing.seed, "seed");
   writing.count = 0;
   setState("fresh");
   const number = Number(byId("random-seed").value);
   const seed = Number.isFinite(number) ? number : 0;
-  const { likely } = await ask("begin", { ids: known.length ? known : [DATA.line_start], seed });
+  const { line_start: start, items } = DATA;
+  const before = !known.length || (items && known[0] !== start) ? [start] : [];
+  const { likely } = await ask("begin", { ids: [...before, ...known], seed,
+    itemEnd: items ? start : null });
   likelyNext.show(likely);
 }
 
@@ -68,7 +73,11 @@ async function stop() {
 function addWritten(ids) {
   const written = byId("written");
   const atEnd = written.scrollTop + written.clientHeight > written.scrollHeight - 30;
-  addText(written, ids.map(characterOf).join(""));
+  const text = ids.map(characterOf).join("");
+  for (const part of DATA.items ? text.match(/[^\n]*\n|[^\n]+/gu) ?? [] : [text]) {
+    addText(written, part);
+    if (DATA.items && part.endsWith("\n")) addText(written, writing.seed.replace(/^\n+/u, ""), "seed");
+  }
   written.normalize(); // neighbouring texts become one, so that signs of several characters join
   if (atEnd) written.scrollTop = written.scrollHeight;
   writing.count += ids.length;

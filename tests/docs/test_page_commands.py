@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from warm import warm_program
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -33,17 +34,24 @@ def test_the_readme_and_the_pages_of_commands_have_commands():
     }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """A folder with a `charrnn` that starts at once."""
+    with warm_program(tmp_path_factory.mktemp("program")) as folder:
+        yield folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
-def test_every_command_of_a_page_runs(page, tmp_path):
+def test_every_command_of_a_page_runs(page, program, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/sonnets.txt").write_text((ROOT / "data/sonnets.txt").read_text()[:4000])
     shutil.copy(ROOT / "LICENSE", tmp_path / "LICENSE")
     shutil.copy(ROOT / "data/dates.tsv", tmp_path / "data/dates.tsv")
     for shipped in ("sonnets", "dates"):
         shutil.copytree(ROOT / "checkpoints" / shipped, tmp_path / "checkpoints" / shipped)
-    scripts = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": f"{scripts}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(program), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
     for command in commands_of(page):
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", shortened(command)],

@@ -12,7 +12,8 @@ from factories import SONNETS
 
 from charrnn_cli.checkpoints.checkpoint import load
 
-pytestmark = pytest.mark.slow  # a launcher and its processes
+# A launcher and its processes, once for all tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("launched")]
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 LONG = ["--epochs", "99999", "--minutes", "5", "--patience", "99999", "--hidden-size", "16"]

@@ -14,6 +14,8 @@ from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated
 
+pytestmark = pytest.mark.slow  # whole trainings
+
 VERSE = SONNETS.read_text()
 NAMES = sorted({word.strip(".,;:!?'").lower() for word in VERSE[:4_000].split()})
 

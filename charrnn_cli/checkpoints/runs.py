@@ -13,6 +13,7 @@ from typing import Any
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
 from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
 from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo, Sample, from_json
+from charrnn_cli.checkpoints.shipped import is_base_model
 from charrnn_cli.errors import RunInUseError, WriteError
 
 try:
@@ -223,9 +224,10 @@ def _is_evaluation(record: Any) -> bool:
 
 
 def list_runs(checkpoints: Path) -> list[Run]:
-    """The runs in a folder that hold a checkpoint, the newest first."""
+    """The runs in a folder that hold a checkpoint, the newest first, without the base model that
+    lies beside the runs of the repository."""
     folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
-    runs = [Run(folder) for folder in folders if folder.is_dir()]
+    runs = [Run(folder) for folder in folders if folder.is_dir() and not is_base_model(folder)]
     # runs of the same time are sorted by name, so that the same one is always the newest
     return sorted(
         (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True

@@ -9,12 +9,11 @@ import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.finding import find_checkpoint
-from charrnn_cli.checkpoints.shipped import shipped_models
+from charrnn_cli.checkpoints.shipped import BASE, shipped_models
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.pairs import Pairs
 
-ENGLISH = "english"
 MAX_CHARACTERS = 100_000  # on longer texts a model of their own learns as much
 MIN_KNOWN = 0.99  # share of a text's characters that the base model knows
 # Of the words of English texts, verse and prose, these are a seventh and more; of texts in other
@@ -31,7 +30,7 @@ def base_model_offer(
     """A note that a text could start from the base model, if that is so: the text is short and
     looks like English, and the user has chosen no kind or size of model. `given` are the settings
     that the user set."""
-    file = shipped_models().get(ENGLISH)
+    file = shipped_models().get(BASE)
     listed = isinstance(dataset, Pairs) or (isinstance(dataset, Documents) and dataset.lines)
     if file is None or listed or len(dataset) > MAX_CHARACTERS:
         return ()
@@ -39,7 +38,7 @@ def base_model_offer(
         return ()
     if not looks_like_english(dataset.vocabulary.decode(dataset.ids)):
         return ()
-    if not find_checkpoint(ENGLISH, checkpoints).samefile(file):  # a run of the user's own
+    if not find_checkpoint(BASE, checkpoints).samefile(file):  # a run of the user's own
         return ()
     known = np.isin(dataset.vocabulary.code_points, load(file).vocabulary.code_points)
     counts = dataset.counts()

@@ -39,7 +39,7 @@ from charrnn_cli.training.pair_runs import (
     load_known_pairs,
     pairs_info,
 )
-from charrnn_cli.training.planning import Plan, make_plan
+from charrnn_cli.training.planning import Plan, make_plan, plan_from_weights
 from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
 from charrnn_cli.training.texts import SharedReader, read_dataset
@@ -160,6 +160,8 @@ def _prepare(
         torch.set_num_threads(1)
         again = plans.make()  # the time may now be enough for a larger model
         plan = again if plans.one_thread_is_faster(again, threads) else plan
+    if init is not None and "learning_rate" not in given:
+        plan = plan_from_weights(plan)
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)

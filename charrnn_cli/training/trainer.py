@@ -8,15 +8,13 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
-from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
-from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
@@ -29,7 +27,7 @@ from charrnn_cli.training.evaluation import measure
 from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.updates import NotFiniteError, Updates
+from charrnn_cli.training.updates import NotFiniteError, Updates, array
 
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
 MAX_HISTORY = 20_000
@@ -184,8 +182,8 @@ class Trainer:
             # `best` is shared with others, and must not contain private paths
             corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
-            weights={name: _array(p) for name, p in self.model.named_parameters()},
-            training=self._training_state() if training else {},
+            weights={name: array(p) for name, p in self.model.named_parameters()},
+            training=self.updates.stored() if training else {},
             history=self.history,
             torch_version=torch.__version__,
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
@@ -259,15 +257,6 @@ class Trainer:
         self._add_losses(self.updates.read_losses)
         self.run.save(self.run.last, self.checkpoint(training=True))
 
-    def _training_state(self) -> dict[str, Array]:
-        """The tensors that a resume needs besides the weights, for all processes' batch rows."""
-        tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        for name, state in self.updates.state.items():
-            tensors[f"{STATE}{name}"] = _array(self.group.gather(state, self.config.batch_size))
-        if self.updates.loss_scale.needed:
-            tensors["loss_scale"] = self.updates.loss_scale.state()
-        return tensors
-
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Continue exactly where `checkpoint` was saved."""
         self.progress = dataclasses.replace(checkpoint.progress, finished=False)
@@ -280,21 +269,5 @@ class Trainer:
         if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
-        tensors = {
-            name: torch.tensor(values, device=self.device)
-            for name, values in checkpoint.training.items()
-        }
-        self.updates.set_state(
-            {name: tensors[f"{STATE}{name}"][self.rows] for name in self.updates.state}
-        )
-        if self.updates.loss_scale.needed:
-            self.updates.loss_scale.restore(checkpoint.training["loss_scale"])
-        self.optimizer.restore(
-            {name.removeprefix("optimizer."): values for name, values in tensors.items()},
-            self.progress.step - self.progress.optimizer_began,
-        )
-
-
-def _array(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().float().cpu().numpy()
-    return array.copy()
+        began = self.progress.optimizer_began
+        self.updates.restore(checkpoint.training, self.rows, self.progress.step - began)

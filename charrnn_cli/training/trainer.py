@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -21,12 +22,12 @@ from charrnn_cli.models.module import Model
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
-from charrnn_cli.training.best import is_best
+from charrnn_cli.training.best import Record, beats, best_record, is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import measure
 from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
-from charrnn_cli.training.planning import planned_steps
+from charrnn_cli.training.planning import MIDDLE, planned_steps, share_of_time
 from charrnn_cli.training.updates import NotFiniteError, Updates, array
 
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
@@ -40,6 +41,7 @@ class Trainer:
     spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
     evaluation, which a time limit has to include. `save_every` is the longest time between two
     saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
+    `to_beat` is the evaluation of a `best` from another course of the run, which stays until then.
     `baselines` and `pairs` are stored in the checkpoints; a text has no `pairs`. Each process of a
     `group` has its own Trainer, which reads some of the batch rows; all models stay equal.
     """
@@ -56,6 +58,7 @@ class Trainer:
         reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
+        to_beat: Record | None = None,
         baselines: AnyBaselines | None = None,
         pairs: PairsInfo | None = None,
         group: Group = ALONE,
@@ -81,6 +84,7 @@ class Trainer:
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.began_at = 0  # the step before the first whose loss is remembered
+        self.to_beat = to_beat
         self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
@@ -108,6 +112,9 @@ class Trainer:
         should_stop = self.group.any(should_stop)
         since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         epoch_read = None
+        # about the share that was done before the newest step
+        share_before = (self.progress.step - 1) / self.total_steps
+        share_before = max(share_before, share_of_time(config, self.seconds_before))
         if not self.progress.step:
             self.start_up = self.seconds()
         self.group.listen()
@@ -115,6 +122,10 @@ class Trainer:
         # the time limit is not checked yet: at least one step is made and evaluated
         ended = self.progress.step >= self.total_steps
         while not ended:
+            share = self.share_done()
+            if share_before < MIDDLE <= share:
+                self._save_state(self.run.middle)
+            share_before = share
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if epoch_read != epoch:
                 batches = self.train_part.batches(config, epoch, self.rows)
@@ -122,7 +133,7 @@ class Trainer:
                 epoch_read = epoch
             if index == 0:
                 self.updates.set_state()
-            self.rate = learning_rate(self.share_done(), config)
+            self.rate = learning_rate(share, config)
             loss = self._add_losses(
                 partial(self.updates.step, on_device[index], self.rate, self.progress.step)
             )
@@ -168,6 +179,16 @@ class Trainer:
     def seconds(self) -> float:
         """Seconds spent on the run, including earlier sessions."""
         return self.seconds_before + time.monotonic() - self.started
+
+    def best_evaluation(self) -> Record | None:
+        """The evaluation of `best`, at least its `step` and `val_loss`; None if there is none."""
+        if self.to_beat is not None:
+            return self.to_beat
+        step, loss = self.progress.best_step, self.progress.best_val_loss
+        if loss is None:
+            return None
+        record = best_record(self.progress, self.history)
+        return record or {"step": step, "val_loss": loss}
 
     def checkpoint(self, *, training: bool) -> Checkpoint:
         """The run's checkpoint now; with `training`, including the state that a resume needs."""
@@ -235,13 +256,15 @@ class Trainer:
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
-            self.run.save(self.run.best, self.checkpoint(training=False))
+            if beats(event, self.to_beat, self.pairs, self.baselines):
+                self.to_beat = None
+                self.run.save(self.run.best, self.checkpoint(training=False))
         self.run.append_metrics(event.record())  # before `last`: a resume removes a surplus record
         patience = self.config.patience
         exhausted = patience is not None and self.progress.since_best >= patience
         self._advance(finished=ended or exhausted)
         self._save_last()
-        return event
+        return dataclasses.replace(event, best=best and self.to_beat is None)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
         return DivergedError(
@@ -254,8 +277,12 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, **changes)
 
     def _save_last(self) -> None:
+        self._save_state(self.run.last)
+
+    def _save_state(self, path: Path) -> None:
+        """Save all that a resume needs."""
         self._add_losses(self.updates.read_losses)
-        self.run.save(self.run.last, self.checkpoint(training=True))
+        self.run.save(path, self.checkpoint(training=True))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Continue exactly where `checkpoint` was saved."""

@@ -26,7 +26,7 @@ HOW_TO_TRAIN = "Make one: charrnn train TEXT"
 
 @dataclass(frozen=True)
 class Run:
-    """A folder that holds one training: `best`, `last` and the metrics."""
+    """A folder that holds one training: `best`, `last`, `middle` and the metrics."""
 
     folder: Path
 
@@ -44,6 +44,11 @@ class Run:
     def last(self) -> Path:
         """The checkpoint to resume from."""
         return self.folder / "last.safetensors"
+
+    @property
+    def middle(self) -> Path:
+        """The checkpoint that a longer resume goes on from."""
+        return self.folder / "middle.safetensors"
 
     @property
     def metrics(self) -> Path:
@@ -91,7 +96,7 @@ class Run:
         return False
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Write `best` or `last`."""
+        """Write `best`, `last` or `middle`."""
         write_file(path, to_bytes(checkpoint))
 
     def append_metrics(self, record: Mapping[str, float | None]) -> None:
@@ -183,6 +188,7 @@ class Run:
         if not self.newest:
             with contextlib.suppress(OSError):  # it may be gone, or hold other files
                 self.launch.unlink(missing_ok=True)
+                self.middle.unlink(missing_ok=True)
                 (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
 

@@ -31,6 +31,9 @@ ASSUMED_SPEED = 50_000.0  # characters per second of training, where the speed i
 # the base model on 10 kB of verse, times 1, 1/4, 1/8 and 1/16: 2.070, 1.819, 1.691 and 1.617 nats.
 INIT_RATE = 1 / 16
 MIN_SHARE_OF_EPOCHS = 0.75  # a timed run that gets this far through its epochs counts as complete
+# At this share of a run its state is kept for a longer resume: the learning rate is still above
+# half of its highest.
+MIDDLE = 0.5
 
 Measure = Callable[[ModelConfig, TrainConfig], float]
 """Measures how many characters per second this machine trains with a model and its settings."""
@@ -231,6 +234,11 @@ def trained_enough(characters: int, model: ModelConfig, epochs: float) -> bool:
 def planned_steps(epochs: float, epoch_steps: int) -> int:
     """How many optimizer steps so many epochs take; at least one."""
     return max(1, round(epochs * epoch_steps))
+
+
+def share_of_time(train: TrainConfig, seconds: float) -> float:
+    """The fraction of a run's time limit that so many seconds are; 0 without a limit."""
+    return 0.0 if train.minutes is None else seconds / (60 * train.minutes)
 
 
 def characters_in(minutes: float, speed: float) -> float:

@@ -15,16 +15,16 @@ quick: $(VENV)/installed  ## while editing: linters, types, the tests that take 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test: $(VENV)/installed  ## linters, types, all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 coverage: $(VENV)/installed  ## all tests; the lines that none of them runs in its own process
-	$(BIN)/pytest -n auto --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 torture: $(VENV)/installed  ## a quarter of an hour of faults, kills, full disks and fuzzing
 	OMP_NUM_THREADS=1 $(BIN)/pytest -s tests/torture

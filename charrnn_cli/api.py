@@ -5,7 +5,7 @@ Each call goes through the same doors as the command of its name and raises the 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,13 +15,16 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.checkpoint import load as load_checkpoint
 from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.checkpoints.shipped import example_text
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.models.registry import ARCHITECTURES
 from charrnn_cli.sampling.samples import SampleRequest, samples_of
 from charrnn_cli.scoring.score import Score, score_text
-from charrnn_cli.settings import SAVE_EVERY, SETTINGS, Setting, settings_of
+from charrnn_cli.settings import BEST_BY, SAVE_EVERY, SETTINGS, BestBy, Setting, settings_of
+from charrnn_cli.text.pair_format import make_format
+from charrnn_cli.text.sources import Sources, check_sources
 
 if TYPE_CHECKING:
     from charrnn_cli.training.events import Event
@@ -142,38 +145,71 @@ class TrainedModel:
 
 
 def train(
-    text: Source | None = None,
+    text: Source | Sequence[Source] | None = None,
     *,
+    glob: str | None = None,
+    example: str | None = None,
+    val_text: Source | Sequence[Source] | None = None,
     pairs: bool = False,
+    source_columns: int | Sequence[int] | None = None,
+    target_column: int | None = None,
+    feature_columns: int | Sequence[int] | None = None,
+    max_length: int | None = None,
+    skip_bad_lines: bool = False,
+    best_by: BestBy | None = None,
     name: str | None = None,
     checkpoints: Source = "checkpoints",
     resume: str | None = None,
+    from_best: bool = False,
+    changed_text: bool = False,
     init_from: Source | None = None,
     device: str = "auto",
     threads: int | None = None,
     save_every: float = SAVE_EVERY,
     **settings: Any,
 ) -> "Iterator[Event]":
-    """Train a model on a text file, or one of `pairs`; yield `Stepped`, `Evaluated`, `Finished`.
+    """Train a model on a text, or on a file of `pairs`; yield `Stepped`, `Evaluated`, `Finished`.
 
-    `settings` are the options of `charrnn train` with underscores: `model`, `minutes`,
-    `hidden_size`, `precision` and so on; what is left out is planned as the command plans it.
-    Nothing is done until the first event is asked for. A loop that is left saves the run first:
-    `resume` continues it, also without `text`. Raises UsageError for a setting that is unknown or
-    outside its limits, and whatever the command reports as an error.
+    `text` is a file, a folder or several of them; `val_text` is held out instead of a part of it.
+    `settings` are the other options of `charrnn train` with underscores, such as `hidden_size`;
+    what is left out is planned as the command plans it. Nothing is done until the first event is
+    asked for. A loop that is left saves the run first: `resume` continues it.
+
+    Raises UsageError for an argument that is unknown, makes no sense or is outside its limits;
+    TextError for a text that cannot be read or is too short; CheckpointError for a `resume` or
+    `init_from` that is missing, damaged or does not fit; WriteError if the run's folder cannot be
+    written; RunInUseError while another process trains into it; DivergedError if a loss is no
+    longer a number; MemoryLimitError if model and batch do not fit into memory.
     """
     given = _checked(settings)
+    if example is not None:
+        if text is not None:
+            raise UsageError("example: stands for a text: leave text out.")
+        text = example_text(example)
+    sources, val_sources = _paths(text), _paths(val_text)
+    check_sources(Sources(sources + val_sources, glob))
+    reading = {
+        "source_columns": _numbers("source_columns", source_columns),
+        "target_column": target_column,
+        "feature_columns": _numbers("feature_columns", feature_columns),
+        "max_length": max_length,
+    }
+    how = _of_pairs(pairs, reading, val_sources, skip_bad_lines, best_by)
     from charrnn_cli.training.request import PairsRequest, Request
     from charrnn_cli.training.setup import open_training  # imports PyTorch
 
     request = Request(
-        sources=() if text is None else (fspath(text),),
-        pairs=PairsRequest() if pairs else None,
+        sources=sources,
+        val_sources=() if pairs else val_sources,
+        glob=glob,
+        pairs=None if how is None else PairsRequest(**how),
         given=given,
         checkpoints=Path(checkpoints),
         started=time.monotonic(),
         name=name,
         resume=resume,
+        from_best=from_best,
+        changed_text=changed_text,
         init_from=None if init_from is None else fspath(init_from),
         device=device,
         threads=threads,
@@ -190,6 +226,49 @@ def train(
             for _ in events:  # saves, and ends without another step
                 pass
             raise
+
+
+def _paths(given: Source | Sequence[Source] | None) -> tuple[str, ...]:
+    """The paths of a text, of several or of none."""
+    if given is None:
+        return ()
+    return tuple(fspath(one) for one in ([given] if isinstance(given, str | PathLike) else given))
+
+
+def _numbers(name: str, given: int | Sequence[int] | None) -> str | None:
+    """Columns in the form in which the command takes them, `1,3`. Raises UsageError."""
+    if given is None:
+        return None
+    columns = (given,) if isinstance(given, int) else tuple(given)
+    if not all(type(column) is int for column in columns):
+        raise UsageError(f"{name} {given!r}: must be numbers of columns, such as [1, 3].")
+    return ",".join(map(str, columns))
+
+
+def _of_pairs(
+    pairs: bool,
+    reading: Mapping[str, Any],
+    val_sources: tuple[str, ...],
+    skip_bad_lines: bool,
+    best_by: BestBy | None,
+) -> dict[str, Any] | None:
+    """The fields of a `PairsRequest`; None for a text. Raises UsageError."""
+    if not pairs:
+        wishes = {**reading, "skip_bad_lines": skip_bad_lines or None, "best_by": best_by}
+        for name, wish in wishes.items():
+            if wish is not None:
+                raise UsageError(f"{name}: is for pairs. Add pairs=True.")
+        return None
+    if len(val_sources) > 1:
+        raise UsageError("val_text: give one file of held-out pairs.")
+    if best_by not in (None, *BEST_BY):
+        raise UsageError(f"best_by {best_by!r}: must be one of {', '.join(BEST_BY)}.")
+    return {
+        "format": make_format(**reading),
+        "val_source": next(iter(val_sources), None),
+        "skip_bad_lines": skip_bad_lines,
+        "best_by": best_by or BEST_BY[0],
+    }
 
 
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:

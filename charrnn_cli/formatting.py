@@ -23,6 +23,15 @@ def duration(seconds: float) -> str:
     return f"{rest} s"
 
 
+def file_size(size: int) -> str:
+    """A number of bytes in words, such as `840 bytes`, `12.3 kB` or `1.75 MB`."""
+    if size < 1_000:
+        return f"{size} byte{'s' * (size != 1)}"
+    if size < 100_000:
+        return f"{size / 1e3:.1f} kB"
+    return f"{size / 1e6:.2f} MB"
+
+
 def did_you_mean(word: str, known: Iterable[str], others: Mapping[str, str] | None = None) -> str:
     """A sentence with the known words that are most like `word`, or nothing."""
     known = list(known)

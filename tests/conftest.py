@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, save_cycle, words
 from typer.testing import CliRunner
+from warm import warm_program
 
 from charrnn_cli.__main__ import app
 from charrnn_cli.checkpoints.checkpoint import load
@@ -128,3 +129,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
     return folder / "runs"
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with commands that start at once, see `warm_program`."""
+    with warm_program(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from hypothesis import settings
-from safetensors.numpy import save as serialize
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes, training_shapes
-from charrnn_cli.checkpoints.format import sealed
 from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig, TrainConfig
@@ -174,39 +172,6 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 TINY = make_checkpoint("rnn", hidden_size=2, num_layers=1)
 
 
-# the bytes of checkpoints
-
-
-def table_and_body(data: bytes) -> tuple[dict, bytes]:
-    """The two parts of a safetensors file."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    return json.loads(data[8:end]), data[end:]
-
-
-def header_of(checkpoint: Checkpoint) -> dict:
-    """What a checkpoint's file says of it beside the tensors."""
-    table, _ = table_and_body(to_bytes(checkpoint))
-    return json.loads(table["__metadata__"]["charrnn"])
-
-
-def with_header(header, tensors=None) -> bytes:
-    """A file whose own metadata is `header`, its checksums made to fit, the tensors being those of
-    TINY unless given."""
-    tensors = dict(tensors or TINY.weights)
-    text = json.dumps(sealed(header, tensors), sort_keys=True)
-    return serialize(tensors, {"charrnn": text})
-
-
-def as_format_1(checkpoint: Checkpoint) -> bytes:
-    """The file as charrnn wrote it before it had checksums, and AdamW alone."""
-    header = header_of(checkpoint) | {"format": 1}
-    del header["header_sha256"], header["tensors_sha256"]
-    del header["train"]["min_count"], header["train"]["optimizer"]
-    del header["progress"]["optimizer_began"]
-    tensors = {**checkpoint.weights, **checkpoint.training}
-    return serialize(tensors, {"charrnn": json.dumps(header, sort_keys=True)})
-
-
 # runs and trainings
 
 
@@ -221,8 +186,9 @@ def make_run(checkpoints: Path, name: str, written: float = 1_000_000_000.0) -> 
 
 
 def files(run: Run) -> dict[str, bytes]:
-    """The bytes of a run's two checkpoints."""
-    return {path.name: path.read_bytes() for path in (run.best, run.last)}
+    """The bytes of a run's checkpoints."""
+    paths = (run.best, run.last, run.middle)
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 def metrics_of(run: Run) -> list[dict]:
@@ -297,7 +263,7 @@ def one_line_error(result, code: int) -> str:
     return lines[0]
 
 
-# losses, units and heads
+# losses
 
 
 def history(*losses, rate=0.1):
@@ -306,72 +272,3 @@ def history(*losses, rate=0.1):
         {"step": 10 * n, "train_loss": train, "val_loss": held_out, "learning_rate": rate}
         for n, (train, held_out) in enumerate(losses, start=1)
     ]
-
-
-def dialogue(words: int) -> str:
-    """Random words of one paragraph; every few of them stand in quotes."""
-    rng = random.Random(0)
-    pieces = []
-    while len(pieces) < words:
-        some = rng.choices(["rain", "in", "spain", "falls", "mainly"], k=rng.randint(1, 6))
-        pieces += ["“" + " ".join(some) + "”", *rng.choices(["it", "is", "said"], k=5)]
-    return " ".join(pieces)
-
-
-def with_weights(checkpoint: Checkpoint, weights: dict) -> Checkpoint:
-    return dataclasses.replace(checkpoint, weights={**checkpoint.weights, **weights})
-
-
-def gru_that_minds_quotes(unit: int, size: int = 8) -> Checkpoint:
-    """A random GRU, but for one unit: it goes to 1 at an opening quote, to -1 at a closing one, and
-    else keeps what it has."""
-    checkpoint = make_checkpoint("gru", size, 1, vocabulary=dialogue(100) + "\n")
-    weights = {name: values.copy() for name, values in checkpoint.weights.items()}
-    opening, closing = checkpoint.vocabulary.encode("“”")
-    keep, new = size + unit, 2 * size + unit
-    for row in (keep, new):
-        weights["layers.0.weight_ih"][row] = weights["layers.0.weight_hh"][row] = 0
-        weights["layers.0.bias_ih"][row] = weights["layers.0.bias_hh"][row] = 0
-    weights["layers.0.bias_ih"][keep] = 20
-    weights["layers.0.weight_ih"][keep, [opening, closing]] = -40
-    weights["layers.0.weight_ih"][new, [opening, closing]] = 20, -20
-    return with_weights(checkpoint, weights)
-
-
-LETTERS = "abcdefghij"
-
-
-def letters_at_random(count: int) -> str:
-    """Random letters, after which a head can look only for what it was made to look for."""
-    return "".join(random.Random(4).choices(LETTERS, k=count))
-
-
-def gpt2_that_repeats() -> Checkpoint:
-    """A GPT-2 of two layers made by hand, whose first head of the first layer looks at the previous
-    character and copies it to where the first head of the second layer looks for this character: an
-    induction head. The second head of the first layer looks for the same character. The last head
-    attends to all evenly.
-
-    The residual stream has the character, its position and the character before, each as one unit
-    of a range.
-    """
-    letters, context = len(LETTERS), 16
-    size = 2 * letters + context
-    checkpoint = make_checkpoint("gpt2", size, 2, vocabulary=LETTERS)
-    weights = {
-        name: np.ones_like(values) if name.endswith("norm.weight") else np.zeros_like(values)
-        for name, values in checkpoint.weights.items()
-    }
-    character, before = np.arange(letters), letters + context + np.arange(letters)
-    position = letters + np.arange(context)
-    weights["characters.weight"][character, character] = 1
-    weights["positions.weight"][np.arange(context), position] = 1
-    first, second = (weights[f"blocks.{layer}.attention.qkv.weight"] for layer in (0, 1))
-    key, value, head = size, 2 * size, size // 2  # rows of the matrix
-    first[np.arange(context - 1), position[1:]] = 5
-    first[key + np.arange(context), position] = 5
-    first[value + character, character] = 1
-    weights["blocks.0.attention.output.weight"][before, character] = 1
-    first[head + character, character] = first[key + head + character, character] = 5
-    second[character, character] = second[key + character, before] = 5
-    return with_weights(checkpoint, weights)

@@ -17,7 +17,8 @@ def in_processes(size, task, folder, *arguments):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch"])  # once for all processes of all groups
+    # once for all processes of all groups
+    context.set_forkserver_preload(["torch", "charrnn_cli.training.setup"])
     folders = [folder / f"rank{rank}" for rank in range(size)]
     processes = []
     for rank, own in enumerate(folders):

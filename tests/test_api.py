@@ -153,6 +153,70 @@ def test_a_wrong_setting_is_named(tmp_path, settings, named):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"source_columns": [1]}, "source_columns: is for pairs"),
+        ({"skip_bad_lines": True}, "skip_bad_lines: is for pairs"),
+        ({"pairs": True, "source_columns": ["1"]}, "source_columns"),
+        ({"pairs": True, "source_columns": [1, 1]}, "named twice"),
+        ({"pairs": True, "max_length": 0}, "--max-length 0"),
+        ({"pairs": True, "best_by": "luck"}, "best_by 'luck'"),
+        ({"pairs": True, "val_text": ["a.txt", "a.txt"]}, "one file of held-out pairs"),
+        ({"glob": "*.md"}, "--glob"),
+        ({"example": "sonnets"}, "leave text out"),
+        ({"from_best": True}, "--from-best"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_named(tmp_path, monkeypatch, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("a\tb\n")
+    with pytest.raises(UsageError, match=named):
+        next(charrnn_cli.train("a.txt", **arguments))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_text_that_is_not_there_is_a_text_error(tmp_path):
+    for arguments in ({"text": "no.txt"}, {"text": __file__, "val_text": "no.txt"}):
+        with pytest.raises(TextError, match=r"no\.txt"):
+            next(charrnn_cli.train(checkpoints=tmp_path, **arguments))
+
+
+def trained_on(checkpoints, *arguments, **settings):
+    """The checkpoint of a training of one epoch."""
+    settings = SMALL | {"epochs": 1, "checkpoints": checkpoints} | settings
+    for _ in charrnn_cli.train(*arguments, **settings):
+        pass
+    return charrnn_cli.load(checkpoints=checkpoints).checkpoint
+
+
+@pytest.mark.slow
+def test_files_of_folders_are_chosen_and_a_text_held_out(tmp_path):
+    (tmp_path / "texts").mkdir()
+    for file, text in (("a.md", words(100)), ("b.md", words(100, 1)), ("c.txt", "XYZ" * 100)):
+        (tmp_path / "texts" / file).write_text(text)
+    (tmp_path / "held.txt").write_text(words(50, 2))
+    folder, held_out = tmp_path / "texts", tmp_path / "held.txt"
+    made = trained_on(tmp_path / "c", [folder], glob="*.md", val_text=held_out)
+    assert "X" not in made.vocabulary
+    assert len(made.corpus.file_sha256s) == 2
+    assert made.val_text.characters == len(words(50, 2))
+
+
+@pytest.mark.slow
+def test_pairs_are_read_from_the_columns_that_are_named(tmp_path):
+    lines = [f"PL\t{word}\t{word}s\n" for word in words(200).split()]
+    (tmp_path / "pairs.tsv").write_text("".join(lines) + "no pair\n")
+    made = trained_on(
+        tmp_path / "c", tmp_path / "pairs.tsv", pairs=True, source_columns=3, target_column=2,
+        feature_columns=[1], max_length=4, skip_bad_lines=True, best_by="loss",
+    )  # fmt: skip
+    info = made.pairs
+    assert info.source.features == ("PL",)
+    assert (info.format.source_columns, info.format.max_length) == ((3,), 4)
+    assert (info.skip_bad_lines, info.best_by) == (True, "loss")
+
+
 @pytest.mark.slow
 def test_training_yields_events_and_leaves_a_run(tmp_path):
     (tmp_path / "noise.txt").write_text(NOISE)

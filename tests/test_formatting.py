@@ -2,7 +2,7 @@
 
 import pytest
 
-from charrnn_cli.formatting import duration
+from charrnn_cli.formatting import duration, file_size
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,12 @@ from charrnn_cli.formatting import duration
 )
 def test_a_duration_has_two_units_at_most(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1_000, "1.0 kB"), (99_949, "99.9 kB"),
+     (100_000, "0.10 MB"), (2_345_678, "2.35 MB"), (1_234_500_000, "1234.50 MB")],
+)  # fmt: skip
+def test_a_file_of_any_size_has_a_figure_that_is_not_zero(size, words):
+    assert file_size(size) == words

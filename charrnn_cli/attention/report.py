@@ -20,7 +20,7 @@ from charrnn_cli.attention.probe import (
     study,
 )
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.text.known import read_known
 
@@ -97,14 +97,11 @@ def report_attention(file: Path, source: str, watch: Watch = lambda share: None)
         source,
         checkpoint.vocabulary,
         checkpoint.reads_replacement,
-        MAX_READ,
         checkpoint.train.normalize,
+        most=MAX_READ,
+        least=MIN_READ,
+        option="--attention",
     )
-    if len(text) < MIN_READ:
-        raise TextError(
-            f"{name}: {len(text):,} characters that the model knows; --attention needs at least "
-            f"{MIN_READ:,}. Give a longer text."
-        )
     found = study(checkpoint, text, watch)
     excerpts = tuple(_excerpts(checkpoint, text, found))
     return AttentionReport(file, name, len(text), notes, found, excerpts)

@@ -18,9 +18,9 @@ from charrnn_cli.terminal.console import (
     say_wrapped,
     shows_colour,
     text_width,
-    visible,
 )
 from charrnn_cli.terminal.heatmap import ATTENTION
+from charrnn_cli.terminal.paragraphs import paragraph, row_of_table
 from charrnn_cli.terminal.signs import UNICODE, Signs, sign_of, signs_of_stdout
 from charrnn_cli.terminal.text_image import check_picture
 
@@ -70,27 +70,27 @@ def report_lines(
 ) -> Iterator[Text]:
     """The tables, and below them an excerpt of the text for each of the best heads."""
     about = f"{report.file} reads {report.source}, {report.characters:,} characters. {EXPLANATION}"
-    yield from _wrapped(about, width)
+    yield from paragraph(about, width)
     yield Text()
     yield from _pattern_lines(report, width)
     yield Text()
-    yield from _wrapped(ABOUT_HEADS, width)
+    yield from paragraph(ABOUT_HEADS, width)
     yield Text()
     yield Text(f"{OF_HEADS}follows", "bold")
     for head in report.study.heads[:MOST_LISTED]:
         followed = ", ".join(f"{f.pattern.name} {f.weight:.2f}" for f in head.followed)
         figures = f"{_name(head)}  {head.look_back:>9.1f}  {head.spread:>6.1f}  "
-        yield from _row(figures, followed or "nothing found", width)
+        yield from row_of_table(figures, followed or "nothing found", width)
     if len(report.study.heads) > MOST_LISTED:
-        yield from _wrapped(f"And {len(report.study.heads) - MOST_LISTED} more: --json", width)
+        yield from paragraph(f"And {len(report.study.heads) - MOST_LISTED} more: --json", width)
     for excerpt in report.excerpts:
         yield Text()
         for line in textwrap.wrap(title_of(excerpt), width):
             yield Text(line, "bold")
         yield from excerpt_lines(excerpt, width, colour, signs)
     yield Text()
-    yield from _wrapped(ABOUT_EXCERPTS, width)
-    yield ATTENTION.legend(colour)
+    yield from paragraph(ABOUT_EXCERPTS, width)
+    yield from ATTENTION.legend(colour, width)
 
 
 def _pattern_lines(report: AttentionReport, width: int) -> Iterator[Text]:
@@ -103,14 +103,16 @@ def _pattern_lines(report: AttentionReport, width: int) -> Iterator[Text]:
             f"{_name(finding)}  {finding.weight:>6.2f}  {finding.even:>5.2f}  {distance:>8}  "
             f"{finding.untrained:>9.2f}  "
         )
-        yield from _row(figures, f"{finding.pattern.name}: {finding.pattern.meaning}", width)
+        yield from row_of_table(
+            figures, f"{finding.pattern.name}: {finding.pattern.meaning}", width
+        )
     others = ", ".join(f.pattern.name for f in report.study.best if not f.is_followed)
     if others:
         reason = f"no head is {MIN_GAIN:.2f} above what needs no learning"
-        yield from _wrapped(f"Nothing found for {others}: {reason}.", width)
+        yield from paragraph(f"Nothing found for {others}: {reason}.", width)
     if report.study.left_out:
         names = ", ".join(pattern.name for pattern in report.study.left_out)
-        yield from _wrapped(f"Left out, as they name too little here: {names}.", width)
+        yield from paragraph(f"Left out, as they name too little here: {names}.", width)
 
 
 def title_of(excerpt: Excerpt) -> str:
@@ -180,16 +182,5 @@ def _line(label: str, cells: Sequence[tuple[str, int, str]]) -> Text:
     return line
 
 
-def _row(figures: str, words: str, width: int) -> Iterator[Text]:
-    room = max(20, width - len(figures))
-    for number, line in enumerate(textwrap.wrap(words, room, subsequent_indent="  ")):
-        yield Text(figures + line if number == 0 else " " * len(figures) + line)
-
-
 def _name(which: Finding | Head) -> str:
     return f"{which.layer}:{which.head}".rjust(6)
-
-
-def _wrapped(text: str, width: int) -> Iterator[Text]:
-    for line in textwrap.wrap(visible(text), width):
-        yield Text(line)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from charrnn_cli.errors import WriteError
@@ -18,25 +19,36 @@ def write_file(path: Path, data: bytes, remedy: str = "choose another --checkpoi
     Raises WriteError, with the old file intact, if the target is not a regular file or cannot be
     written; `remedy` is what the message advises beside making room.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    write_files({path: data}, remedy)
+
+
+def write_files(files: Mapping[Path, bytes], remedy: str) -> None:
+    """Replace files as `write_file` replaces one. None of them is replaced before all are on disk
+    under other names: a full disk, for example, leaves the old ones."""
+    temporaries: dict[Path, Path] = {}
+    path = Path()
     try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            raise _not_regular(path)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        for path, data in files.items():
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise _not_regular(path)
+            temporaries[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            descriptor = os.open(temporaries[path], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, temporary in temporaries.items():
+            os.replace(temporary, path)
+        for folder in {path.parent for path in files}:
+            sync_folder(folder)
     except OSError as error:
-        _discard(temporary)
+        _discard(temporaries.values())
         raise WriteError(
             f"{path}: cannot be written ({error.strerror}); "
-            f"{len(data) / 1e6:.1f} MB are needed. Make room or {remedy}."
+            f"{len(files[path]) / 1e6:.1f} MB are needed. Make room or {remedy}."
         ) from None
     except BaseException:
-        _discard(temporary)
+        _discard(temporaries.values())
         raise
 
 
@@ -80,9 +92,10 @@ def _not_regular(path: Path) -> WriteError:
     return WriteError(f"{path}: is not a regular file. Move it away first.")
 
 
-def _discard(path: Path) -> None:
-    with contextlib.suppress(OSError):  # if it could not be made, it cannot be removed either
-        path.unlink()
+def _discard(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # if it could not be made, it cannot be removed either
+            path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

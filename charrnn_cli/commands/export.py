@@ -5,6 +5,7 @@ from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.errors import UsageError, WriteError
+from charrnn_cli.formatting import file_size
 from charrnn_cli.settings import SETTINGS, Setting
 from charrnn_cli.terminal.thread_limit import import_numpy
 
@@ -31,7 +32,8 @@ TARGETS = (
         type=Path,
         group="targets",
         metavar="FILE",
-        help="Write an ONNX file, which runs in programs of many languages.",
+        help="Write an ONNX file, which runs in programs of many languages; of a model of pairs "
+        "two, for its encoder and its decoder.",
     ),
 )
 OPTIONS = (
@@ -81,15 +83,16 @@ def export(request: Values, targets: Values) -> None:
     for name in ("units", "example"):
         if request[name] is not None and target != "html":
             raise UsageError(f"--{name} belongs to --html: leave it out with --{target}.")
-    check_free(path, request["force"])
     import_numpy(one_thread=True)
     from charrnn_cli.checkpoints.checkpoint import load
     from charrnn_cli.checkpoints.finding import find_checkpoint
-    from charrnn_cli.export.targets import WRITERS, Source
+    from charrnn_cli.export.targets import WRITERS, Source, paths_of
     from charrnn_cli.terminal.console import print_json, say
 
     file = find_checkpoint(request["checkpoint"], request["checkpoints"])
     checkpoint = load(file)
+    for one in paths_of(target, checkpoint, path):
+        check_free(one, request["force"])
     source = Source(checkpoint, file, request["units"], request["example"])
     written = WRITERS[target](source, path)
     sizes = [one.stat().st_size for one in written]
@@ -108,7 +111,7 @@ def export(request: Values, targets: Values) -> None:
         )
         return
     for one, size in zip(written, sizes, strict=True):
-        say(f"{one}: written ({size / 1e6:.2f} MB)")
+        say(f"{one}: written ({file_size(size)})")
 
 
 def check_free(path: Path, force: bool) -> None:

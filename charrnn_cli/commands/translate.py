@@ -138,7 +138,7 @@ def show_attention(translator: "Translator") -> None:
                         [sign_of(symbol, signs) for symbol in seen.source],
                         seen.weights.tolist(), ATTENTION, width=text_width(), colour=colour,
                     )  # fmt: skip
-                    lines += [ATTENTION.legend(colour), Text()]
+                    lines += [*ATTENTION.legend(colour, text_width()), Text()]
                 for line in rendered(lines):
                     out.write(line)
             out.flush()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as serialize_tensors
 
-from charrnn_cli.checkpoints.atomic_write import write_file
+from charrnn_cli.checkpoints.atomic_write import write_files
 from charrnn_cli.checkpoints.checkpoint import Array, Checkpoint
 from charrnn_cli.errors import UsageError, WriteError
 from charrnn_cli.export.model_card import model_card
@@ -34,10 +34,9 @@ def write_hugging_face(checkpoint: Checkpoint, folder: Path) -> list[Path]:
         raise WriteError(
             f"{folder}: cannot be made ({error.strerror}). Choose another folder."
         ) from None
-    paths = [folder / name for name in files]
-    for path, data in zip(paths, files.values(), strict=True):
-        write_file(path, data, "choose another folder")
-    return paths
+    paths = {folder / name: data for name, data in files.items()}
+    write_files(paths, "choose another folder")
+    return [*paths]
 
 
 def hugging_face_files(checkpoint: Checkpoint) -> dict[str, bytes]:

@@ -11,7 +11,6 @@ from charrnn_cli.errors import UsageError
 
 OPSET = 17  # Of ONNX 1.12 (2022): what onnxruntime 1.12 and later run.
 IR_VERSION = 8  # The file format of the same release.
-MAX_INT64 = 2**63 - 1  # An end of a slice that is never reached.
 
 Axes = Sequence[str | int]
 
@@ -43,11 +42,12 @@ class Graph:
         self._nodes.append(self.onnx.helper.make_node("Identity", [value], [name]))
         self._outputs.append(self._described(name, axes, np.float32))
 
-    def constant(self, values: Any, name: str | None = None) -> str:
-        """An array as a value; floats become float32. Weights are stored under their `name`."""
+    def constant(self, values: Any, name: str | None = None, kind: type = np.float32) -> str:
+        """An array as a value; floats become those of this `kind`. Weights are stored under their
+        `name`."""
         array = np.asarray(values)
         if array.dtype.kind == "f":
-            array = array.astype(np.float32)
+            array = array.astype(kind)
         if name is None:
             name = f"constant.{array.dtype}.{array.tolist()}" if array.size < 8 else self._fresh()
         if name not in self._constants:

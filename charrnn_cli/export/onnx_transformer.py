@@ -1,11 +1,11 @@
 """The graph of a GPT-2 or a Llama."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from charrnn_cli.checkpoints.checkpoint import Array
-from charrnn_cli.export.onnx_graph import MAX_INT64, Graph
+from charrnn_cli.export.onnx_graph import Graph
 from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
 from charrnn_cli.models.transformer.decoder import rotation_tables
 
@@ -41,14 +41,9 @@ def add_transformer(graph: Graph, model: TransformerConfig, weights: Weights) ->
             graph.slice(graph.constant(table, name), past, total, 0)  # (T, D)
             for name, table in zip(names, rotation_tables(model), strict=True)
         ]
-    # 0 where a character may attend to another, else minus infinity, (T, P + T)
-    zero, step = np.int64(0), np.int64(1)
-    places = graph.node("Range", zero, graph.node("Squeeze", total, np.array([0])), step)
-    rows = graph.node("Unsqueeze", graph.slice(places, past, total, 0), one)
-    later = graph.node("Greater", places, rows)
-    mask = graph.node("Where", later, np.float32(-np.inf), np.float32(0))
+    mask = causal_mask(graph, past, total)
     for layer, cache in enumerate(caches):
-        block = _Block(graph, model, weights, f"blocks.{layer}.")
+        block = Block(graph, weights, f"blocks.{layer}.", model.num_heads, model.head_size)
         attended, after = block.attend(stream, cache, mask, tables)
         stream = graph.node("Add", stream, attended)
         stream = graph.node("Add", stream, block.feed_forward(stream))
@@ -60,51 +55,60 @@ def add_transformer(graph: Graph, model: TransformerConfig, weights: Weights) ->
     graph.output(logits, "logits", ("batch", "time", model.vocabulary_size))
 
 
-class _Block:
+class Block:
     """The nodes of one block, named by `prefix` as its parameters are."""
 
     def __init__(
-        self, graph: Graph, model: TransformerConfig, weights: Weights, prefix: str
+        self, graph: Graph, weights: Weights, prefix: str, num_heads: int, head_size: int
     ) -> None:
-        self.graph, self.model, self.weights, self.prefix = graph, model, weights, prefix
+        self.graph, self.weights, self.prefix = graph, weights, prefix
+        self.num_heads, self.head_size = num_heads, head_size
 
     def attend(
-        self, stream: str, cache: list[str], mask: str, tables: list[str]
+        self, stream: str, cache: Sequence[str], mask: str, tables: Sequence[str]
     ) -> tuple[str, list[str]]:
-        """What attention adds to the stream (B, T, H), and the new keys and values."""
-        graph, model = self.graph, self.model
-        projected = self._linear(self._norm(stream, "attention_norm"), "attention.qkv")
-        shape = np.array([0, 0, 3, model.num_heads, model.head_size])  # 0: as in the input
-        by_head = graph.node("Reshape", projected, shape)
-        by_head = graph.node("Transpose", by_head, perm=[2, 0, 3, 1, 4])  # (3, B, N, T, D)
-        queries, keys, values = (graph.node("Gather", by_head, np.int64(i)) for i in range(3))
+        """What attention adds to the stream (B, T, H), and all keys and values: those of the
+        `cache`, if there is one, and the new ones."""
+        graph = self.graph
+        projected = self.linear(self.norm(stream, "attention_norm"), "attention.qkv")
+        queries, keys, values = self.split(projected, 3)
         if tables:
-            queries = rotate(graph, self._norm(queries, "attention.query_norm"), tables, model)
-            keys = rotate(graph, self._norm(keys, "attention.key_norm"), tables, model)
-        keys = graph.node("Concat", cache[0], keys, axis=2)
-        values = graph.node("Concat", cache[1], values, axis=2)
-        found = attention(graph, queries, keys, values, mask, model.head_size)
-        return self._linear(found, "attention.output"), [keys, values]
+            queries = rotate(graph, self.norm(queries, "attention.query_norm"), tables)
+            keys = rotate(graph, self.norm(keys, "attention.key_norm"), tables)
+        if cache:
+            keys = graph.node("Concat", cache[0], keys, axis=2)
+            values = graph.node("Concat", cache[1], values, axis=2)
+        found, _ = attention(graph, queries, keys, values, mask, self.head_size)
+        return self.linear(found, "attention.output"), [keys, values]
 
     def feed_forward(self, stream: str) -> str:
         """What the feed-forward layer adds to the stream."""
         graph = self.graph
-        inputs = self._norm(stream, "feed_forward_norm")
-        inner = self._linear(inputs, "feed_forward.up")
-        if self.model.kind.gated:
-            gate = self._linear(inputs, "feed_forward.gate")
+        inputs = self.norm(stream, "feed_forward_norm")
+        inner = self.linear(inputs, "feed_forward.up")
+        if f"{self.prefix}feed_forward.gate.weight" in self.weights:
+            gate = self.linear(inputs, "feed_forward.gate")
             gate = graph.node("Mul", gate, graph.node("Sigmoid", gate))  # SiLU
             inner = graph.node("Mul", inner, gate)
         else:
             inner = gelu(graph, inner)
-        return self._linear(inner, "feed_forward.down")
+        return self.linear(inner, "feed_forward.down")
 
-    def _linear(self, value: str, name: str) -> str:
+    def split(self, projected: str, parts: int) -> list[str]:
+        """Projections (B, T, parts * H) by head, (B, N, T, D) for each of the parts."""
+        shape = np.array([0, 0, parts, self.num_heads, self.head_size])  # 0: as in the input
+        by_head = self.graph.node("Reshape", projected, shape)
+        by_head = self.graph.node("Transpose", by_head, perm=[2, 0, 3, 1, 4])
+        return [self.graph.node("Gather", by_head, np.int64(part)) for part in range(parts)]
+
+    def linear(self, value: str, name: str) -> str:
+        """The product of a value with one of the block's matrices, plus its bias if it has one."""
         path = self.prefix + name
         weight, bias = self.weights[f"{path}.weight"], self.weights.get(f"{path}.bias")
         return self.graph.linear(value, weight, path, bias)
 
-    def _norm(self, value: str, name: str) -> str:
+    def norm(self, value: str, name: str) -> str:
+        """A value normalised by one of the block's norms."""
         return norm(self.graph, self.weights, self.prefix + name, value)
 
 
@@ -122,28 +126,41 @@ def norm(graph: Graph, weights: Weights, name: str, value: str) -> str:
     return str(graph.node("Mul", graph.node("Div", value, root), weight))
 
 
-def rotate(graph: Graph, heads: str, tables: list[str], model: TransformerConfig) -> str:
-    """Heads (B, N, T, D) with each pair of units (i, i + D/2) rotated by its position's angle."""
-    half = np.array([model.head_size // 2])
-    first = graph.slice(heads, np.array([0]), half, 3)
-    second = graph.node("Neg", graph.slice(heads, half, np.array([MAX_INT64]), 3))
-    swapped = graph.node("Concat", second, first, axis=3)
+def rotate(graph: Graph, heads: str, tables: Sequence[str]) -> str:
+    """Heads (B, N, T, D) with each pair of units (i, i + D/2) rotated by its position's angle.
+
+    `tables` are the cosine and the sine (T, D) of the angles.
+    """
+    first, second = graph.node("Split", heads, outputs=2, axis=3)
+    swapped = graph.node("Concat", graph.node("Neg", second), first, axis=3)
     cosine, sine = tables
     turned = graph.node("Mul", heads, cosine), graph.node("Mul", swapped, sine)
     return str(graph.node("Add", *turned))
 
 
+def causal_mask(graph: Graph, past: str, total: str) -> str:
+    """0 where a character may attend to another, else minus infinity, (T, P + T).
+
+    `past` is P and `total` P + T, int64 (1,) each.
+    """
+    zero, step = np.int64(0), np.int64(1)
+    places = graph.node("Range", zero, graph.node("Squeeze", total, np.array([0])), step)
+    rows = graph.node("Unsqueeze", graph.slice(places, past, total, 0), np.array([1]))
+    later = graph.node("Greater", places, rows)
+    return str(graph.node("Where", later, np.float32(-np.inf), np.float32(0)))
+
+
 def attention(
-    graph: Graph, queries: str, keys: str, values: str, mask: str | None, head_size: int
-) -> str:
-    """What the heads found, joined (B, T, H); `mask` is added to their scores (B, N, T, S)."""
+    graph: Graph, queries: str, keys: str, values: str, mask: str, head_size: int
+) -> tuple[str, str]:
+    """What the heads found, joined (B, T, H), and their weights (B, N, T, S); `mask` is added to
+    their scores."""
     queries = graph.node("Mul", queries, np.float32(head_size**-0.5))
     scores = graph.node("MatMul", queries, graph.node("Transpose", keys, perm=[0, 1, 3, 2]))
-    if mask is not None:
-        scores = graph.node("Add", scores, mask)
-    found = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), values)
+    weights = graph.node("Softmax", graph.node("Add", scores, mask), axis=-1)
+    found = graph.node("MatMul", weights, values)
     joined = graph.node("Transpose", found, perm=[0, 2, 1, 3])
-    return str(graph.node("Reshape", joined, np.array([0, 0, -1])))
+    return str(graph.node("Reshape", joined, np.array([0, 0, -1]))), weights
 
 
 def gelu(graph: Graph, value: str) -> str:

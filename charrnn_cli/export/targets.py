@@ -45,3 +45,12 @@ def _onnx(source: Source, path: Path) -> list[Path]:
 
 WRITERS: Mapping[str, Writer] = {"html": _html, "hf": _hugging_face, "onnx": _onnx}
 """The writers by the name of their option."""
+
+
+def paths_of(target: str, checkpoint: Checkpoint, path: Path) -> list[Path]:
+    """The files, or the folder, that a writer will write. Raises UsageError as the writer does."""
+    if target != "onnx":
+        return [path]
+    from charrnn_cli.export.onnx_file import onnx_paths
+
+    return onnx_paths(checkpoint, path)

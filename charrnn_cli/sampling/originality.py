@@ -10,15 +10,13 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
 from charrnn_cli.checkpoints.runs import Run, text_paths
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.text.corpus import Corpus
-from charrnn_cli.text.hashing import BASE, Hashes, hashes_of_windows
+from charrnn_cli.text.hashing import Hashes, HashSearch, hashes_of_windows
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.text.texts import read_texts
 
 GRAM = 8  # Texts are compared by sequences of 8 characters: shorter ones often match by chance.
-CHUNK = (
-    1 << 16
-)  # Of the text learned, 65,536 characters are hashed at a time, to fit the CPU cache.
-FILTER_BITS = 20  # The table that finds a hash quickly has 2^20 slots.
+# Of the text learned, so many characters are hashed at a time, to fit the CPU cache.
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -145,47 +143,22 @@ def _matching_chunks(search: "_SequenceSearch", corpus: Corpus, chunks: Iterable
     return matching
 
 
-class _SequenceSearch:
-    """A search in the corpus for all sequences of one length in some texts, by their hashes.
-
-    `found` grows while the corpus is searched. A table indexed by some bits of a hash finds most
-    sequences without a binary search.
-    """
+class _SequenceSearch(HashSearch):
+    """A search in the corpus for all sequences of one length in some texts."""
 
     def __init__(self, texts: Sequence[Hashes], length: int) -> None:
         self.length = length
         self.text_hashes = [hashes_of_windows(ids, length) for ids in texts]
-        self.hashes = np.unique(np.concatenate(self.text_hashes))
-        self.found = np.zeros(len(self.hashes), dtype=bool)
-        self.slot_is_used = np.zeros(1 << FILTER_BITS, dtype=bool)
-        self.slot_is_used[_slots(self.hashes)] = True
-        self.index_in_slot = np.zeros(1 << FILTER_BITS, dtype=np.int32)
-        self.index_in_slot[_slots(self.hashes)] = np.arange(len(self.hashes))
-
-    def mark_found(self, corpus_hashes: Hashes) -> bool:
-        """Mark the sequences that are among these hashes as found; return whether any is."""
-        slots = _slots(corpus_hashes)
-        candidates = np.flatnonzero(self.slot_is_used[slots])
-        corpus_hashes = corpus_hashes[candidates]
-        index = self.index_in_slot[slots[candidates]]
-        equal = self.hashes[index] == corpus_hashes
-        self.found[index[equal]] = True
-        # a slot holds one of the sequences that share it: look for the others by binary search
-        rest = corpus_hashes[~equal]
-        index = self.hashes.searchsorted(rest).clip(0, len(self.hashes) - 1)
-        also_equal = self.hashes[index] == rest
-        self.found[index[also_equal]] = True
-        return bool(equal.any() or also_equal.any())
+        super().__init__(np.concatenate(self.text_hashes))
 
     def share_not_found(self) -> float:
         """The share of the sequences in the texts, repeated ones included, that were not found."""
-        all_hashes = np.concatenate(self.text_hashes)
-        return float(1 - np.isin(all_hashes, self.hashes[self.found]).mean())
+        return float(1 - self.were_found(np.concatenate(self.text_hashes)).mean())
 
     def first_found(self, texts: Sequence[str]) -> str:
         """The first sequence in the texts that was found, or ''."""
         for text, hashes in zip(texts, self.text_hashes, strict=True):
-            places = np.flatnonzero(np.isin(hashes, self.hashes[self.found]))
+            places = np.flatnonzero(self.were_found(hashes))
             if len(places):
                 return text[places[0] : places[0] + self.length]
         return ""
@@ -195,7 +168,3 @@ def _ids(text: str, corpus: Corpus) -> Hashes:
     """The corpus's ids of a text; a character that it lacks gets an id that never occurs in it."""
     ids = [corpus.vocabulary.id_of(character) for character in text]
     return np.array([len(corpus.vocabulary) if i is None else i for i in ids], dtype=np.uint64)
-
-
-def _slots(hashes: Hashes) -> Hashes:
-    return (hashes * np.uint64(BASE)) >> np.uint64(64 - FILTER_BITS)

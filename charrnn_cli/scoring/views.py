@@ -1,6 +1,8 @@
 """How `charrnn score` shows the lines of a text: coloured, listed, as a table, as a picture."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +12,7 @@ from rich.text import Text
 from charrnn_cli.scoring.lines import Line, Ranking
 from charrnn_cli.scoring.scorer import Scorer
 from charrnn_cli.terminal.console import rendered, text_width
-from charrnn_cli.terminal.heatmap import SURPRISAL, heat_lines, rows
+from charrnn_cli.terminal.heatmap import SURPRISAL, TAB, heat_lines, rows
 from charrnn_cli.terminal.text_image import MOST_ROWS, WIDTH, Row, draw_page
 
 MAX_TSV_TEXT = 1_000  # A row of the table shows at most this many characters of its line.
@@ -50,7 +52,7 @@ class Coloured:
             return
         if self._is_full():
             yield f"        ...  The text goes on: {self.lines:,} lines (--show all).\n"
-        yield from rendered([SURPRISAL.legend(self.colour), Text()])
+        yield from rendered([*SURPRISAL.legend(self.colour, text_width()), Text()])
 
     def _is_full(self) -> bool:
         return self.lines > self.max_lines or self.rows >= self.max_rows
@@ -107,13 +109,24 @@ def extremes(ranking: Ranking, scorer: Scorer, colour: bool) -> Iterator[str]:
     ):
         yield f"{title}\n"
         for line in lines:
-            first, *more = islice(coloured(line, colour, marks=False), 2)
+            shown = _without_indentation(line, text_width() - len(_margin(line)))
+            first, *more = islice(coloured(shown, colour, marks=False), 2)
             if more:
                 first.append("~")  # the line has more text than fits the row
             yield from rendered([first])
         yield "\n"
     if colour:
-        yield from rendered([SURPRISAL.legend(colour), Text()])
+        yield from rendered([*SURPRISAL.legend(colour, text_width()), Text()])
+
+
+def _without_indentation(line: Line, width: int) -> Line:
+    """A line as it is; or without the blanks that it begins with, if they would take more than half
+    of a row of `width` columns, and "~" in their place."""
+    text = line.text.lstrip()
+    indentation = line.text[: len(line.text) - len(text)]
+    if not text or len(indentation.expandtabs(TAB)) <= width / 2:
+        return line
+    return replace(line, text=f"~{text}", values=[math.nan, *line.values[len(indentation) :]])
 
 
 def coloured(line: Line, colour: bool, marks: bool = True) -> Iterator[Text]:

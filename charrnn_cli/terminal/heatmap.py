@@ -49,15 +49,22 @@ class Scale:
         between = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(self.edges)]
         return [f"under {self.edges[0]:g}", *between, f"from {self.edges[-1]:g}"]
 
-    def legend(self, colour: bool) -> Text:
-        """One line that explains the colours, or the symbols."""
-        line = Text(f"{self.unit}: ")
+    def legend(self, colour: bool, width: int) -> list[Text]:
+        """What explains the colours, or the symbols: one line, or several where `width` columns are
+        too few for one."""
+        begin = f"{self.unit}: "
+        lines = [Text(begin)]
         for level, name in enumerate(self.names()):
             if colour:
-                line.append(f" {name} ", self.style(level))
+                entry = Text(f" {name} ", self.style(level))
             elif self.symbols[level] != " ":
-                line.append(f"  {self.symbols[level]} = {name}")
-        return line
+                entry = Text(f"  {self.symbols[level]} = {name}")
+            else:
+                continue
+            if len(lines[-1]) + len(entry) > width and len(lines[-1]) > len(begin):
+                lines.append(Text(" " * len(begin)))
+            lines[-1].append_text(entry)
+        return lines
 
 
 SURPRISAL = Scale(

@@ -7,6 +7,7 @@ from charrnn_cli.text.vocabulary import Ids
 
 Hashes = npt.NDArray[np.uint64]
 BASE = 0x9E3779B97F4A7C15  # odd, so that multiplying by it modulo 2^64 is one-to-one
+FILTER_BITS = 20  # The table that finds a hash quickly has 2^20 slots.
 CHUNK = 1 << 20  # Spans are hashed so many characters at a time: NumPy needs scratch for each.
 
 
@@ -62,3 +63,42 @@ def hashes_of_windows(ids: Hashes, length: int) -> Hashes:
             block = block[:-width] * factor + block[width:]
             width *= 2
     return hashes
+
+
+class HashSearch:
+    """A search for hashes of sequences among many others, which come in parts.
+
+    `hashes` (H,) are the distinct ones that are looked for, and `found` (H,) those seen so far. A
+    table indexed by some bits of a hash finds most without a binary search.
+    """
+
+    def __init__(self, wanted: Hashes) -> None:
+        self.hashes = np.unique(wanted)
+        self.found = np.zeros(len(self.hashes), dtype=bool)
+        self._slot_is_used = np.zeros(1 << FILTER_BITS, dtype=bool)
+        self._slot_is_used[_slots(self.hashes)] = True
+        self._index_in_slot = np.zeros(1 << FILTER_BITS, dtype=np.int32)
+        self._index_in_slot[_slots(self.hashes)] = np.arange(len(self.hashes))
+
+    def mark_found(self, others: Hashes) -> bool:
+        """Mark what is among these hashes as found; return whether anything is."""
+        slots = _slots(others)
+        candidates = np.flatnonzero(self._slot_is_used[slots])
+        others = others[candidates]
+        index = self._index_in_slot[slots[candidates]]
+        equal = self.hashes[index] == others
+        self.found[index[equal]] = True
+        # a slot holds one of the hashes that share it: look for the others by binary search
+        rest = others[~equal]
+        index = self.hashes.searchsorted(rest).clip(0, len(self.hashes) - 1)
+        also_equal = self.hashes[index] == rest
+        self.found[index[also_equal]] = True
+        return bool(equal.any() or also_equal.any())
+
+    def were_found(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Which of some hashes (N,) are among those found."""
+        return np.isin(hashes, self.hashes[self.found])
+
+
+def _slots(hashes: Hashes) -> Hashes:
+    return (hashes * np.uint64(BASE)) >> np.uint64(64 - FILTER_BITS)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from charrnn_cli.errors import TextError
 from charrnn_cli.text.normalization import NONE, form_note, in_known_form
 from charrnn_cli.text.reader import TextStream
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary, describe
@@ -20,13 +21,21 @@ class KnownText(NamedTuple):
 
 
 def read_known(
-    source: str, vocabulary: Vocabulary, reads_replacement: bool, most: int, form: str = NONE
+    source: str,
+    vocabulary: Vocabulary,
+    reads_replacement: bool,
+    form: str = NONE,
+    *,
+    most: int,
+    least: int,
+    option: str,
 ) -> KnownText:
     """Read the first `most` characters of a text (a path, or `-` for stdin) in a normal form.
 
     A letter that is known in its other normal form alone is read in that. Any other unknown
     character is read as the most similar known one (such as a letter without its accent) or left
-    out; with `reads_replacement` it is read as U+FFFD. Raises TextError.
+    out; with `reads_replacement` it is read as U+FFFD. Raises TextError, also if fewer than `least`
+    characters remain, which `option` needs.
     """
     stream = TextStream(source, normalize=form)
     text, is_cut = _beginning(stream, most)
@@ -37,6 +46,11 @@ def read_known(
     if forms:
         notes.append(form_note(stream.name, forms))
     text, changed = _as_known(text, vocabulary, reads_replacement)
+    if len(text) < least:
+        raise TextError(
+            f"{stream.name}: {len(text):,} characters that the model knows; {option} needs at "
+            f"least {least:,}. Give a longer text."
+        )
     return KnownText(stream.name, text, (*notes, *changed))
 
 

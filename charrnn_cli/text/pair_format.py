@@ -33,6 +33,8 @@ class PairFormat:
 
     def __post_init__(self) -> None:
         columns = (*self.source_columns, *self.feature_columns, self.target_column)
+        if self.max_length < 1:
+            raise UsageError(f"--max-length {self.max_length}: must be at least 1.")
         if not self.source_columns:
             raise UsageError("--source-columns: must name at least one column.")
         if any(not 1 <= column <= MAX_COLUMN for column in columns):

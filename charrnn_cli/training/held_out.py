@@ -5,12 +5,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.documents import Documents, as_documents
-from charrnn_cli.text.hashing import hashes_of_windows
+from charrnn_cli.text.hashing import HashSearch, hashes_of_windows
 from charrnn_cli.text.vocabulary import Ids
 from charrnn_cli.training.baselines import measure_baselines
 from charrnn_cli.training.best import UNIGRAM_MARGIN
@@ -26,7 +25,6 @@ COPY = 50  # A sequence of so many characters that also stands in the other part
 COPIED = 0.5  # With this share of copies, the held-out loss measures memory.
 SEARCHED = 5_000_000  # At most so many training characters, the last, are searched for copies.
 SEARCH_CHUNK = 1 << 16
-FILTER_BITS = 20  # Most sequences that are no copies are told by a table of 2^20 slots.
 
 
 class HeldOut(NamedTuple):
@@ -149,19 +147,9 @@ def copied_share(train_ids: Ids, held_out_ids: Ids) -> float:
     if min(len(train_ids), len(held_out_ids)) < COPY:
         return 0.0
     sequences = hashes_of_windows(spread(held_out_ids, MEASURED).astype(np.uint64), COPY)
-    wanted = np.unique(sequences)
-    is_wanted = np.zeros(1 << FILTER_BITS, np.bool_)
-    is_wanted[_slots(wanted)] = True
-    found = np.zeros(len(wanted), np.bool_)
+    search = HashSearch(sequences)
     searched = train_ids[-SEARCHED:]
     for start in range(0, len(searched), SEARCH_CHUNK):
         chunk = searched[start : start + SEARCH_CHUNK + COPY - 1].astype(np.uint64)
-        hashes = hashes_of_windows(chunk, COPY)
-        hashes = hashes[is_wanted[_slots(hashes)]]
-        index = wanted.searchsorted(hashes).clip(0, len(wanted) - 1)
-        found[index[wanted[index] == hashes]] = True
-    return float(np.isin(sequences, wanted[found]).mean())
-
-
-def _slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    return hashes >> np.uint64(64 - FILTER_BITS)
+        search.mark_found(hashes_of_windows(chunk, COPY))
+    return float(search.were_found(sequences).mean())

@@ -98,14 +98,11 @@ def report_units(file: Path, source: str, watch: Watch = lambda share: None) -> 
         source,
         checkpoint.vocabulary,
         checkpoint.reads_replacement,
-        MAX_READ,
         checkpoint.train.normalize,
+        most=MAX_READ,
+        least=MIN_READ,
+        option="--units",
     )
-    if len(text) < MIN_READ:
-        raise TextError(
-            f"{name}: {len(text):,} characters that the model knows; --units needs at least "
-            f"{MIN_READ:,}. Give a longer text."
-        )
     found = study(checkpoint, text, watch)
     if not found.findings:
         raise TextError(

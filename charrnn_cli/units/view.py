@@ -15,9 +15,9 @@ from charrnn_cli.terminal.console import (
     say_wrapped,
     shows_colour,
     text_width,
-    visible,
 )
 from charrnn_cli.terminal.heatmap import ACTIVATION, heat_lines, rows
+from charrnn_cli.terminal.paragraphs import paragraph, row_of_table
 from charrnn_cli.terminal.text_image import WIDTH, Row, check_picture, draw_page
 from charrnn_cli.units.probe import MIN_DEVIATION, Finding
 from charrnn_cli.units.report import MOST_LINES, Excerpt, UnitReport, is_visible, report_units
@@ -59,17 +59,17 @@ def show_units(file: Path, source: str, as_json: bool, plot: Path | None) -> Non
 def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]:
     """The table, and below it an excerpt of the text for each of the best units."""
     about = f"{report.file} reads {report.source}, {report.characters:,} characters. {EXPLANATION}"
-    yield from _wrapped(about, width)
+    yield from paragraph(about, width)
     yield Text()
     yield Text(f"{FIGURES}feature", "bold")
     for finding in report.study.findings:
         yield from _table_row(finding, width)
     if report.study.left_out:
         names = ", ".join(feature.name for feature in report.study.left_out)
-        yield from _wrapped(f"Left out, as they change too seldom here: {names}.", width)
+        yield from paragraph(f"Left out, as they change too seldom here: {names}.", width)
     if not any(finding.gain > 0 for finding in report.study.findings):
         yield Text()
-        yield from _wrapped(NOTHING_FOUND, width)
+        yield from paragraph(NOTHING_FOUND, width)
     for excerpt in report.excerpts:
         yield Text()
         for line in textwrap.wrap(_title(excerpt), width):
@@ -78,8 +78,8 @@ def report_lines(report: UnitReport, width: int, colour: bool) -> Iterator[Text]
             excerpt.text, _deviations(excerpt), ACTIVATION, width=width, colour=colour
         )
     yield Text()
-    yield from _wrapped(COLOURS, width)
-    yield ACTIVATION.legend(colour)
+    yield from paragraph(COLOURS, width)
+    yield from ACTIVATION.legend(colour, width)
 
 
 def picture_rows(report: UnitReport) -> Iterator[Row]:
@@ -99,9 +99,7 @@ def _table_row(finding: Finding, width: int) -> Iterator[Text]:
         f"{finding.character:>+9.2f}  "
     )
     meaning = f"{finding.feature.name}: {finding.feature.meaning}"
-    room = max(20, width - len(figures))
-    for number, line in enumerate(textwrap.wrap(meaning, room, subsequent_indent="  ")):
-        yield Text(figures + line if number == 0 else " " * len(figures) + line)
+    return row_of_table(figures, meaning, width)
 
 
 def _title(excerpt: Excerpt) -> str:
@@ -132,8 +130,3 @@ def _deviations(excerpt: Excerpt) -> list[float]:
 
 def _unit(finding: Finding) -> str:
     return f"{finding.layer}:{finding.unit}"
-
-
-def _wrapped(text: str, width: int) -> Iterator[Text]:
-    for line in textwrap.wrap(visible(text), width):
-        yield Text(line)

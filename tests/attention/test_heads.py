@@ -2,17 +2,10 @@
 
 import numpy as np
 import pytest
-from factories import (
-    LETTERS,
-    SONNETS,
-    fuzz,
-    gpt2_that_repeats,
-    letters_at_random,
-    make_checkpoint,
-    with_weights,
-)
+from factories import SONNETS, fuzz, make_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
+from studied import LETTERS, gpt2_that_repeats, letters_at_random, with_weights
 
 from charrnn_cli.attention.patterns import PATTERNS, Text
 from charrnn_cli.attention.probe import MAX_WEIGHTS, SPAN, by_distance, measure, study

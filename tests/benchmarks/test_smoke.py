@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +46,11 @@ RUNS = {
         rf"gru  1 x 8    2 x   4  float32  +{SPEED} +{SPEED} +- +{RATIO} \(bounds [\d., ]+\)\n"
         rf"gru  1 x 8    2 x   4  bfloat16 .*\n"
         rf"the tutorial's whole job: {SECONDS}, best held-out loss {RATIO}",
+    ),
+    "kinds": (
+        ". --kinds text --minutes 0.02 --neighbours 0 --results /dev/null --options '--threads 1'",
+        rf"text, 0.02 minutes: .*\n  plan .*\n\nkind .*\n"
+        rf"text +16,000 [0-9a-f]{{12}} +0.02( +-?{RATIO}){{7}} +plan",
     ),
     "learning": (
         "text.txt --minutes 0.01 --random-seeds 0 --plain-time 0.01",
@@ -107,29 +111,29 @@ RUNS = {
 PARTS = {"train": range(40), "dev": range(40, 50), "test": range(50, 60)}
 
 
-def run(tmp_path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(tmp_path, warm, script: str, *words: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "text.txt").write_text(SONNETS.read_text()[:16_000])
     (tmp_path / "pairs").mkdir()
     for part, numbers in PARTS.items():
         lines = [f"{number}\t{number:b}\n" for number in numbers]
         (tmp_path / "pairs" / f"toy_{part}.tsv").write_text("".join(lines))
     return subprocess.run(
-        [sys.executable, FOLDER / f"{script}.py", *words],
+        [warm / "script", FOLDER / f"{script}.py", *words],
         cwd=tmp_path, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
 def test_every_script_is_run():
-    imported_by_others = {"side_by_side"}
+    imported_by_others = {"side_by_side", "packaged_texts"}
     assert {path.stem for path in FOLDER.glob("*.py")} - imported_by_others == set(RUNS)
 
 
 @pytest.mark.parametrize("script", RUNS)
-def test_a_benchmark_prints_its_table(tmp_path, script):
+def test_a_benchmark_prints_its_table(tmp_path, warm, script):
     words, expected = RUNS[script]
     if script == "page" and chromium() is None:
         pytest.skip(HOW_TO_INSTALL)
-    done = run(tmp_path, script, *shlex.split(words))
+    done = run(tmp_path, warm, script, *shlex.split(words))
     assert done.returncode == 0, done.stderr
     assert re.search(rf"(?m)^{expected}\n?\Z", done.stdout), done.stdout
     # the working folder is left as it was
@@ -144,9 +148,9 @@ def test_the_usage_line_of_a_benchmark_names_its_options(script):
     assert set(re.findall(r"--[a-z-]+", usage)) == declared
 
 
-def test_without_a_gpu_its_benchmark_says_so_in_one_line(tmp_path, monkeypatch):
+def test_without_a_gpu_its_benchmark_says_so_in_one_line(tmp_path, warm, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    done = run(tmp_path, "gpu")
+    done = run(tmp_path, warm, "gpu")
     assert done.returncode == ExitCode.USAGE
     assert done.stdout == ""
     assert re.fullmatch(

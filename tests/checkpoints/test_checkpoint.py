@@ -7,14 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories import (
-    TINY,
-    make_checkpoint,
-    make_train_config,
-    plain,
-    save_checkpoint,
-    table_and_body,
-)
+from factories import TINY, make_checkpoint, make_train_config, plain, save_checkpoint
+from stored import table_and_body
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes, training_shapes
 from charrnn_cli.models.recurrent.config import CELLS

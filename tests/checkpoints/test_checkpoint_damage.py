@@ -6,18 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import (
-    TINY,
-    as_format_1,
-    fuzz,
-    header_of,
-    make_checkpoint,
-    make_train_config,
-    plain,
-    with_header,
-)
+from factories import TINY, fuzz, make_checkpoint, make_train_config, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import as_format_1, header_of, with_header
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
 from charrnn_cli.checkpoints.records import Baselines

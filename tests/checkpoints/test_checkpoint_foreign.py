@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import TINY, header_of, table_and_body, with_header
+from factories import TINY
 from safetensors.numpy import save as serialize
+from stored import header_of, table_and_body, with_header
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
 from charrnn_cli.checkpoints.format import MAX_HEADER, MAX_PARTS

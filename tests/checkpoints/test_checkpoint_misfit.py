@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from factories import TINY, header_of, make_checkpoint, with_header
+from factories import TINY, make_checkpoint
 from safetensors.numpy import save as serialize
+from stored import header_of, with_header
 
 from charrnn_cli.checkpoints.checkpoint import to_bytes
 from charrnn_cli.checkpoints.format import FORMAT, sealed

@@ -85,13 +85,14 @@ def test_a_pipe_gets_exact_utf8_in_any_locale(tmp_path, charrnn, locale):
     assert set(done.stdout.decode("utf-8")) & set("žťčýůň馬🐎")
 
 
-SLOW = ["--hidden-size", "32", "--minutes", "5", "--patience", "99999"]
+SLOW = ["--hidden-size", "32", "--patience", "99999"]
 
 
 def start_training(folder, *words):
-    """A training of minutes, in a process of its own; returns once it has taken steps."""
+    """A training of minutes, in a process of its own; returns at the first of its evaluations,
+    which are a second apart."""
     process = subprocess.Popen(
-        [*CHARRNN, "train", "poems.txt", "--epochs", "99999", *SLOW, *words],
+        [*CHARRNN, "train", "poems.txt", "--epochs", "3000", *SLOW, *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while "step" not in (line := process.stderr.readline()) or "characters" in line:
@@ -172,7 +173,7 @@ def later_than_an_evaluation(shown):
 
 def test_a_closed_terminal_saves_everything(text, tmp_path):
     # evaluations seconds apart, so that one does not save what the end of the terminal should
-    words = ["train", "poems.txt", "--epochs", "99999", *SLOW]
+    words = ["train", "poems.txt", "--epochs", "99999", "--minutes", "5", *SLOW]
     pid, screen = open_terminal(*words, cwd=tmp_path)
     shown = b""
     while not later_than_an_evaluation(shown.decode(errors="replace")):

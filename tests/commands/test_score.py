@@ -121,6 +121,39 @@ def test_adapt_tells_both_figures_and_learns(invoke, trained):
     assert re.search(r"learning as it reads +gains \d\.\d+ bits/char; without it \d", shown)
 
 
+REFRAIN = "so it goes on and on, said he\n" * 40
+
+
+@pytest.mark.parametrize("adapt", [(), ("--adapt",)])
+def test_with_ngram_adds_a_figure_and_changes_no_other(invoke, trained, adapt):
+    plain = scored(invoke, REFRAIN, *adapt, "--checkpoints", trained)
+    record = scored(invoke, REFRAIN, "--with-ngram", *adapt, "--checkpoints", trained)
+    beside = record.pop("with_ngram")
+    assert record == plain
+    assert kinds(beside) == {"bits_per_char": float, "loss": float, "ngram_alone": float}
+    assert beside["bits_per_char"] < plain["bits_per_char"] - 0.5
+
+
+def test_with_ngram_is_a_row_of_the_table_and_of_a_comparison(invoke, trained):
+    options = ("--with-ngram", "--checkpoints", trained)
+    table = invoke("score", "-", *options, input=REFRAIN).stdout
+    assert re.search(r"with an n-gram +\d\.\d+ bits/char, gains \d\.\d+; n-grams", table)
+    both = invoke("score", "poems", "poems", "-", *options, input=REFRAIN).stdout
+    assert both.count(", with an n-gram ") == 2
+
+
+def test_with_ngram_an_unknown_character_costs_as_much_as_without(invoke, trained):
+    text = "so it goes 雨 " * 30
+    record = scored(invoke, text, "--with-ngram", "--checkpoints", trained)
+    unknown = record["unknown_bits"] / record["scored"]
+    assert unknown < record["with_ngram"]["bits_per_char"] < record["bits_per_char"] - 0.5
+
+
+def test_with_ngram_and_tsv_exclude_each_other(invoke, trained):
+    result = invoke("score", "-", "--with-ngram", "--tsv", "--checkpoints", trained, input="so it")
+    assert "--with-ngram" in one_line_error(result, ExitCode.USAGE)
+
+
 def test_adapt_leaves_the_checkpoint_as_it_is(invoke, trained):
     file = trained / "poems" / "best.safetensors"
     before = file.read_bytes()
@@ -176,6 +209,21 @@ def test_lines_are_listed_with_numbers_and_figures(invoke, letters):
     assert title == "Most surprising lines"
     assert re.fullmatch(r" +31 +\d+\.\d\d  adbc", first)
     assert len(re.findall(r"^ +\d+ +\d+\.\d\d  ", shown, re.MULTILINE)) == 20
+
+
+def test_a_listed_line_shows_its_words_however_deep_it_is_indented(invoke, letters):
+    text = "abcd\n" * 30 + " " * 20 + "\tadbc\n" + " " * 30 + "\n"
+    rows = invoke("score", "-", "--lines", "3", input=text, env={"COLUMNS": "40"}).stdout
+    assert re.search(r"^ +31 +\d+\.\d\d  ~adbc$", rows, re.MULTILINE)
+    wide = invoke("score", "-", "--lines", "3", input=text, env={"COLUMNS": "100"}).stdout
+    assert re.search(r"^ +31 +\d+\.\d\d {26}adbc$", wide, re.MULTILINE)
+
+
+def test_no_row_is_wider_than_a_narrow_page(invoke, letters):
+    shown = invoke("score", "-", "--show", input="abcdabca\n" * 9, env={"COLUMNS": "40"}).stdout
+    page = shown.split("text")[0]
+    assert "from 12" in page
+    assert max(map(len, page.splitlines())) <= 40
 
 
 def test_lines_and_show_may_stand_before_the_text(invoke, letters):

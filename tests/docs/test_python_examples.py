@@ -33,6 +33,7 @@ def test_the_examples_of_a_page_run(page, tmp_path):
     shutil.copytree(ROOT / "checkpoints/sonnets", tmp_path / "checkpoints/sonnets")
     sonnets = load(tmp_path / "checkpoints/sonnets/best.safetensors")
     write_onnx(sonnets, tmp_path / "sonnets.onnx")
+    write_onnx(load(ROOT / "checkpoints/dates/best.safetensors"), tmp_path / "dates.onnx")
     small = make_checkpoint("gpt2", vocabulary=sonnets.vocabulary.characters)
     write_hugging_face(small, tmp_path / "poems-hf")
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

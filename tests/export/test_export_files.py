@@ -35,6 +35,13 @@ def test_hf_writes_a_folder_and_says_what(gpt2, tmp_path):
     }  # fmt: skip
 
 
+def test_the_size_of_a_small_file_is_told(gpt2, tmp_path):
+    told = export(gpt2, "--hf", tmp_path / "hf").stderr
+    size = (tmp_path / "hf" / "config.json").stat().st_size
+    assert f"config.json: written ({size} bytes)" in told
+    assert "0.00" not in told
+
+
 def test_hf_sends_a_recurrent_model_to_onnx(gru, tmp_path):
     error = one_line_error(export(gru, "--hf", tmp_path / "hf"), ExitCode.USAGE)
     assert "gru" in error

@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from factories import SONNETS, dialogue, gru_that_minds_quotes, make_checkpoint, save_checkpoint
+from factories import SONNETS, make_checkpoint, save_checkpoint
 from pages import rounded, set_range, shown_bits, until, write
+from studied import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.checkpoints.records import CorpusInfo, Sample
 from charrnn_cli.checkpoints.runs import Run

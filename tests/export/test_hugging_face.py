@@ -18,7 +18,17 @@ from charrnn_cli.models.registry import build_decoder
 # with a combining mark, an emoji and control characters, which tokenizers like to change
 TEXT = "To be,  or\tnot?\n\n é e\u0301 😀👍🏽 \r\n\0 ## ▁"
 KINDS = ("gpt2", "llama")
-slow = pytest.mark.filterwarnings("ignore")
+
+
+def loads_transformers(test):
+    """Marks a test that imports the library, which takes many seconds: in one process is enough."""
+    for mark in (
+        pytest.mark.slow,
+        pytest.mark.filterwarnings("ignore"),
+        pytest.mark.xdist_group("transformers"),
+    ):
+        test = mark(test)
+    return test
 
 
 def trained(kind: str, context: int = 64, text: str = TEXT) -> Checkpoint:
@@ -50,7 +60,7 @@ def greedy(checkpoint: Checkpoint, prompt: str, length: int) -> str:
     return text
 
 
-@slow
+@loads_transformers
 @pytest.mark.parametrize(
     ("kind", "name"), [("gpt2", "GPT2LMHeadModel"), ("llama", "Qwen3ForCausalLM")]
 )
@@ -68,7 +78,7 @@ def test_transformers_gives_the_same_logits(kind, name, tmp_path, transformers):
     np.testing.assert_allclose(logits, own, atol=1e-4, rtol=1e-4)
 
 
-@slow
+@loads_transformers
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_weight_is_missing_or_left_over(kind, tmp_path, transformers):
     write_hugging_face(trained(kind), tmp_path / "hf")
@@ -79,7 +89,7 @@ def test_no_weight_is_missing_or_left_over(kind, tmp_path, transformers):
     assert not report["unexpected_keys"]
 
 
-@slow
+@loads_transformers
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pipeline_writes_the_same_greedy_text(kind, tmp_path, transformers):
     checkpoint = trained(kind)
@@ -89,7 +99,7 @@ def test_the_pipeline_writes_the_same_greedy_text(kind, tmp_path, transformers):
     assert found["generated_text"] == greedy(checkpoint, TEXT[:20], 40)
 
 
-@slow
+@loads_transformers
 def test_a_llama_writes_beyond_its_context(tmp_path, transformers):
     checkpoint = trained("llama", context=8)
     write_hugging_face(checkpoint, tmp_path / "hf")
@@ -99,7 +109,7 @@ def test_a_llama_writes_beyond_its_context(tmp_path, transformers):
     assert found["generated_text"][:8] == greedy(checkpoint, "To be", 3)
 
 
-@slow
+@loads_transformers
 def test_the_tokenizer_keeps_every_character(tmp_path, transformers):
     checkpoint = trained("gpt2")
     write_hugging_face(checkpoint, tmp_path / "hf")
@@ -110,7 +120,7 @@ def test_the_tokenizer_keeps_every_character(tmp_path, transformers):
     assert len(tokenizer) == len(checkpoint.vocabulary)
 
 
-@slow
+@loads_transformers
 def test_rare_characters_are_read_as_the_model_learned_them(tmp_path, transformers):
     checkpoint = trained("gpt2", text="ab\n\ufffd")
     checkpoint = replace(checkpoint, train=replace(checkpoint.train, min_count=2))
@@ -120,7 +130,7 @@ def test_rare_characters_are_read_as_the_model_learned_them(tmp_path, transforme
     assert tokenizer("aZb")["input_ids"] == expected
 
 
-@slow
+@loads_transformers
 def test_an_unknown_character_is_an_error_not_a_silent_loss(tmp_path, transformers):
     write_hugging_face(trained("gpt2", text="ab\n"), tmp_path / "hf")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")

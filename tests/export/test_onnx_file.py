@@ -7,7 +7,7 @@ import pytest
 from factories import make_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.export.onnx_file import write_onnx
+from charrnn_cli.export.onnx_file import metadata, write_onnx
 from charrnn_cli.models.registry import build_decoder
 
 pytest.importorskip("onnx")
@@ -120,6 +120,13 @@ def test_the_metadata_hold_the_vocabulary(tmp_path):
     assert held["vocabulary"] == checkpoint.vocabulary.characters
     assert held["architecture"] == session.get_modelmeta().custom_metadata_map["architecture"]
     assert held["val_loss"] == "1.0"
+
+
+def test_the_metadata_say_that_lines_are_items():
+    checkpoint = long_checkpoint("gru")
+    assert "lines" not in metadata(checkpoint)
+    items = replace(checkpoint, train=replace(checkpoint.train, lines=True))
+    assert metadata(items)["lines"] == "true"
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):

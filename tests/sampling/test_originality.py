@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from charrnn_cli.sampling import originality
 from charrnn_cli.sampling.originality import GRAM, Originality, compare
+from charrnn_cli.text import hashing
 
 POEM = "From fairest creatures we desire increase, that thereby beauty's rose might never die\n"
 
@@ -51,7 +52,7 @@ def test_run_and_share_are_those_of_plain_comparison(case, chunk):
     written, learned = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(originality, "CHUNK", chunk)
-        patch.setattr(originality, "FILTER_BITS", 4)  # lets by many that are not there
+        patch.setattr(hashing, "FILTER_BITS", 4)  # lets by many that are not there
         result = compare(written, corpus_of(learned))
     assert result.new == pytest.approx(share_of_new(written, learned))
     assert len(result.longest) == length_of_longest_run(written, learned)

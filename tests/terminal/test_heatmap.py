@@ -146,5 +146,18 @@ def test_colours_stay_apart_where_there_are_few(scale, system):
 
 @pytest.mark.parametrize("colour", [True, False])
 def test_the_legend_names_every_level_that_is_seen(colour):
-    shown = SURPRISAL.legend(colour).plain
-    assert all(name in shown for name in SURPRISAL.names()[0 if colour else 1 :])
+    (shown,) = SURPRISAL.legend(colour, 100)
+    assert all(name in shown.plain for name in SURPRISAL.names()[0 if colour else 1 :])
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("scale", [SURPRISAL, ACTIVATION])
+def test_a_legend_of_several_lines_says_the_same(scale, colour):
+    (whole,) = scale.legend(colour, 200)
+    for width in (45, 35):
+        lines = scale.legend(colour, width)
+        assert len(lines) > 1
+        assert max(len(line) for line in lines) <= width
+        assert " ".join("".join(line.plain for line in lines).split()) == " ".join(
+            whole.plain.split()
+        )

@@ -19,7 +19,8 @@ with atheris.instrument_imports(include=["charrnn_cli"]):
     from charrnn_cli.errors import CheckpointError
 
 import numpy as np
-from factories import make_checkpoint, table_and_body, with_header
+from factories import make_checkpoint
+from stored import table_and_body, with_header
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 CHECKPOINTS = [

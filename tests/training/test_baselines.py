@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from factories import SONNETS, TINY, corpus_of, fuzz, header_of, train, with_header, words
+from factories import SONNETS, TINY, corpus_of, fuzz, train, words
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import header_of, with_header
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.training import baselines

@@ -67,6 +67,7 @@ def test_a_run_whose_time_is_over_at_once_still_gives_a_measured_model(rain, tmp
     events, trainer = train(rain, tmp_path, minutes=1e-6, epochs=None)
     assert [type(event) for event in events] == [Stepped, Evaluated, Finished]
     assert load(trainer.run.best).val_loss == events[1].val_loss
+    assert 0 < trainer.rate < trainer.config.learning_rate
 
 
 def test_epochs_end_a_run_before_its_minutes_do(rain, tmp_path):

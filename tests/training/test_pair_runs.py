@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from factories import ask_to_train, files, metrics_of, train
 from pair_files import train_pairs, upper_pairs, write_pairs
+from pairs import make_pair_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.records import Progress
@@ -182,11 +183,8 @@ def test_a_language_model_is_no_start_for_pairs(rain, upper, tmp_path):
         ("loss", 0.9, 1.1, False),
     ],
 )
-def test_best_is_by_exact_matches_and_then_the_loss_or_by_the_loss(
-    upper, tmp_path, best_by, exact, loss, expected
-):
-    _, trainer = train_pairs(upper, tmp_path, epochs=0.1)
-    pairs = dataclasses.replace(trainer.pairs, best_by=best_by)
+def test_best_is_by_exact_matches_and_then_the_loss_or_by_the_loss(best_by, exact, loss, expected):
+    pairs = dataclasses.replace(make_pair_checkpoint().pairs, best_by=best_by)
     progress = Progress(step=9, best_val_loss=1.0, best_step=4)
     history = ({"step": 4, "train_loss": 1.0, "val_loss": 1.0, "exact_matches": 0.5},)
     assert is_best(loss, Accuracy(exact, 0.1), progress, history, pairs) == expected
@@ -217,15 +215,23 @@ def test_baselines_are_the_shares_of_copies_and_of_the_most_frequent_target(tmp_
     assert (marks.copy, marks.most_frequent, marks.target) == (0.25, 0.5, "same")
 
 
-def test_a_file_whose_vocabularies_do_not_fit_its_model_is_refused(upper, tmp_path):
+def test_a_file_whose_vocabularies_do_not_fit_its_model_is_refused(tmp_path):
     from charrnn_cli.checkpoints.checkpoint import to_bytes
     from charrnn_cli.text.symbols import SymbolVocabulary
 
-    _, trainer = train_pairs(upper, tmp_path, epochs=0.1)
-    checkpoint = load(trainer.run.best)
+    checkpoint = make_pair_checkpoint()
     source = SymbolVocabulary(checkpoint.pairs.source.characters, ("PL",))
     pairs = dataclasses.replace(checkpoint.pairs, source=source)
     path = tmp_path / "bad.safetensors"
     path.write_bytes(to_bytes(dataclasses.replace(checkpoint, pairs=pairs)))
     with pytest.raises(CheckpointError, match="vocabulary and model differ in size"):
         load(path)
+
+
+def test_a_table_of_three_columns_gets_a_note_that_names_the_options_of_columns(tmp_path):
+    table = tmp_path / "cases.tsv"
+    table.write_text("kedi\tkediler\tN;NOM;PL\n" * 200)
+    with open_training(ask_to_train(table, tmp_path)) as training:
+        notes = [note for note in training.notes if "--source-columns" in note]
+    assert len(notes) == 1
+    assert "2 tabs" in notes[0]

@@ -14,8 +14,10 @@ from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.training.evaluation import held_out_loss
 from charrnn_cli.training.events import Evaluated
 
+pytestmark = pytest.mark.slow  # whole trainings
+
 VERSE = SONNETS.read_text()
-NAMES = sorted({word.strip(".,;:!?'").lower() for word in VERSE[:9_000].split()})
+NAMES = sorted({word.strip(".,;:!?'").lower() for word in VERSE[:4_000].split()})
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def poems(tmp_path):
     folder = tmp_path / "poems"
     folder.mkdir()
     for number in range(3):
-        (folder / f"{number}.txt").write_text(VERSE[number * 5_000 :][: 1_500 + 300 * number])
+        (folder / f"{number}.txt").write_text(VERSE[number * 5_000 :][: 900 + 200 * number])
     return folder
 
 

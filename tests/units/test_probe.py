@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from factories import SONNETS, dialogue, fuzz, gru_that_minds_quotes, make_checkpoint, with_weights
+from factories import SONNETS, fuzz, make_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
+from studied import dialogue, gru_that_minds_quotes, with_weights
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.models.recurrent.decoder import RecurrentDecoder

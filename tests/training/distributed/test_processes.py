@@ -12,7 +12,8 @@ from charrnn_cli.errors import CharRNNError
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.request import PairsRequest
 
-pytestmark = pytest.mark.slow  # groups of processes
+# Groups of processes, once for all tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
 STEPS = 50
 

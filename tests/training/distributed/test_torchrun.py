@@ -12,10 +12,11 @@ from factories import SONNETS
 
 from charrnn_cli.checkpoints.checkpoint import load
 
-pytestmark = pytest.mark.slow  # a launcher and its processes
+# A launcher and its processes, once for all tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("launched")]
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-LONG = ["--epochs", "99999", "--minutes", "5", "--patience", "99999", "--hidden-size", "16"]
+LONG = ["--epochs", "3000", "--patience", "99999", "--hidden-size", "16"]
 LONG += ["--threads", "1", "--device", "cpu"]
 
 

@@ -186,8 +186,9 @@ def make_run(checkpoints: Path, name: str, written: float = 1_000_000_000.0) -> 
 
 
 def files(run: Run) -> dict[str, bytes]:
-    """The bytes of a run's two checkpoints."""
-    return {path.name: path.read_bytes() for path in (run.best, run.last)}
+    """The bytes of a run's checkpoints."""
+    paths = (run.best, run.last, run.middle)
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 def metrics_of(run: Run) -> list[dict]:

@@ -9,7 +9,10 @@ from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import WriteError
 
 # In this order: a run that a crash leaves in part is still a model, and then a run to delete.
-_FILES = ("metrics.jsonl", "samples.jsonl", "events.out.tfevents.*", ".*.tmp", ".launch")
+_FILES = (
+    "metrics.jsonl", "samples.jsonl", "events.out.tfevents.*", ".*.tmp", ".launch",
+    "middle.safetensors",
+)  # fmt: skip
 _CHECKPOINTS = ("last.safetensors", "best.safetensors")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
 from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
 from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo, Sample, from_json
+from charrnn_cli.checkpoints.shipped import is_base_model
 from charrnn_cli.errors import RunInUseError, WriteError
 
 try:
@@ -25,7 +26,7 @@ HOW_TO_TRAIN = "Make one: charrnn train TEXT"
 
 @dataclass(frozen=True)
 class Run:
-    """A folder that holds one training: `best`, `last` and the metrics."""
+    """A folder that holds one training: `best`, `last`, `middle` and the metrics."""
 
     folder: Path
 
@@ -43,6 +44,11 @@ class Run:
     def last(self) -> Path:
         """The checkpoint to resume from."""
         return self.folder / "last.safetensors"
+
+    @property
+    def middle(self) -> Path:
+        """The checkpoint that a longer resume goes on from."""
+        return self.folder / "middle.safetensors"
 
     @property
     def metrics(self) -> Path:
@@ -90,7 +96,7 @@ class Run:
         return False
 
     def save(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Write `best` or `last`."""
+        """Write `best`, `last` or `middle`."""
         write_file(path, to_bytes(checkpoint))
 
     def append_metrics(self, record: Mapping[str, float | None]) -> None:
@@ -182,6 +188,7 @@ class Run:
         if not self.newest:
             with contextlib.suppress(OSError):  # it may be gone, or hold other files
                 self.launch.unlink(missing_ok=True)
+                self.middle.unlink(missing_ok=True)
                 (self.folder / ".lock").unlink(missing_ok=True)
                 self.folder.rmdir()
 
@@ -223,9 +230,10 @@ def _is_evaluation(record: Any) -> bool:
 
 
 def list_runs(checkpoints: Path) -> list[Run]:
-    """The runs in a folder that hold a checkpoint, the newest first."""
+    """The runs in a folder that hold a checkpoint, the newest first, without the base model that
+    lies beside the runs of the repository."""
     folders = checkpoints.iterdir() if os.path.isdir(checkpoints) else ()
-    runs = [Run(folder) for folder in folders if folder.is_dir()]
+    runs = [Run(folder) for folder in folders if folder.is_dir() and not is_base_model(folder)]
     # runs of the same time are sorted by name, so that the same one is always the newest
     return sorted(
         (run for run in runs if run.newest), key=lambda run: (run.newest, run.name), reverse=True

@@ -7,7 +7,8 @@ from charrnn_cli.errors import UsageError
 
 PACKAGE = Path(__file__).parents[1]
 # Not all that is in the repository's folder, which holds its developers' runs too.
-MODELS = ("sonnets", "dates")
+MODELS = ("sonnets", "dates", "english")
+BASE = "english"  # a model to start others from, which is no run of the repository's folder
 
 
 def shipped_folder() -> Path:
@@ -33,6 +34,12 @@ def example_text(name: str) -> str:
         known = ", ".join(texts) or "none in this installation"
         raise UsageError(f"--example {name}: there is no such text. The examples are: {known}.")
     return str(texts[name])
+
+
+def is_base_model(folder: Path) -> bool:
+    """Whether a folder is that of the shipped base model."""
+    file = shipped_models().get(BASE)
+    return file is not None and folder.name == BASE and os.path.samefile(folder, file.parent)
 
 
 def known_names(checkpoints: Path) -> list[str]:

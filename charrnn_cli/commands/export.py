@@ -47,6 +47,12 @@ OPTIONS = (
         "what a person can name in this text.",
     ),
     Setting(
+        name="example",
+        type=str,
+        metavar="TEXT",
+        help="With --html: the text that the page shows first, one to read or a line to translate.",
+    ),
+    Setting(
         name="force",
         type=bool,
         default=False,
@@ -74,9 +80,9 @@ def export(request: Values, targets: Values) -> None:
         given = " and ".join(f"--{name}" for name in chosen)
         raise UsageError(f"{given} exclude each other: use one of them.")
     ((target, path),) = chosen.items()
-    units: Path | None = request["units"]
-    if units is not None and target != "html":
-        raise UsageError(f"--units belongs to --html: leave it out with --{target}.")
+    for name in ("units", "example"):
+        if request[name] is not None and target != "html":
+            raise UsageError(f"--{name} belongs to --html: leave it out with --{target}.")
     import_numpy(one_thread=True)
     from charrnn_cli.checkpoints.checkpoint import load
     from charrnn_cli.checkpoints.finding import find_checkpoint
@@ -87,7 +93,8 @@ def export(request: Values, targets: Values) -> None:
     checkpoint = load(file)
     for one in paths_of(target, checkpoint, path):
         check_free(one, request["force"])
-    written = WRITERS[target](Source(checkpoint, file, units), path)
+    source = Source(checkpoint, file, request["units"], request["example"])
+    written = WRITERS[target](source, path)
     sizes = [one.stat().st_size for one in written]
     if request["as_json"]:
         print_json(

@@ -56,6 +56,12 @@ OPTIONS = (
         help="Let the model learn as it reads, and report the gain.",
     ),
     Setting(
+        name="with_ngram",
+        type=bool,
+        default=False,
+        help="Also report the model mixed with an n-gram model of the text read so far.",
+    ),
+    Setting(
         name="json",
         type=bool,
         default=False,

@@ -9,12 +9,13 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Source:
-    """The model that is exported: a checkpoint, the file that it was read from, and the text that
-    its units are compared with, if one was given."""
+    """The model that is exported: a checkpoint, the file that it was read from, the text that its
+    units are compared with, if one was given, and the text that a page shows first, if one was."""
 
     checkpoint: Checkpoint
     file: Path
     units: Path | None = None
+    example: str | None = None
 
 
 Writer = Callable[[Source, Path], list[Path]]
@@ -25,7 +26,9 @@ no place for, WriteError if the path cannot be written."""
 def _html(source: Source, path: Path) -> list[Path]:
     from charrnn_cli.export.html_page import write_page
 
-    return write_page(source.checkpoint, path, file=source.file, units=source.units)
+    return write_page(
+        source.checkpoint, path, file=source.file, units=source.units, example=source.example
+    )
 
 
 def _hugging_face(source: Source, path: Path) -> list[Path]:

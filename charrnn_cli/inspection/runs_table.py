@@ -51,7 +51,9 @@ def _facts(run: Run) -> dict[str, Any]:
     except CheckpointError as error:
         return facts | {"state": "damaged", "error": str(error)}
     progress = best.progress if last is None else last.progress
-    loss = progress.best_val_loss
+    # the best of a run that went on from its middle may be from before that
+    measured = best if last is None or best.corpus.sha256 == last.corpus.sha256 else last
+    loss = measured.progress.best_val_loss
     return facts | {
         "model": best.model.architecture,
         "hidden_size": best.model.hidden_size,
@@ -62,7 +64,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "epoch": progress.epoch,
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
-        "best_step": None if loss is None else progress.best_step,
+        "best_step": None if loss is None else measured.progress.best_step,
         "state": "model only" if last is None else run_state(run, progress),
     }
 

@@ -49,6 +49,7 @@ class ScoreRequest:
     show: str | None
     lines: str | None
     adapt: bool
+    with_ngram: bool
     as_json: bool
     as_tsv: bool
     plot: Path | None
@@ -68,7 +69,7 @@ def run_score(request: ScoreRequest) -> None:
         raise UsageError(f"{option}: is for models of pairs. Leave it out.")
     ranking = None if request.lines is None else Ranking(_number("--lines", request.lines, LISTED))
     models = [
-        open_model(which, request.checkpoints, request.device, request.adapt)
+        open_model(which, request.checkpoints, request.device, request.adapt, request.with_ngram)
         for which in request.models
     ]
     stream = DocumentStreams(request.sources)
@@ -109,6 +110,7 @@ def _run_pairs(request: ScoreRequest) -> None:
     for option, given in (
         ("--show", request.show is not None),
         ("--adapt", request.adapt),
+        ("--with-ngram", request.with_ngram),
         ("--plot", request.plot is not None),
         ("--device", request.device not in ("auto", "cpu")),
     ):
@@ -152,6 +154,8 @@ def _check(request: ScoreRequest) -> None:
     for one, other in itertools.combinations(("--json", "--tsv", "--show"), 2):
         if given[one] and given[other]:
             raise UsageError(f"{one} and {other} exclude each other: use one of them.")
+    if given["--tsv"] and request.with_ngram:
+        raise UsageError("--tsv shows lines alone, and --with-ngram none. Leave one of them out.")
     if given["--tsv"] and given["--lines"]:
         raise UsageError("--tsv and --lines exclude each other: use one of them.")
     if request.plot is not None:

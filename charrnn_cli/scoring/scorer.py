@@ -15,6 +15,7 @@ from charrnn_cli.models.decoders import decoders_on
 from charrnn_cli.scoring.documents import DocumentStreams
 from charrnn_cli.scoring.item_surprisal import ItemSurprisal
 from charrnn_cli.scoring.lines import Line, Lines, ScoredBlock
+from charrnn_cli.scoring.ngram import NgramScore
 from charrnn_cli.scoring.surprisal import Meter, Surprisal
 from charrnn_cli.text.normalization import NONE, as_read, joins
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
@@ -93,7 +94,9 @@ class ModelScore:
         return self.adapted.feed(text) if self.adapted else scored
 
 
-def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -> ModelScore:
+def open_model(
+    which: str | None, checkpoints: Path, device: str, adapt: bool, with_ngram: bool = False
+) -> ModelScore:
     """Load the model that `which` names, the newest run's if it is None. Raises CharRNNError."""
     file = find_checkpoint(which, checkpoints)
     checkpoint = load(file)
@@ -102,29 +105,31 @@ def open_model(which: str | None, checkpoints: Path, device: str, adapt: bool) -
             f"{file}: is a model of pairs, and the first is not. Score one kind at a time."
         )
     adapted = None
+    ngram = NgramScore(len(checkpoint.vocabulary)) if with_ngram else None
     if adapt:
         from charrnn_cli.models.device import choose_device
         from charrnn_cli.scoring.dynamic_evaluation import AdaptiveMeter
 
         # a GPU gains nothing from a batch of one: it is used only if asked for
         chosen = choose_device("cpu" if device == "auto" else device)
-        adapted = _scorer_with(AdaptiveMeter(checkpoint, chosen), checkpoint)
+        adapted = _scorer_with(AdaptiveMeter(checkpoint, chosen), checkpoint, ngram)
     name = which or Run(file.parent).name
-    return ModelScore(name, file, checkpoint, scorer_of(checkpoint, device), adapted)
+    static = scorer_of(checkpoint, device, None if adapt else ngram)
+    return ModelScore(name, file, checkpoint, static, adapted)
 
 
-def scorer_of(checkpoint: Checkpoint, device: str) -> "Scorer":
+def scorer_of(checkpoint: Checkpoint, device: str, ngram: NgramScore | None = None) -> "Scorer":
     """A scorer of texts as a checkpoint's model reads them: a running text, or a list's items."""
     open_decoder = decoders_on(checkpoint.model, checkpoint.weights, device)
     meter: Meter = Surprisal(open_decoder, checkpoint.model.context)
     if checkpoint.train.lines:
         meter = ItemSurprisal(open_decoder, checkpoint.vocabulary.line_start)
-    return _scorer_with(meter, checkpoint)
+    return _scorer_with(meter, checkpoint, ngram)
 
 
-def _scorer_with(meter: Meter, checkpoint: Checkpoint) -> "Scorer":
+def _scorer_with(meter: Meter, checkpoint: Checkpoint, ngram: NgramScore | None) -> "Scorer":
     form, reads_replacement = checkpoint.train.normalize, checkpoint.reads_replacement
-    return Scorer(checkpoint.vocabulary, meter, reads_replacement, form)
+    return Scorer(checkpoint.vocabulary, meter, reads_replacement, form, ngram)
 
 
 class Scorer:
@@ -134,7 +139,8 @@ class Scorer:
     costs `unknown_cost`; the model reads the most similar known character in its place, as `e` for
     `é`, or skips it. A model that reads unknown characters as U+FFFD (`reads_replacement`), as in
     its training, has an `unknown_cost` of None: each costs the surprisal of U+FFFD. The first
-    character that the model reads has no context, and costs nothing.
+    character that the model reads has no context, and costs nothing. An `ngram` adds up what known
+    characters cost in a mixture; no other figure depends on it.
     """
 
     def __init__(
@@ -143,8 +149,10 @@ class Scorer:
         meter: Meter,
         reads_replacement: bool = False,
         normalize: str = NONE,
+        ngram: NgramScore | None = None,
     ) -> None:
         self.vocabulary, self.meter, self.normalize = vocabulary, meter, normalize
+        self.ngram = ngram
         self.forms: Counter[str] = Counter()  # letters read in their other normal form, by form
         self.unknown_cost = None if reads_replacement else unknown_cost(vocabulary)
         self.characters = 0
@@ -171,6 +179,9 @@ class Scorer:
         read = ids != NO_CHARACTER
         bits = np.full(len(ids), np.nan)
         bits[read] = self.meter.bits(ids[read])
+        predicted = known if self.unknown_cost is not None else read
+        if self.ngram is not None:
+            self.ngram.add(ids[read], bits[read], predicted[read])
         if self.unknown_cost is not None:
             bits[~known] = self.unknown_cost
         self.characters += len(ids)
@@ -205,6 +216,15 @@ class Scorer:
     def loss(self) -> float | None:
         """The same mean in nats, comparable to a run's held-out loss."""
         return None if self.bits_per_char is None else self.bits_per_char * math.log(2)
+
+    def ngram_bits_per_char(self) -> tuple[float, float] | None:
+        """The mean surprisal of the scored characters in the mixture with the n-gram model, and in
+        that model alone; None without one. Unknown characters cost as much as in the others."""
+        if self.ngram is None or not self.scored:
+            return None
+        fixed = self.unknown_bits if self.unknown_cost is not None else 0.0
+        mixed, alone = ((bits + fixed) / self.scored for bits in self.ngram.bits())
+        return mixed, alone
 
     @property
     def perplexity(self) -> float | None:

@@ -38,6 +38,12 @@ def facts(score: TextScore, model: ModelScore, ranking: Ranking | None) -> dict[
     if model.adapted:
         for name, kind in (("static", model.static), ("adapted", model.adapted)):
             value[name] = {"bits_per_char": kind.bits_per_char, "loss": kind.loss}
+    if (ngram := total.ngram_bits_per_char()) is not None:
+        value["with_ngram"] = {
+            "bits_per_char": ngram[0],
+            "loss": ngram[0] * math.log(2),
+            "ngram_alone": ngram[1],
+        }
     if ranking:
         mean = total.bits_per_char or 0.0
         value["most_surprising"] = [_line_facts(line) for line in ranking.most(mean)]
@@ -70,6 +76,8 @@ def table_rows(score: TextScore, model: ModelScore) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if model.adapted:
         rows.append(("learning as it reads", _gain(model)))
+    if (ngram := total.ngram_bits_per_char()) is not None:
+        rows.append(("with an n-gram", _ngram_gain(total.bits_per_char or 0.0, *ngram)))
     if model.checkpoint.val_loss is not None:
         held_out = f"{bits_per_char(model.checkpoint.val_loss):.3f} bits/char"
         if score.is_training_text(model):
@@ -91,6 +99,16 @@ def _gain(model: ModelScore) -> str:
     change = static - adapted
     word = "gains" if change >= 0 else "loses"
     return f"{word} {abs(change):.3f} bits/char; without it {static:.3f}"
+
+
+def _ngram_gain(plain: float, mixed: float, alone: float) -> str:
+    """What the mixture with an n-gram model gained, in words."""
+    change = plain - mixed
+    word = "gains" if change >= 0 else "loses"
+    return (
+        f"{mixed:.3f} bits/char, {word} {abs(change):.3f}; n-grams of the text so far alone "
+        f"{alone:.3f}"
+    )
 
 
 def _unknown(scorer: Scorer) -> str:
@@ -123,6 +141,8 @@ def _fit(score: TextScore, model: ModelScore, best: bool) -> str:
         f"{scorer.bits_per_char:.3f} bits/char, perplexity {scorer.perplexity:.2f}, "
         f"{scorer.unknown_count:,} unknown"
     )
+    if (ngram := scorer.ngram_bits_per_char()) is not None:
+        words += f", with an n-gram {ngram[0]:.3f} bits/char"
     if scorer.replaced_count:
         words += " read as U+FFFD"
     if score.is_training_text(model):

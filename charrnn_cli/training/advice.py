@@ -11,7 +11,7 @@ from charrnn_cli.settings import SETTINGS
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.held_out import HeldOut, held_out_facts
 from charrnn_cli.training.pair_runs import pair_options
-from charrnn_cli.training.planning import trained_enough
+from charrnn_cli.training.planning import MIDDLE, trained_enough
 from charrnn_cli.training.request import Request
 from charrnn_cli.training.trainer import Trainer
 
@@ -62,6 +62,8 @@ def _beside_baselines(trainer: Trainer) -> Iterator[str]:
 def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
     found: Diagnosis = diagnosis(trainer.history, held_out.chance)
     if found == "unclear":
+        if trainer.run.middle.is_file():
+            return f"It ended before it could show what more time would bring. To go on: {resume}"
         return (
             "It ended before it could show what more time would bring. A longer run learns more "
             f"than this one gone on with: {longer_command(request, trainer)}. To go on: {resume}"
@@ -118,6 +120,12 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
 
 
 def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
+    if trainer.run.middle.is_file():
+        seconds = (1 - MIDDLE / 2) * _longer_seconds(trainer)
+        return (
+            "It was still improving when it ended, and learns more in twice its length, which "
+            f"takes about {duration(seconds)} more, from its middle on: {resume}"
+        )
     return (
         "It was still improving when it ended. A new run of twice the length, which takes about "
         f"{duration(_longer_seconds(trainer))}, learns more than this one gone on with, whose "

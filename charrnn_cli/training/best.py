@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.records import AnyBaselines, Baselines, Progress
-from charrnn_cli.training.events import Accuracy
+from charrnn_cli.training.events import Accuracy, Evaluated
 
 # A held-out loss above the unigram baseline by more than this chooses no best and stops no run.
 UNIGRAM_MARGIN = 0.02
@@ -41,3 +41,17 @@ def is_best(
     if isinstance(baselines, Baselines) and so_far > baselines.unigram + UNIGRAM_MARGIN:
         return True
     return val_loss < so_far
+
+
+def beats(
+    evaluation: Evaluated,
+    other: Record | None,
+    pairs: PairsInfo | None = None,
+    baselines: AnyBaselines | None = None,
+) -> bool:
+    """Whether an evaluation is better than that of a `best` from another course of the run, or is
+    that very one made again; True if there is no other."""
+    if other is None or evaluation.remembered() == other:
+        return True
+    so_far = Progress(best_val_loss=other["val_loss"], best_step=int(other["step"]))
+    return is_best(evaluation.val_loss, evaluation.accuracy, so_far, (other,), pairs, baselines)

@@ -56,7 +56,7 @@ class Optimizer:
                 continue
             ahead = parameter.grad.lerp(momentum, MOMENTUM)  # Nesterov momentum
             blocks = ahead.view(self.blocks[name], -1, parameter.shape[1])  # (N, rows, columns)
-            update = orthogonalize(blocks, self.dtype).view_as(parameter)
+            update = orthogonalize(blocks, self.dtype).reshape(parameter.shape)
             size = max(blocks.shape[1:])  # an orthogonal block's root mean square is size**-0.5
             parameter.mul_(1 - self.interval * self.weight_decay * rate)
             parameter.sub_(update.mul_(self.interval * self.rms * size**0.5 * rate))

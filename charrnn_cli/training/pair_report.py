@@ -7,7 +7,6 @@ from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.models.weights import trained_model
 from charrnn_cli.terminal.console import to_terminal
 from charrnn_cli.text.pairs import Pairs
-from charrnn_cli.training.best import best_record
 from charrnn_cli.training.pair_accuracy import measure_accuracy
 from charrnn_cli.training.preview import in_words
 from charrnn_cli.training.trainer import Trainer
@@ -28,12 +27,12 @@ def data_words(pairs: Pairs, trainer: Trainer) -> str:
 
 def best_line(trainer: Trainer) -> str:
     """The best evaluation of a run, and where its checkpoint is."""
-    progress = trainer.progress
-    loss, record = progress.best_val_loss, best_record(progress, trainer.history)
-    assert loss is not None
+    progress, record = trainer.progress, trainer.best_evaluation()
+    assert record is not None
+    loss = record["val_loss"]
     accuracy = (
         ""
-        if record is None
+        if "exact_matches" not in record
         else (
             f"{record['exact_matches']:.1%} exact matches, {record['character_error_rate']:.1%} "
             "character errors, "
@@ -41,7 +40,7 @@ def best_line(trainer: Trainer) -> str:
     )
     return (
         f"Best held-out: {accuracy}loss {loss:.4f} nats ({bits_per_char(loss):.3f} bits/char) at "
-        f"step {progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
+        f"step {int(record['step']):,} of {progress.step:,}, in {duration(trainer.seconds())}: "
         f"{trainer.run.best}"
     )
 
@@ -60,5 +59,5 @@ def best_accuracy(trainer: Trainer) -> dict[str, Any]:
     """The accuracy of the best checkpoint by name, as JSON can hold it; nothing for a text."""
     if trainer.pairs is None:
         return {}
-    record = best_record(trainer.progress, trainer.history) or {}
+    record = trainer.best_evaluation() or {}
     return {name: record.get(name) for name in ("exact_matches", "character_error_rate")}

@@ -24,6 +24,7 @@ from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.training.request import PairsRequest
 
 LOOKED_AT = 100  # so many lines of a text are looked at for tabs
+MOST_TABS = 9  # a text with more in each line is a table, and none of pairs
 MOST_COUNTED = 1_000_000  # the most frequent target is sought among so many pairs
 
 
@@ -65,7 +66,7 @@ def one_file(sources: Sequence[str]) -> str:
 
 
 def looks_like_pairs(corpus: Dataset) -> tuple[str, ...]:
-    """A note on a text whose lines all have one tab."""
+    """A note on a text whose lines all have the same few tabs."""
     tab, newline = (corpus.vocabulary.id_of(character) for character in "\t\n")
     if tab is None or newline is None or not isinstance(corpus, Corpus):
         return ()
@@ -73,10 +74,16 @@ def looks_like_pairs(corpus: Dataset) -> tuple[str, ...]:
     ends = np.flatnonzero(beginning == newline)[:LOOKED_AT]
     if not len(ends):
         return ()
-    lines = np.searchsorted(ends, np.flatnonzero(beginning[: ends[-1]] == tab))
-    if len(ends) < 3 or not np.array_equal(lines, np.arange(len(ends))):
+    places = np.searchsorted(ends, np.flatnonzero(beginning[: ends[-1]] == tab))
+    tabs = np.bincount(places, minlength=len(ends))
+    if len(ends) < 3 or not 1 <= tabs[0] <= MOST_TABS or (tabs != tabs[0]).any():
         return ()
-    return ("every line has one tab: if these are pairs of a source and a target, add --pairs",)
+    if tabs[0] == 1:
+        return ("every line has one tab: if these are pairs of a source and a target, add --pairs",)
+    return (
+        f"every line has {tabs[0]} tabs: if it holds a source and a target, add --pairs with "
+        "--source-columns and --target-column",
+    )
 
 
 def pairs_info(

@@ -34,14 +34,21 @@ class Preview:
         self.estimate = PREVIEW_LENGTH * SECONDS_PER_WEIGHT * trainer.model.config.parameters
         self.stage = int(trainer.share_done() * STAGES)  # the number of stages behind
 
-    def keep_stage(self, val_loss: float) -> str | None:
+    def keep_stage(self, val_loss: float, accuracy: Accuracy | None) -> str | None:
         """Keep a sample in the run's folder and return it, if the training has come to a new tenth
-        of its way; None if not, or if it would take too much of the time."""
+        of its way; None if not, or if it would take too much of the time.
+
+        Of pairs it is some held-out sources and what the model makes of them, a line each, which
+        the evaluation has decoded.
+        """
         stage = min(int(self.trainer.share_done() * STAGES), STAGES - 1)
-        if stage < self.stage or self._takes_too_much():
+        if stage < self.stage or (accuracy is None and self._takes_too_much()):
             return None
         self.stage = stage + 1
-        text = self._timed(random_seed=0)  # the same for all: what differs is what was learned
+        if accuracy is None:
+            text = self._timed(random_seed=0)  # the same for all: what differs is what was learned
+        else:
+            text = "\n".join(map(in_words, accuracy.examples))
         progress = self.trainer.progress
         self.trainer.run.append_sample(Sample(progress.step, progress.epoch, val_loss, text))
         return text

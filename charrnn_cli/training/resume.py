@@ -22,6 +22,13 @@ from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.going_back import (
+    refuse_if_complete,
+    seconds_spent,
+    start_of,
+    times_longer,
+    with_patience_for,
+)
 from charrnn_cli.training.pair_runs import (
     checksums,
     one_file,
@@ -29,7 +36,6 @@ from charrnn_cli.training.pair_runs import (
     request_to_resume,
     stored_checksums,
 )
-from charrnn_cli.training.planning import planned_steps
 from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
@@ -68,13 +74,19 @@ def resume_training(
         dataset, notes = text_to_resume(run, checkpoint, request, reader)
     else:
         dataset, notes = pairs_to_resume(run, checkpoint, request, reader, pairs)
-    notes += (f"run {run.name} goes on at step {checkpoint.progress.step:,}",)
-    if checksums(dataset) != stored_checksums(checkpoint):
-        checkpoint = without_losses(checkpoint)
-    progress = checkpoint.progress
-    seconds = max(group.decide(lambda: run.seconds_until(progress.step)), progress.seconds or 0.0)
     train_part, _ = dataset.split(config.val_fraction)
-    refuse_if_complete(run, checkpoint, config, train_part.steps_per_epoch(config), seconds)
+    epoch_steps = train_part.steps_per_epoch(config)
+    seconds = group.decide(lambda: seconds_spent(run, checkpoint))
+    refuse_if_complete(run, checkpoint, config, epoch_steps, seconds)
+    times = 1.0 if request.from_best else times_longer(checkpoint, config, epoch_steps, seconds)
+    start = group.decide(lambda: start_of(run, checkpoint, times))
+    if start.from_middle:
+        config = with_patience_for(config, times, request.given)
+    checkpoint, seconds, to_beat = start.checkpoint, start.seconds, start.to_beat
+    notes += (start.note,)
+    if checksums(dataset) != stored_checksums(checkpoint):
+        checkpoint, to_beat = without_losses(checkpoint), None
+    progress = checkpoint.progress
     choose_precision(config.precision, device, checkpoint.model)  # refuses a missing one
     if request.threads is None and group.size == 1 and checkpoint.threads:
         notes += _set_threads(checkpoint.threads, device)
@@ -92,6 +104,7 @@ def resume_training(
         seconds_before=seconds,
         save_every=request.save_every,
         resumed=checkpoint,
+        to_beat=to_beat,
         baselines=baselines,
         pairs=pairs_info(dataset, config, pairs),
         group=group,
@@ -234,29 +247,6 @@ def without_losses(checkpoint: Checkpoint) -> Checkpoint:
         checkpoint.progress, best_val_loss=None, best_step=0, since_best=0, loss_sum=0.0
     )
     return dataclasses.replace(checkpoint, progress=progress, history=(), baselines=None)
-
-
-def refuse_if_complete(
-    run: Run, checkpoint: Checkpoint, config: TrainConfig, epoch_steps: int, seconds: float
-) -> None:
-    """Raise UsageError if `config` leaves nothing to train after the `seconds` spent so far."""
-    progress, epochs, minutes = checkpoint.progress, config.epochs, config.minutes
-    done = epochs is not None and progress.step >= planned_steps(epochs, epoch_steps)
-    spent = minutes is not None and seconds >= 60 * minutes
-    if done and not progress.finished and config != checkpoint.train:
-        raise UsageError(
-            f"--epochs {epochs:g}: run {run.name} is at {progress.epoch:.1f} epochs already. Leave "
-            "--epochs out to go on to its planned end."
-        )
-    if done or spent or (progress.finished and config == checkpoint.train):
-        more = (
-            f"--minutes {2 * max(minutes, seconds / 60):.3g}"
-            if minutes is not None
-            else f"--epochs {2 * max(epochs or 0, progress.epoch):.3g}"
-        )
-        raise UsageError(
-            f"run {run.name} is complete at {progress.epoch:.1f} epochs. Give it more: {more}"
-        )
 
 
 def _no_text(run: Run, checkpoint: Checkpoint, request: Request) -> UsageError:

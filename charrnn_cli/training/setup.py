@@ -26,6 +26,7 @@ from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.vocabulary import REPLACEMENT
+from charrnn_cli.training.base_model import base_model_offer
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.elastic import (
     find_earlier_run,
@@ -38,7 +39,7 @@ from charrnn_cli.training.pair_runs import (
     load_known_pairs,
     pairs_info,
 )
-from charrnn_cli.training.planning import Plan, make_plan
+from charrnn_cli.training.planning import Plan, make_plan, plan_from_weights
 from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
 from charrnn_cli.training.texts import SharedReader, read_dataset
@@ -159,13 +160,17 @@ def _prepare(
         torch.set_num_threads(1)
         again = plans.make()  # the time may now be enough for a larger model
         plan = again if plans.one_thread_is_faster(again, threads) else plan
+    if init is not None and "learning_rate" not in given:
+        plan = plan_from_weights(plan)
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
     notes = plan.notes + _large_vocabulary(dataset, plan)
     if train.precision == "float16" and device.type == "cpu":
         notes += ("float16 is slow on a processor: bfloat16 or float32 trains faster",)
-    if init is not None:
+    if init is None:
+        notes += base_model_offer(dataset, request.given, request.checkpoints)
+    else:
         notes += (f"weights from {request.init_from}: {_load_known(model, dataset, init)}",)
     if torch.get_num_threads() < threads:
         notes += (

@@ -61,8 +61,8 @@ class TrainingDisplay:
     def show(self, event: Event) -> None:
         """Show one event."""
         kept = None
-        if self.preview and isinstance(event, Evaluated) and event.accuracy is None:
-            kept = self.preview.keep_stage(event.val_loss)
+        if self.preview and isinstance(event, Evaluated):
+            kept = self.preview.keep_stage(event.val_loss, event.accuracy)
         if not self.quiet:
             with _ignore_output_errors():
                 if isinstance(event, Stepped):
@@ -144,8 +144,8 @@ class TrainingDisplay:
         if event.accuracy is not None:
             ranks = (7, 3, 5, 8, 2, 10, 9, 1, 0, 4, 6)
         self.bar.write(fitting(parts, ranks, _columns(), "  "), file=environment().stderr.file)
-        texts = [] if kept is None else [kept]
-        if kept is None and self.preview:
+        texts = [kept] if kept is not None and event.accuracy is None else []
+        if not texts and self.preview:
             texts = self.preview.lines(event.accuracy)
         for text in texts:
             self.bar.write(one_line(text, _columns()), file=environment().stderr.file)

@@ -86,7 +86,7 @@ def run_training(
     elif not quiet:
         for line in end_lines(event, request, trainer):
             say_wrapped(line)
-        if event.progress.best_val_loss is not None and trainer.pairs is None:
+        if trainer.best_evaluation() is not None and trainer.pairs is None:
             say("A sample:")
             say(sample_text(trainer))
             say_wrapped(f"More: {command_for(request, trainer, 'sample')}")
@@ -114,7 +114,8 @@ def report_once(group: Group, stop: StopOnSignal) -> Iterator[None]:
 def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
     """The result of a training as JSON can hold it: its files, how far it came, its losses."""
     progress, run, model = event.progress, trainer.run, trainer.model.config
-    loss = progress.best_val_loss
+    best = trainer.best_evaluation()
+    loss = None if best is None else best["val_loss"]
     return {
         "run": run.name,
         "folder": str(run.folder),
@@ -128,7 +129,7 @@ def result(event: Finished, trainer: Trainer) -> dict[str, Any]:
         "seconds": trainer.seconds(),
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
-        "best_step": None if loss is None else progress.best_step,
+        "best_step": None if best is None else int(best["step"]),
         **best_accuracy(trainer),
         "marks": None if trainer.baselines is None else dict(vars(trainer.baselines)),
     }
@@ -142,19 +143,30 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
         lines.append(
             f"Stopped early: no better held-out loss in {progress.since_best} evaluations."
         )
-    if progress.best_val_loss is not None and trainer.pairs is not None:
-        lines += [best_line(trainer), *diagnosis_lines(request, trainer)]
+    best = trainer.best_evaluation()
+    if best is None:
+        return lines
+    kept = [] if trainer.to_beat is None else [earlier_best(trainer)]
+    if trainer.pairs is not None:
+        lines += [best_line(trainer), *kept, *diagnosis_lines(request, trainer)]
         more = f"Use it: {command_for(request, trainer, 'translate')}"
         lines += ["Some held-out pairs:", *best_examples(trainer), more]
-    elif progress.best_val_loss is not None:
+    else:
+        loss = best["val_loss"]
         lines.append(
-            f"Best held-out loss {progress.best_val_loss:.4f} nats "
-            f"({bits_per_char(progress.best_val_loss):.3f} bits/char) at step "
-            f"{progress.best_step:,} of {progress.step:,}, in {duration(trainer.seconds())}: "
+            f"Best held-out loss {loss:.4f} nats ({bits_per_char(loss):.3f} bits/char) at step "
+            f"{int(best['step']):,} of {progress.step:,}, in {duration(trainer.seconds())}: "
             f"{trainer.run.best}"
         )
-        lines += diagnosis_lines(request, trainer)
+        lines += [*kept, *diagnosis_lines(request, trainer)]
     return lines
+
+
+def earlier_best(trainer: Trainer) -> str:
+    """That the best checkpoint is from before the run went on from its middle."""
+    loss = trainer.progress.best_val_loss
+    since = "" if loss is None else f" Since then the best was {loss:.4f} nats."
+    return f"That one is from before the run went on from its middle, and is kept.{since}"
 
 
 def sample_text(trainer: Trainer) -> str:

@@ -5,31 +5,30 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
-from charrnn_cli.checkpoints.checkpoint import STATE, Checkpoint
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError
-from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
 from charrnn_cli.settings import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
-from charrnn_cli.training.best import is_best
+from charrnn_cli.training.best import Record, beats, best_record, is_best
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.evaluation import measure
 from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
-from charrnn_cli.training.planning import planned_steps
-from charrnn_cli.training.updates import NotFiniteError, Updates
+from charrnn_cli.training.planning import MIDDLE, planned_steps, share_of_time
+from charrnn_cli.training.updates import NotFiniteError, Updates, array
 
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
 MAX_HISTORY = 20_000
@@ -42,6 +41,7 @@ class Trainer:
     spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
     evaluation, which a time limit has to include. `save_every` is the longest time between two
     saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
+    `to_beat` is the evaluation of a `best` from another course of the run, which stays until then.
     `baselines` and `pairs` are stored in the checkpoints; a text has no `pairs`. Each process of a
     `group` has its own Trainer, which reads some of the batch rows; all models stay equal.
     """
@@ -58,6 +58,7 @@ class Trainer:
         reserve: float = 1.0,
         save_every: float = SAVE_EVERY,
         resumed: Checkpoint | None = None,
+        to_beat: Record | None = None,
         baselines: AnyBaselines | None = None,
         pairs: PairsInfo | None = None,
         group: Group = ALONE,
@@ -83,6 +84,7 @@ class Trainer:
         self.progress = Progress()
         self.history: tuple[dict[str, float], ...] = ()
         self.began_at = 0  # the step before the first whose loss is remembered
+        self.to_beat = to_beat
         self.baselines, self.pairs = baselines, pairs
         self.started, self.save_every = started, save_every
         self.seconds_before = seconds_before
@@ -110,6 +112,9 @@ class Trainer:
         should_stop = self.group.any(should_stop)
         since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         epoch_read = None
+        # about the share that was done before the newest step
+        share_before = (self.progress.step - 1) / self.total_steps
+        share_before = max(share_before, share_of_time(config, self.seconds_before))
         if not self.progress.step:
             self.start_up = self.seconds()
         self.group.listen()
@@ -117,6 +122,10 @@ class Trainer:
         # the time limit is not checked yet: at least one step is made and evaluated
         ended = self.progress.step >= self.total_steps
         while not ended:
+            share = self.share_done()
+            if share_before < MIDDLE <= share:
+                self._save_state(self.run.middle)
+            share_before = share
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if epoch_read != epoch:
                 batches = self.train_part.batches(config, epoch, self.rows)
@@ -124,7 +133,7 @@ class Trainer:
                 epoch_read = epoch
             if index == 0:
                 self.updates.set_state()
-            self.rate = learning_rate(self.share_done(), config)
+            self.rate = learning_rate(share, config)
             loss = self._add_losses(
                 partial(self.updates.step, on_device[index], self.rate, self.progress.step)
             )
@@ -174,6 +183,16 @@ class Trainer:
         """Seconds spent on the run, including earlier sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
+    def best_evaluation(self) -> Record | None:
+        """The evaluation of `best`, at least its `step` and `val_loss`; None if there is none."""
+        if self.to_beat is not None:
+            return self.to_beat
+        step, loss = self.progress.best_step, self.progress.best_val_loss
+        if loss is None:
+            return None
+        record = best_record(self.progress, self.history)
+        return record or {"step": step, "val_loss": loss}
+
     def checkpoint(self, *, training: bool) -> Checkpoint:
         """The run's checkpoint now; with `training`, including the state that a resume needs."""
         progress = self.progress
@@ -187,8 +206,8 @@ class Trainer:
             # `best` is shared with others, and must not contain private paths
             corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
-            weights={name: _array(p) for name, p in self.model.named_parameters()},
-            training=self._training_state() if training else {},
+            weights={name: array(p) for name, p in self.model.named_parameters()},
+            training=self.updates.stored() if training else {},
             history=self.history,
             torch_version=torch.__version__,
             threads=torch.get_num_threads() if self.group.size == 1 else 0,
@@ -240,13 +259,15 @@ class Trainer:
         self._advance(loss_sum=0.0, since_best=0 if best else progress.since_best + 1)
         if best:
             self._advance(best_val_loss=val_loss, best_step=progress.step)
-            self.run.save(self.run.best, self.checkpoint(training=False))
+            if beats(event, self.to_beat, self.pairs, self.baselines):
+                self.to_beat = None
+                self.run.save(self.run.best, self.checkpoint(training=False))
         self.run.append_metrics(event.record())  # before `last`: a resume removes a surplus record
         patience = self.config.patience
         exhausted = patience is not None and self.progress.since_best >= patience
         self._advance(finished=ended or exhausted)
         self._save_last()
-        return event
+        return dataclasses.replace(event, best=best and self.to_beat is None)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
         return DivergedError(
@@ -259,17 +280,12 @@ class Trainer:
         self.progress = dataclasses.replace(self.progress, **changes)
 
     def _save_last(self) -> None:
-        self._add_losses(self.updates.read_losses)
-        self.run.save(self.run.last, self.checkpoint(training=True))
+        self._save_state(self.run.last)
 
-    def _training_state(self) -> dict[str, Array]:
-        """The tensors that a resume needs besides the weights, for all processes' batch rows."""
-        tensors = {f"optimizer.{name}": _array(t) for name, t in self.optimizer.tensors()}
-        for name, state in self.updates.state.items():
-            tensors[f"{STATE}{name}"] = _array(self.group.gather(state, self.config.batch_size))
-        if self.updates.loss_scale.needed:
-            tensors["loss_scale"] = self.updates.loss_scale.state()
-        return tensors
+    def _save_state(self, path: Path) -> None:
+        """Save all that a resume needs."""
+        self._add_losses(self.updates.read_losses)
+        self.run.save(path, self.checkpoint(training=True))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Continue exactly where `checkpoint` was saved."""
@@ -283,21 +299,5 @@ class Trainer:
         if not checkpoint.training:  # `best`: state and moments start at zero
             self._advance(optimizer_began=self.progress.step)
             return
-        tensors = {
-            name: torch.tensor(values, device=self.device)
-            for name, values in checkpoint.training.items()
-        }
-        self.updates.set_state(
-            {name: tensors[f"{STATE}{name}"][self.rows] for name in self.updates.state}
-        )
-        if self.updates.loss_scale.needed:
-            self.updates.loss_scale.restore(checkpoint.training["loss_scale"])
-        self.optimizer.restore(
-            {name.removeprefix("optimizer."): values for name, values in tensors.items()},
-            self.progress.step - self.progress.optimizer_began,
-        )
-
-
-def _array(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().float().cpu().numpy()
-    return array.copy()
+        began = self.progress.optimizer_began
+        self.updates.restore(checkpoint.training, self.rows, self.progress.step - began)

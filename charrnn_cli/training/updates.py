@@ -3,14 +3,16 @@
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from charrnn_cli.checkpoints.checkpoint import STATE
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.autocast import LossScale, autocast
+from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.module import Model
 from charrnn_cli.text.dataset import IGNORE, Batch
 from charrnn_cli.training.cuda_graph import GraphedFunction, RecordingError
@@ -134,6 +136,27 @@ class Updates:
             else:
                 values.copy_(state[name])
 
+    def stored(self) -> dict[str, Array]:
+        """The tensors that a resume needs besides the weights, for all processes' batch rows."""
+        tensors = {f"optimizer.{name}": array(t) for name, t in self.optimizer.tensors()}
+        for name, state in self.state.items():
+            tensors[f"{STATE}{name}"] = array(self.group.gather(state, self.config.batch_size))
+        if self.loss_scale.needed:
+            tensors["loss_scale"] = self.loss_scale.state()
+        return tensors
+
+    def restore(self, stored: Mapping[str, Array], rows: slice, step: int) -> None:
+        """Continue from what was `stored` of updates whose optimizer made `step` steps; this
+        process trains on these batch `rows`."""
+        device = self.rate.device
+        tensors = {name: torch.tensor(values, device=device) for name, values in stored.items()}
+        self.set_state({name: tensors[f"{STATE}{name}"][rows] for name in self.state})
+        if self.loss_scale.needed:
+            self.loss_scale.restore(stored["loss_scale"])
+        self.optimizer.restore(
+            {name.removeprefix("optimizer."): values for name, values in tensors.items()}, step
+        )
+
     def _step_and_read(self, batch: Batch, step: int) -> float:
         pair, state = self._gradients(batch)
         loss, grad_norm = pair.tolist()
@@ -237,6 +260,12 @@ def compute_gradients(
     loss = group.average(loss.detach(), parameters, batch.share)
     norm = nn.utils.clip_grad_norm_(parameters, config.grad_clip)
     return loss, norm, {name: values.detach() for name, values in state.items()}
+
+
+def array(tensor: Tensor) -> Array:
+    """A copy of a tensor as a checkpoint stores it, float32."""
+    values: Array = tensor.detach().float().cpu().numpy()
+    return values.copy()
 
 
 def _shapes(batch: Batch) -> Shapes:

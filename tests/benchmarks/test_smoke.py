@@ -47,6 +47,11 @@ RUNS = {
         rf"gru  1 x 8    2 x   4  bfloat16 .*\n"
         rf"the tutorial's whole job: {SECONDS}, best held-out loss {RATIO}",
     ),
+    "kinds": (
+        ". --kinds text --minutes 0.02 --neighbours 0 --results /dev/null --options '--threads 1'",
+        rf"text, 0.02 minutes: .*\n  plan .*\n\nkind .*\n"
+        rf"text +16,000 [0-9a-f]{{12}} +0.02( +-?{RATIO}){{7}} +plan",
+    ),
     "learning": (
         "text.txt --minutes 0.01 --random-seeds 0 --plain-time 0.01",
         rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
@@ -119,7 +124,7 @@ def run(tmp_path, warm, script: str, *words: str) -> subprocess.CompletedProcess
 
 
 def test_every_script_is_run():
-    imported_by_others = {"side_by_side"}
+    imported_by_others = {"side_by_side", "packaged_texts"}
     assert {path.stem for path in FOLDER.glob("*.py")} - imported_by_others == set(RUNS)
 
 

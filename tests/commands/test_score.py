@@ -121,6 +121,39 @@ def test_adapt_tells_both_figures_and_learns(invoke, trained):
     assert re.search(r"learning as it reads +gains \d\.\d+ bits/char; without it \d", shown)
 
 
+REFRAIN = "so it goes on and on, said he\n" * 40
+
+
+@pytest.mark.parametrize("adapt", [(), ("--adapt",)])
+def test_with_ngram_adds_a_figure_and_changes_no_other(invoke, trained, adapt):
+    plain = scored(invoke, REFRAIN, *adapt, "--checkpoints", trained)
+    record = scored(invoke, REFRAIN, "--with-ngram", *adapt, "--checkpoints", trained)
+    beside = record.pop("with_ngram")
+    assert record == plain
+    assert kinds(beside) == {"bits_per_char": float, "loss": float, "ngram_alone": float}
+    assert beside["bits_per_char"] < plain["bits_per_char"] - 0.5
+
+
+def test_with_ngram_is_a_row_of_the_table_and_of_a_comparison(invoke, trained):
+    options = ("--with-ngram", "--checkpoints", trained)
+    table = invoke("score", "-", *options, input=REFRAIN).stdout
+    assert re.search(r"with an n-gram +\d\.\d+ bits/char, gains \d\.\d+; n-grams", table)
+    both = invoke("score", "poems", "poems", "-", *options, input=REFRAIN).stdout
+    assert both.count(", with an n-gram ") == 2
+
+
+def test_with_ngram_an_unknown_character_costs_as_much_as_without(invoke, trained):
+    text = "so it goes 雨 " * 30
+    record = scored(invoke, text, "--with-ngram", "--checkpoints", trained)
+    unknown = record["unknown_bits"] / record["scored"]
+    assert unknown < record["with_ngram"]["bits_per_char"] < record["bits_per_char"] - 0.5
+
+
+def test_with_ngram_and_tsv_exclude_each_other(invoke, trained):
+    result = invoke("score", "-", "--with-ngram", "--tsv", "--checkpoints", trained, input="so it")
+    assert "--with-ngram" in one_line_error(result, ExitCode.USAGE)
+
+
 def test_adapt_leaves_the_checkpoint_as_it_is(invoke, trained):
     file = trained / "poems" / "best.safetensors"
     before = file.read_bytes()

@@ -7,12 +7,14 @@ import re
 import numpy as np
 import pytest
 from factories import SONNETS, make_checkpoint, one_line_error, save_checkpoint
+from pairs import make_pair_checkpoint
 from terminal import modules_after
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.records import Sample
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.export.html_page import SOURCE
+from charrnn_cli.text.pair_format import PairFormat
 
 
 def test_nothing_to_write_is_a_usage_error(invoke, abc_runs):
@@ -32,6 +34,15 @@ def test_a_file_that_exists_stays_without_force(invoke, abc_runs, tmp_path):
 def test_a_folder_that_is_not_there_is_told(invoke, abc_runs):
     words = ("export", "abc", "--checkpoints", abc_runs, "--html", "no/page.html")
     assert "no/page.html: cannot be written" in one_line_error(invoke(*words), 5)
+
+
+@pytest.mark.parametrize("line", ["ab", "ab\tX\ty", "ab\tX\nab\tX"])
+def test_an_example_that_is_no_source_is_refused(line, invoke, tmp_path):
+    checkpoint = make_pair_checkpoint(features=("X",), pair_format=PairFormat((1,), 2, (3,)))
+    save_checkpoint(tmp_path / "pairs.safetensors", checkpoint)
+    result = invoke("export", "pairs.safetensors", "--html", "page.html", "--example", line)
+    assert "one line of 2 columns" in one_line_error(result, 2)
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_units_of_a_transformer_are_refused(invoke, tmp_path):

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pytest
 from factories import SONNETS, make_checkpoint, save_checkpoint
+from pages import rounded, set_range, shown_bits, until, write
 from studied import dialogue, gru_that_minds_quotes
 
 from charrnn_cli.checkpoints.records import CorpusInfo, Sample
@@ -19,49 +19,10 @@ ARCHITECTURES = ("gru", "lstm", "rnn", "gpt2", "llama")
 TEXT = SONNETS.read_text()[:1000]
 
 
-def rounded(checkpoint):
-    """The checkpoint with its weights rounded to 16 bits, as a page has them."""
-    weights = {
-        name: values.astype(np.float16).astype(np.float32)
-        for name, values in checkpoint.weights.items()
-    }
-    return dataclasses.replace(checkpoint, weights=weights)
-
-
 def make(architecture, vocabulary=TEXT, **changes):
     """A model with weights that a page has without rounding, and clear preferences."""
     checkpoint = make_checkpoint(architecture, 16, 2, vocabulary, **changes)
     return rounded(checkpoint)
-
-
-def until(page, condition):
-    """Wait for a condition; Playwright's own waiting needs `eval`, which the page forbids."""
-    for _ in range(500):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never: {condition}")
-
-
-def shown_bits(page):
-    page.wait_for_selector('#bits[data-ended="true"]', state="attached")
-    return float(re.match(r"[\d.]+", page.inner_text("#bits"))[0])
-
-
-def set_range(page, name, value):
-    page.fill(f"#{name}", str(value))
-
-
-def write(page, count, **settings):
-    """What a page writes from its start in `count` characters."""
-    for name, value in {"rate": 40, **settings}.items():
-        set_range(page, name.replace("_", "-"), value)
-    page.click("#restart")
-    for _ in range(count):
-        before = len(page.text_content("#written"))
-        page.click("#once")
-        until(page, f"document.getElementById('written').textContent.length > {before}")
-    return page.text_content("#written")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -264,3 +225,15 @@ def test_every_view_can_be_reached_with_the_keyboard_and_fits_a_phone(open_page)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#coloured .here")
     assert page.inner_text("#pointed").startswith(f"{TEXT[1]}: ")
+
+
+def test_sizes_that_do_not_divide_into_fours_give_the_logits_that_numpy_computes(open_page):
+    checkpoint = rounded(make_checkpoint("gpt2", 10, 2, TEXT))
+    ids = checkpoint.vocabulary.encode(TEXT[:40])
+    page = open_page(checkpoint)
+    answer = page.evaluate(
+        "async (ids) => (await ask('logits', { ids })).logits.map((row) => Array.from(row))",
+        ids.tolist(),
+    )
+    expected = build_decoder(checkpoint.model, checkpoint.weights).logits(ids)
+    np.testing.assert_allclose(np.array(answer), expected, atol=1e-3)

@@ -90,6 +90,13 @@ def test_a_list_is_scored_while_the_model_adapts(folder, invoke):
     assert facts["static"]["bits_per_char"] != facts["adapted"]["bits_per_char"]
 
 
+def test_a_list_is_scored_with_an_n_gram_of_the_lines_before(folder, invoke):
+    facts = score(invoke, "one.txt", "--checkpoint", "list", "--with-ngram")
+    plain = score(invoke, "one.txt", "--checkpoint", "list")
+    assert facts.pop("with_ngram")["ngram_alone"] > 0
+    assert facts == plain
+
+
 def test_a_file_of_a_text_of_several_is_known_as_trained_on(folder, invoke):
     import hashlib
 

@@ -102,6 +102,16 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
 
 
 @pytest.mark.slow
+def test_without_the_middle_of_a_run_a_new_one_is_advised(rain, tmp_path):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    trainer.run.middle.unlink()
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    assert re.search(r"to zero: charrnn train \S*rain\.txt .*--epochs 8\. To go on all", line)
+
+
+@pytest.mark.slow
 def test_no_training_is_advised_where_a_5_gram_model_learns_nothing_either(tmp_path):
     text = tmp_path / "random.txt"
     text.write_text("".join(random.Random(1).choices("ACGT", k=4_000)))

@@ -11,6 +11,7 @@ from pairs import make_pair_checkpoint
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.checkpoints.records import Progress
+from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.training.best import is_best
@@ -35,6 +36,16 @@ def test_pairs_are_learned(upper, tmp_path):
     assert best > 0.8
     record = {r["step"]: r for r in trainer.history}[trainer.progress.best_step]
     assert record["exact_matches"] == best
+
+
+def test_a_run_keeps_what_its_model_made_of_held_out_sources(upper, invoke, tmp_path):
+    sizes = ("--hidden-size", 16, "--num-layers", 1, "--epochs", 2, "--batch-size", 16)
+    assert invoke("train", upper, "--pairs", "--name", "upper", *sizes).exit_code == 0
+    samples = Run(tmp_path / "checkpoints/upper").samples()
+    assert samples
+    sources = {line.split("\t")[0] for line in upper.read_text().splitlines()}
+    for sample in samples:
+        assert {line.split(" → ")[0] for line in sample.text.splitlines()} <= sources
 
 
 def test_without_a_model_pairs_are_learned_with_attention(upper, tmp_path):
@@ -215,3 +226,12 @@ def test_a_file_whose_vocabularies_do_not_fit_its_model_is_refused(tmp_path):
     path.write_bytes(to_bytes(dataclasses.replace(checkpoint, pairs=pairs)))
     with pytest.raises(CheckpointError, match="vocabulary and model differ in size"):
         load(path)
+
+
+def test_a_table_of_three_columns_gets_a_note_that_names_the_options_of_columns(tmp_path):
+    table = tmp_path / "cases.tsv"
+    table.write_text("kedi\tkediler\tN;NOM;PL\n" * 200)
+    with open_training(ask_to_train(table, tmp_path)) as training:
+        notes = [note for note in training.notes if "--source-columns" in note]
+    assert len(notes) == 1
+    assert "2 tabs" in notes[0]

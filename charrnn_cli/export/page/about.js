@@ -14,12 +14,14 @@ function fillTable(table, rows) {
 fillTable(byId("facts"), DATA.facts);
 fillTable(byId("layers"), DATA.layers);
 
-const most = Math.max(...DATA.baselines.map(({ bits }) => bits), 0);
-for (const { name, bits, own } of DATA.baselines) {
+const { baselines } = DATA;
+byId("baselines-title").textContent = baselines.title;
+byId("baselines-note").textContent = baselines.note;
+for (const { name, share, shown: figure, own } of baselines.rows) {
   const item = element("li", own ? "own" : "");
   const bar = element("span", "bar");
-  bar.style.width = `${100 * bits / most}%`;
-  item.append(bar, element("span", "", `${name}: ${bits.toFixed(3)}`));
+  bar.style.width = `${100 * share}%`;
+  item.append(bar, element("span", "", `${name}: ${figure}`));
   byId("baselines").append(item);
 }
-if (!DATA.baselines.length) byId("baselines").append(element("li", "", "Not measured."));
+if (!baselines.rows.length) byId("baselines").append(element("li", "", "Not measured."));

@@ -1,17 +1,4 @@
-// Characters: ids and back, and how those that cannot be seen are shown.
-
-const points = DATA.vocabulary;
-const idOfPoint = new Map(points.map((point, id) => [point, id]));
-
-/** Ids of a text, -1 for each character that the model does not know. */
-function encode(text) {
-  return Array.from(text, (character) => {
-    const id = idOfPoint.get(character.codePointAt(0));
-    return id === undefined ? (DATA.replacement ?? -1) : id;
-  });
-}
-
-const characterOf = (id) => String.fromCodePoint(points[id]);
+// How characters are shown, also those that cannot be seen.
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/u;
 const JOINERS = "\u200c\u200d";
@@ -50,6 +37,14 @@ function clusters(text) {
 function element(name, className = "", text = "") {
   const made = document.createElement(name);
   if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+/** A shape of a drawing (SVG), with its attributes. */
+function shape(name, attributes, text = "") {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.textContent = text;
   return made;
 }

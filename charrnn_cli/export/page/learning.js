@@ -7,46 +7,39 @@ function showStage() {
   addText(byId("stage-text"), stage.text);
 }
 
-/** A shape of the drawing, with its attributes. */
-function shape(name, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
-
-/** Draw the losses, in bits per character, over the passes through the text. */
-function drawCurve() {
-  const history = DATA.history;
-  const note = byId("curve-note");
-  if (history.length < 2) {
-    note.textContent = "The checkpoint holds fewer than two evaluations.";
+/** Draw curves over the passes through the text: `lines` are pairs of a class and a key of the
+ * records, and `format` writes a value. */
+function drawCurves({ title, note, lines, format }) {
+  const box = byId("curves");
+  const records = DATA.history.filter((record) => lines.every(([, key]) => record[key] != null));
+  box.append(element("h2", "", title));
+  if (records.length < 2) {
+    box.append(element("p", "note", "The checkpoint holds fewer than two evaluations."));
     return;
   }
-  const width = 600, height = 240, left = 44, bottom = 30, top = 10, right = 10;
-  const losses = history.flatMap((record) => [record.train, record.held_out]);
-  const low = Math.min(...losses), high = Math.max(...losses);
-  const last = history[history.length - 1].at || 1;
+  const width = 600, height = 240, left = 52, bottom = 30, top = 10, right = 10;
+  const values = records.flatMap((record) => lines.map(([, key]) => record[key]));
+  const low = Math.min(...values), high = Math.max(...values);
+  const last = records[records.length - 1].at || 1;
   const x = (at) => left + (width - left - right) * at / last;
-  const y = (loss) => top + (height - top - bottom) * (high - loss) / (high - low || 1);
+  const y = (value) => top + (height - top - bottom) * (high - value) / (high - low || 1);
+  const [, first] = lines[0];
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
-    "aria-label": `Loss curve: ${history[0].held_out.toFixed(3)} to `
-      + `${history[history.length - 1].held_out.toFixed(3)} bits per character` });
+    "aria-label": `${title}: from ${format(records[0][first])} to `
+      + format(records[records.length - 1][first]) });
   for (let line = 0; line <= 4; line++) {
-    const loss = low + (high - low) * line / 4;
-    svg.append(shape("line", { class: "axis", x1: left, x2: width - right, y1: y(loss), y2: y(loss) }));
-    svg.append(shape("text", { x: left - 6, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(2)));
+    const value = low + (high - low) * line / 4;
+    svg.append(shape("line", { class: "axis", x1: left, x2: width - right, y1: y(value), y2: y(value) }));
+    svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)));
   }
-  for (const [kind, key] of [["train", "train"], ["held-out", "held_out"]]) {
-    const path = history.map((record) => `${x(record.at).toFixed(1)},${y(record[key]).toFixed(1)}`);
+  for (const [kind, key] of lines) {
+    const path = records.map((record) => `${x(record.at).toFixed(1)},${y(record[key]).toFixed(1)}`);
     svg.append(shape("polyline", { class: kind, points: path.join(" ") }));
   }
   svg.append(shape("text", { x: left, y: height - 8 }, "0"));
   svg.append(shape("text", { x: width - right, y: height - 8, "text-anchor": "end" },
     `${last.toFixed(1)} passes`));
-  byId("curve").append(svg);
-  note.textContent = "Bits per character over the passes through the text. "
-    + "Solid: held-out text. Dashed: training text.";
+  box.append(svg, element("p", "note", note));
 }
 
 byId("stages").hidden = !DATA.stages.length;
@@ -56,4 +49,19 @@ if (DATA.stages.length) {
   byId("stage").addEventListener("input", showStage);
   showStage();
 }
-drawCurve();
+byId("stage-note").textContent = DATA.stage_note;
+drawCurves({
+  title: "Loss",
+  note: "Bits per character over the passes through the text. Solid: held-out text. Dashed: "
+    + "training text.",
+  lines: [["held-out", "held_out"], ["train", "train"]],
+  format: (value) => value.toFixed(2),
+});
+if (DATA.history.some((record) => record.exact != null)) {
+  drawCurves({
+    title: "Held-out pairs translated without a mistake",
+    note: "Over the passes through the pairs.",
+    lines: [["held-out", "exact"]],
+    format: (value) => `${(100 * value).toFixed(1)}%`,
+  });
+}

@@ -18,9 +18,11 @@ function fromHalfFloats(halves) {
  * Four rows of the weight and two numbers of a row go at a time: the sums run side by side. */
 function linear(weight, bias, inputs, steps, width, out) {
   const rows = weight.length / width;
-  let step = 0;
-  for (; step + 2 <= steps; step += 2) twoVectors(weight, rows, width, inputs, step, out);
-  if (step < steps) oneVector(weight, rows, width, inputs, step, out);
+  if (!linearWithSimd(weight, inputs, steps, width, out)) {
+    let step = 0;
+    for (; step + 2 <= steps; step += 2) twoVectors(weight, rows, width, inputs, step, out);
+    if (step < steps) oneVector(weight, rows, width, inputs, step, out);
+  }
   if (bias) {
     for (let at = 0; at < steps * rows; at += rows) {
       for (let row = 0; row < rows; row++) out[at + row] += bias[row];

@@ -49,13 +49,24 @@ function fromBase64(text) {
 
 const weights = fromBase64(byId("weights").textContent);
 byId("weights").remove();
-const loaded = ask("load", { config: DATA.config, tensors: DATA.tensors, weights }, [weights]);
+const loaded = ask("load", { config: DATA.config, tensors: DATA.tensors, weights }, [weights])
+  .then(() => ask("start", { itemEnd: DATA.items ? DATA.line_start : null }));
 
 byId("name").textContent = DATA.name;
 document.title = `${DATA.name}: charrnn`;
 byId("summary").textContent = DATA.summary;
 
-const tabs = Array.from(document.querySelectorAll('[role="tab"]'));
+/** A button for each view. */
+const tabs = Array.from(document.querySelectorAll('[role="tabpanel"]'), (view) => {
+  const tab = document.createElement("button");
+  tab.id = `tab-${view.id}`;
+  tab.textContent = view.dataset.title;
+  tab.setAttribute("role", "tab");
+  tab.setAttribute("aria-controls", view.id);
+  view.setAttribute("aria-labelledby", tab.id);
+  document.querySelector('[role="tablist"]').append(tab);
+  return tab;
+});
 const shown = {}; // what each view does when it is shown
 
 function show(tab) {

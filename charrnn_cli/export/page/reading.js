@@ -1,7 +1,7 @@
 // The view that reads the reader's own text: surprisal, hidden units, attention.
 
 const SATURATED = 8; // bits of surprisal that get the full colour
-const reading = { characters: [], places: [], ids: [], bits: [], likely: [], turn: 0, ended: true,
+const reading = { places: [], ids: [], bits: [], likely: [], turn: 0, ended: true,
   spans: [], at: -1 };
 
 /** Fill the lists of what the colours can show of this kind of model. */
@@ -26,26 +26,27 @@ function offerLooks() {
 
 /** Take the text from the field, show it, and have it read. */
 async function takeText() {
-  reading.characters = Array.from(byId("own").value);
-  const ids = encode(byId("own").value);
+  const { text, note } = asRead(byId("own").value);
+  byId("own-note").textContent = note ?? "";
+  const ids = encode(text);
   reading.ids = ids.filter((id) => id >= 0);
   let place = 0;
   reading.places = ids.map((id) => (id < 0 ? -1 : place++)); // among the characters that are read
   reading.bits = [];
   reading.at = -1;
-  showSpans();
+  showSpans(text);
   reading.ended = false;
   const { turn } = await ask("read", { ids: reading.ids });
   reading.turn = turn;
 }
 
 /** One span for each cluster of characters, so that signs of several characters stay whole. */
-function showSpans() {
+function showSpans(text) {
   const box = byId("coloured");
   box.replaceChildren();
   reading.spans = [];
   let first = 0;
-  for (const cluster of clusters(byId("own").value)) {
+  for (const cluster of clusters(text)) {
     const count = Array.from(cluster).length;
     const places = reading.places.slice(first, first + count).filter((place) => place >= 0);
     const span = element("span", places.length ? "" : "unknown");
@@ -75,7 +76,8 @@ async function valuesShown() {
     const used = chosen === "" ? all : [all[Number(chosen)]];
     const mean = Array.from(used[0], (_, i) => used.reduce((sum, row) => sum + row[i], 0) / used.length);
     const highest = Math.max(...mean);
-    return [...Array(begin).fill(null), ...mean.map((weight) => weight / highest)];
+    const shown = mean.map((weight) => weight / highest);
+    return begin < 0 ? shown.slice(1) : [...Array(begin).fill(null), ...shown];
   }
   return reading.bits.map((bits) => (bits === null ? null : Math.min(1, bits / SATURATED)));
 }
@@ -105,12 +107,14 @@ function showBits() {
     ? `${(total / measured.length).toFixed(3)} bits per character over ${measured.length} characters`
       + (reading.ended ? "" : " so far")
       + (unknown ? `; ${unknown} that the model does not know are left out` : "")
-    : "Type at least two characters that the model knows.";
+    : DATA.items ? "Type items that the model knows, one a line."
+      : "Type at least two characters that the model knows.";
   byId("bits").dataset.ended = reading.ended;
 }
 
 const LEGENDS = {
-  surprisal: `Stronger colour: more surprising, up to ${SATURATED} bits. 1 bit: as a coin's toss.`,
+  surprisal: `Stronger colour: more surprising, up to ${SATURATED} bits. 1 bit: as a coin's toss.`
+    + (DATA.items ? " Each line is read by itself." : ""),
   unit: "Orange: the unit is positive after this character; blue: negative.",
   attention: "Point at a character, or move to it with the arrow keys: the colours show what the "
     + "model looks back at when it has read that one.",
@@ -139,7 +143,7 @@ function point(index) {
   reading.at = place;
   const bits = reading.bits[place];
   const expected = (reading.likely[place] ?? [])
-    .map(([id, share]) => `${sign(characterOf(id))} ${(100 * share).toFixed(0)} %`).join(", ");
+    .map(([id, share]) => `${sign(characterOf(id))} ${(100 * share).toFixed(0)}%`).join(", ");
   const name = Array.from(cluster, sign).join("");
   byId("pointed").textContent = bits == null ? name
     : `${name}: ${bits.toFixed(2)} bits. Expected: ${expected}`;

@@ -141,3 +141,5 @@ function advanceLstm(layer, inputs, start) {
     hidden[i] = output * Math.tanh(memory[i]);
   }
 }
+
+DECODERS.gru = DECODERS.lstm = DECODERS.rnn = RecurrentDecoder;

@@ -2,18 +2,20 @@
 
 const SNAPSHOT_EVERY = 64; // characters between two states that reading can go back to
 
-/** Reads a text, and after each change only what follows the change. */
+/** Reads a text, and after each change only what follows the change. The items of a list are read
+ * each by itself, from what ends the item before it. */
 class Reader {
-  constructor(decoder, units) {
+  constructor(decoder, units, itemEnd) {
     this.decoder = decoder;
     this.units = units; // number of hidden units, 0 for a transformer
+    this.itemEnd = itemEnd; // the id of what ends an item of a list; null for a text
     this.forget();
   }
 
   forget() {
     this.ids = [];
     this.done = 0; // characters read
-    this.bits = []; // surprisal of each; null for the first, which has no context
+    this.bits = []; // surprisal of each; null for a text's first, which has no context
     this.activations = []; // an Int8Array of all units after each, in 127ths
     this.likely = []; // the three most likely characters before each, with their probabilities
     this.snapshots = [];
@@ -30,9 +32,17 @@ class Reader {
     this.snapshots.length = Math.max(0, index + 1);
     const snapshot = index >= 0 ? this.snapshots[index] : null;
     this.done = snapshot ? index * SNAPSHOT_EVERY : 0;
-    this.decoder.setState(snapshot ? snapshot.state : null);
-    this.logits = snapshot ? snapshot.logits && snapshot.logits.slice() : null;
+    if (snapshot) {
+      this.decoder.setState(snapshot.state);
+      this.logits = snapshot.logits && snapshot.logits.slice();
+    } else this._begin();
     for (const list of [this.bits, this.activations, this.likely]) list.length = this.done;
+  }
+
+  /** Begin a text, or an item. */
+  _begin() {
+    this.decoder.setState(null);
+    this.logits = this.itemEnd === null ? null : this.decoder.step(this.itemEnd);
   }
 
   /** Read on for some milliseconds; return whether the whole text is read. */
@@ -45,7 +55,8 @@ class Reader {
       }
       this.bits.push(this.logits ? surprisal(this.logits, id) : null);
       this.likely.push(this.logits ? likelyNext(this.logits, 3) : []);
-      this.logits = this.decoder.step(id);
+      if (id === this.itemEnd) this._begin();
+      else this.logits = this.decoder.step(id);
       if (this.units) {
         this.activations.push(Int8Array.from(this.decoder.activations(), (a) => Math.round(127 * a)));
       }

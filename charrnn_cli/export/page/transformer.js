@@ -47,12 +47,15 @@ class TransformerDecoder {
     const kept = this.ids.slice(this.context - half);
     this.dropped += this.context - half;
     this.filled = this.cached = 0;
-    if (kept.length) this._read(kept);
+    if (kept.length) this._read(kept, true);
   }
 
   /** The attention weights of the last character read, by layer and head: (L * N, filled). */
   attention() {
-    return this.blocks.flatMap((block) => block.weights.map((row) => row.slice(0, this.filled)));
+    const { context, filled } = this;
+    return this.blocks.flatMap(({ weights, heads }) => Array.from(
+      { length: heads }, (_, head) => weights.slice(head * context, head * context + filled),
+    ));
   }
 
   /** What lies in the context: as much as a text needs to be taken up from here. */
@@ -71,8 +74,9 @@ class TransformerDecoder {
     if (same < ids.length) this._read(ids.slice(same));
   }
 
-  /** Read ids (T) that fit into the rest of the context; the last one's stream goes to `last`. */
-  _read(ids) {
+  /** Read ids (T) that fit into the rest of the context; the last one's stream goes to `last`,
+   * unless others follow: what the last block puts out is then needed by nobody. */
+  _read(ids, othersFollow = false) {
     const { size } = this;
     const begin = this.filled;
     const stream = new Float32Array(ids.length * size);
@@ -88,7 +92,10 @@ class TransformerDecoder {
       }
       this.ids[begin + step] = ids[step];
     }
-    for (const block of this.blocks) block.read(stream, ids.length, begin);
+    this.blocks.forEach((block, index) => {
+      if (othersFollow && index === this.blocks.length - 1) block.store(stream, ids.length, begin);
+      else block.read(stream, ids.length, begin);
+    });
     this.last.set(stream.subarray((ids.length - 1) * size));
     this.filled = begin + ids.length;
     this.cached = Math.max(this.cached, this.filled);
@@ -99,7 +106,7 @@ class TransformerBlock {
   constructor(config, weights, layer, tables) {
     const own = (name) => weights[`blocks.${layer}.${name}`] || null;
     const { hidden_size: size, num_heads: heads, context, epsilon } = config;
-    Object.assign(this, { size, heads, headSize: size / heads, tables, epsilon });
+    Object.assign(this, { size, heads, headSize: size / heads, context, tables, epsilon });
     this.attentionNorm = makeNorm(weights, `blocks.${layer}.attention_norm`, config);
     this.feedForwardNorm = makeNorm(weights, `blocks.${layer}.feed_forward_norm`, config);
     this.qkv = own("attention.qkv.weight");
@@ -115,21 +122,21 @@ class TransformerBlock {
     this.downBias = own("feed_forward.down.bias");
     this.keys = new Float32Array(context * size);
     this.values = new Float32Array(context * size);
-    this.weights = Array.from({ length: heads }, () => new Float32Array(context));
+    this.weights = new Float32Array(heads * context); // of the last character read
   }
 
   /** Change the residual stream (T, H) to what it is after this block. */
   read(stream, steps, begin) {
-    add(stream, this._attend(this.attentionNorm(stream, steps), steps, begin));
+    const qkv = this.store(stream, steps, begin);
+    add(stream, this._attend(qkv, steps, begin));
     add(stream, this._feedForward(this.feedForwardNorm(stream, steps), steps));
   }
 
-  _attend(inputs, steps, begin) {
+  /** Add the keys and values of a stream (T, H) to the cache; return its projections (T, 3 H). */
+  store(stream, steps, begin) {
     const { size, heads, headSize } = this;
     const qkv = new Float32Array(steps * 3 * size);
-    linear(this.qkv, this.qkvBias, inputs, steps, size, qkv);
-    const taken = new Float32Array(steps * size);
-    const scale = headSize ** -0.5;
+    linear(this.qkv, this.qkvBias, this.attentionNorm(stream, steps), steps, size, qkv);
     for (let step = 0; step < steps; step++) {
       const row = step * 3 * size;
       if (this.tables) {
@@ -141,55 +148,25 @@ class TransformerBlock {
       const place = (begin + step) * size;
       this.keys.set(qkv.subarray(row + size, row + 2 * size), place);
       this.values.set(qkv.subarray(row + 2 * size, row + 3 * size), place);
-      const end = begin + step + 1;
-      for (let head = 0; head < heads; head++) {
-        const offset = head * headSize;
-        const weights = this.weights[head];
-        this._scores(qkv, row + offset, offset, end, scale, weights);
-        const out = step * size + offset;
-        for (let position = 0; position < end; position++) {
-          const weight = weights[position];
-          const at = position * size + offset;
-          for (let i = 0; i < headSize; i++) taken[out + i] += weight * this.values[at + i];
-        }
-      }
+    }
+    return qkv;
+  }
+
+  _attend(qkv, steps, begin) {
+    const { size, heads, keys, values, weights, context } = this;
+    const found = new Float32Array(steps * size);
+    for (let step = 0; step < steps; step++) {
+      attend(qkv, step * 3 * size, keys, values, 0, begin + step + 1, heads, weights, context, found,
+        step * size, size);
     }
     const joined = new Float32Array(steps * size);
-    linear(this.output, this.outputBias, taken, steps, size, joined);
+    linear(this.output, this.outputBias, found, steps, size, joined);
     return joined;
   }
 
-  /** The softmax of a query's products with the keys of `end` positions, into `weights`. */
-  _scores(queries, query, offset, end, scale, weights) {
-    const { size, headSize, keys } = this;
-    let highest = -Infinity;
-    for (let position = 0; position < end; position++) {
-      let score = 0;
-      const at = position * size + offset;
-      for (let i = 0; i < headSize; i++) score += queries[query + i] * keys[at + i];
-      weights[position] = score * scale;
-      if (weights[position] > highest) highest = weights[position];
-    }
-    let sum = 0;
-    for (let position = 0; position < end; position++) {
-      weights[position] = Math.exp(weights[position] - highest);
-      sum += weights[position];
-    }
-    for (let position = 0; position < end; position++) weights[position] /= sum;
-  }
-
-  /** Normalise a head's units and rotate each pair (i, i + D/2) by the angle of its position. */
   _rotate(values, start, norm, position) {
-    const half = this.headSize / 2;
-    const inverse = inverseRootMeanSquare(values, start, this.headSize, this.epsilon);
-    const { cosine, sine } = this.tables;
-    for (let i = 0; i < half; i++) {
-      const c = cosine[position * half + i], s = sine[position * half + i];
-      const a = values[start + i] * inverse * norm[i];
-      const b = values[start + half + i] * inverse * norm[half + i];
-      values[start + i] = a * c - b * s;
-      values[start + half + i] = b * c + a * s;
-    }
+    normaliseHead(values, start, norm, this.epsilon);
+    rotateHead(values, start, this.headSize, this.tables, position);
   }
 
   _feedForward(inputs, steps) {
@@ -201,61 +178,11 @@ class TransformerBlock {
       const gate = new Float32Array(steps * wide);
       linear(this.gate, null, inputs, steps, size, gate);
       for (let i = 0; i < inner.length; i++) inner[i] *= gate[i] / (1 + Math.exp(-gate[i]));
-    } else { // GELU in its tanh form
-      for (let i = 0; i < inner.length; i++) {
-        const x = inner[i];
-        inner[i] = x * 0.5 * (1 + Math.tanh(0.7978845608 * (x + 0.044715 * x * x * x)));
-      }
-    }
+    } else gelu(inner);
     const out = new Float32Array(steps * size);
     linear(this.down, this.downBias, inner, steps, wide, out);
     return out;
   }
 }
 
-/** LayerNorm over rows of H values if there is a bias, else RMSNorm: a function (values, T). */
-function makeNorm(weights, name, config) {
-  const weight = weights[`${name}.weight`], bias = weights[`${name}.bias`];
-  const size = config.hidden_size;
-  return (values, steps) => {
-    const out = values.slice(0, steps * size);
-    for (let start = 0; start < out.length; start += size) {
-      if (bias) {
-        let mean = 0;
-        for (let i = 0; i < size; i++) mean += out[start + i];
-        mean /= size;
-        for (let i = 0; i < size; i++) out[start + i] -= mean;
-      }
-      const inverse = inverseRootMeanSquare(out, start, size, config.epsilon);
-      for (let i = 0; i < size; i++) {
-        out[start + i] = out[start + i] * weight[i] * inverse + (bias ? bias[i] : 0);
-      }
-    }
-    return out;
-  };
-}
-
-/** Cosine and sine (C, D/2) of the angles by which each position rotates a head's units. */
-function rotationTables({ context, hidden_size: size, num_heads: heads, rope_base: base }) {
-  const half = size / heads / 2;
-  const cosine = new Float32Array(context * half), sine = new Float32Array(context * half);
-  for (let position = 0; position < context; position++) {
-    for (let i = 0; i < half; i++) {
-      const angle = position * base ** (-i / half);
-      cosine[position * half + i] = Math.cos(angle);
-      sine[position * half + i] = Math.sin(angle);
-    }
-  }
-  return { cosine, sine };
-}
-
-/** 1 / sqrt(mean(x²) + epsilon) of `count` values from `start` on. */
-function inverseRootMeanSquare(values, start, count, epsilon) {
-  let squares = 0;
-  for (let i = start; i < start + count; i++) squares += values[i] * values[i];
-  return 1 / Math.sqrt(squares / count + epsilon);
-}
-
-function add(values, others) {
-  for (let i = 0; i < values.length; i++) values[i] += others[i];
-}
+DECODERS.gpt2 = DECODERS.llama = TransformerDecoder;

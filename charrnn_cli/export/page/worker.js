@@ -1,174 +1,27 @@
-// The worker: it holds the model, and answers the page's requests without stopping it.
+// The worker's frame: it holds the model, and answers the page's requests without stopping it.
 
 const SLICE = 25; // milliseconds of work between two looks at the requests
-const BARS = 10; // most likely characters shown
-const DECODERS = { gru: RecurrentDecoder, lstm: RecurrentDecoder, rnn: RecurrentDecoder,
-  gpt2: TransformerDecoder, llama: TransformerDecoder };
+const DECODERS = {}; // by architecture; the script of each family adds its own
+const ANSWERS = {}; // what answers each kind of request
 
-let config, open, writer, reader;
+let config;
+let open; // makes a decoder
 
-/** Writes text: a decoder, its random numbers, and whether it is going. */
-class Writer {
-  constructor(decoder) {
-    Object.assign(this, { decoder, going: 0, resume: null, rate: Infinity });
-    this.settings = { temperature: 1, topK: null };
+ANSWERS.load = (data) => {
+  config = data.config;
+  const numbers = withSimd(fromHalfFloats(new Uint16Array(data.weights)));
+  const weights = {};
+  let start = 0;
+  for (const [name, count] of data.tensors) {
+    weights[name] = numbers.subarray(start, start += count);
   }
-
-  begin({ ids, seed }) {
-    this.going = 0;
-    this.random = randomNumbers(seed);
-    this.decoder.setState(null);
-    this.decoder.read(ids.slice(0, -1));
-    this.logits = this.decoder.step(ids[ids.length - 1]);
-  }
-
-  next() {
-    const id = draw(unnormalised(this.logits, this.settings), this.random());
-    this.logits = this.decoder.step(id);
-    return id;
-  }
-
-  choose(id) {
-    this.logits = this.decoder.step(id);
-  }
-
-  /** Write until `limit` characters are written or the page says stop. */
-  go(turn, limit) {
-    let written = 0;
-    const started = performance.now();
-    const rate = this.rate;
-    const slice = () => {
-      if (turn !== this.going) return;
-      const ids = [];
-      const end = performance.now() + SLICE;
-      const due = rate === Infinity ? limit
-        : Math.min(limit, Math.floor((performance.now() - started) * rate / 1000) + 1);
-      while (written < due && performance.now() < end) {
-        ids.push(this.next());
-        written++;
-      }
-      const ended = written >= limit;
-      if (ended) this.going = 0;
-      if (ids.length || ended) postMessage({ event: "written", turn, ids, ended, ...this.view() });
-      if (ended) return;
-      if (ids.length) this.resume = slice; // when the page has shown these: it must not fall behind
-      else setTimeout(slice, Math.min(1000 / rate, SLICE));
-    };
-    slice();
-  }
-
-  view() {
-    const probabilities = unnormalised(this.logits, this.settings);
-    let total = 0;
-    for (const value of probabilities) total += value;
-    const likely = mostLikely(probabilities, BARS).filter((id) => probabilities[id] > 0);
-    return { likely: likely.map((id) => [id, probabilities[id] / total]) };
-  }
-}
-
-let reading = 0;
-
-/** Read the reader's text slice by slice, unless another text comes. */
-function read(turn, slice) {
-  if (turn !== reading) return;
-  const ended = reader.advance(slice);
-  postMessage({ event: "read", turn, ended, bits: reader.bits, likely: reader.likely });
-  if (!ended) setTimeout(() => read(turn, 4 * SLICE), 0);
-}
-
-let turns = 0;
-
-const ANSWERS = {
-  load(data) {
-    config = data.config;
-    const numbers = fromHalfFloats(new Uint16Array(data.weights));
-    const weights = {};
-    let start = 0;
-    for (const [name, count] of data.tensors) {
-      weights[name] = numbers.subarray(start, start += count);
-    }
-    open = () => new DECODERS[config.architecture](config, weights);
-    writer = new Writer(open());
-    reader = new Reader(open(), config.units);
-    return {};
-  },
-  settings({ temperature, topK, rate }) {
-    writer.settings = { temperature, topK };
-    const changed = writer.rate !== rate;
-    writer.rate = rate;
-    return { changed, ...(writer.logits ? writer.view() : {}) };
-  },
-  begin(data) {
-    writer.begin(data);
-    return writer.view();
-  },
-  go({ limit }) {
-    writer.going = ++turns;
-    const turn = turns;
-    setTimeout(() => writer.go(turn, limit), 0);
-    return { turn };
-  },
-  /** The page has shown what was written: write on. */
-  shown() {
-    const { resume } = writer;
-    writer.resume = null;
-    if (resume) setTimeout(resume, 0);
-    return {};
-  },
-  stop() {
-    writer.going = 0;
-    return writer.view();
-  },
-  choose({ id }) {
-    writer.choose(id);
-    return writer.view();
-  },
-  read({ ids }) {
-    reader.set(ids);
-    const turn = ++reading;
-    setTimeout(() => read(turn, SLICE), 0);
-    return { turn };
-  },
-  unit({ index }) {
-    return { values: reader.unit(index) };
-  },
-  /** The attention from one character of the text, by layer and head, and where its window begins. */
-  attention({ ids, position }) {
-    reading++; // what is being read is read on later
-    const decoder = reader.decoder;
-    const kept = { state: decoder.state(), logits: reader.logits && reader.logits.slice() };
-    const { context } = config;
-    const span = context - Math.floor(context / 2);
-    const begin = position < context ? 0 : span * (Math.floor((position - context) / span) + 1);
-    decoder.setState({ ids: ids.slice(begin, position), dropped: begin });
-    decoder.read(ids.slice(position, position + 1));
-    const weights = decoder.attention();
-    decoder.setState(kept.state);
-    reader.logits = kept.logits;
-    const turn = reading;
-    if (reader.done < reader.ids.length) setTimeout(() => read(turn, SLICE), 0);
-    return { begin, weights, turn };
-  },
-  /** The logits after each character of a text, as one array: for tests. */
-  logits({ ids }) {
-    const decoder = open();
-    const rows = ids.map((id) => decoder.step(id).slice());
-    return { logits: rows };
-  },
-  /** How many characters a second the model writes, without the page: for benchmarks. */
-  speed({ ids, count, settings }) {
-    const measured = new Writer(open());
-    measured.settings = settings;
-    measured.begin({ ids, seed: 1 });
-    const started = performance.now();
-    for (let i = 0; i < count; i++) measured.next();
-    return { perSecond: 1000 * count / (performance.now() - started) };
-  },
+  open = () => new DECODERS[config.architecture](config, weights);
+  return {};
 };
 
-onmessage = ({ data: { request, kind, data } }) => {
+onmessage = async ({ data: { request, kind, data } }) => {
   try {
-    postMessage({ request, answer: ANSWERS[kind](data) });
+    postMessage({ request, answer: await ANSWERS[kind](data) });
   } catch (error) {
     postMessage({ request, error: String(error) });
   }

@@ -11,7 +11,8 @@ const settings = {
     return place === FASTEST ? Infinity : Math.round(2 * 10 ** (place / 13));
   },
 };
-const writing = { state: "fresh", count: 0, started: false };
+const likelyNext = new Bars(byId("likely"), (id) => sign(characterOf(id)), choose);
+const writing = { state: "fresh", count: 0, seed: "" };
 
 function showSettings() {
   byId("temperature-shown").textContent = settings.temperature.toFixed(2);
@@ -24,7 +25,7 @@ async function sendSettings() {
   showSettings();
   const { temperature, topK, rate } = settings;
   const { likely, changed } = await ask("settings", { temperature, topK, rate });
-  if (likely) showLikely(likely);
+  if (likely) likelyNext.show(likely);
   if (changed && writing.state === "going") await go(); // the new speed counts from now on
 }
 
@@ -35,21 +36,26 @@ function setState(state) {
 
 /** Begin the text again with the seed; the same random seed gives the same text. */
 async function begin() {
-  const text = byId("seed").value;
+  const { text, note } = asRead(byId("seed").value);
   const ids = encode(text);
   const known = ids.filter((id) => id >= 0);
   const unknown = Array.from(text).filter((_, index) => ids[index] < 0);
-  byId("writing-note").textContent = unknown.length
+  const lacking = unknown.length
     ? `The model does not know ${Array.from(new Set(unknown), sign).join(" ")}` : "";
+  byId("writing-note").textContent = [note, lacking].filter(Boolean).join(" ");
   const written = byId("written");
   written.replaceChildren();
-  addText(written, known.map(characterOf).join(""), "seed");
+  writing.seed = known.map(characterOf).join("");
+  addText(written, writing.seed, "seed");
   writing.count = 0;
   setState("fresh");
   const number = Number(byId("random-seed").value);
   const seed = Number.isFinite(number) ? number : 0;
-  const { likely } = await ask("begin", { ids: known.length ? known : [DATA.line_start], seed });
-  showLikely(likely);
+  const { line_start: start, items } = DATA;
+  const before = !known.length || (items && known[0] !== start) ? [start] : [];
+  const { likely } = await ask("begin", { ids: [...before, ...known], seed,
+    itemEnd: items ? start : null });
+  likelyNext.show(likely);
 }
 
 async function go() {
@@ -61,13 +67,17 @@ async function go() {
 async function stop() {
   const { likely } = await ask("stop");
   setState("stopped");
-  showLikely(likely);
+  likelyNext.show(likely);
 }
 
 function addWritten(ids) {
   const written = byId("written");
   const atEnd = written.scrollTop + written.clientHeight > written.scrollHeight - 30;
-  addText(written, ids.map(characterOf).join(""));
+  const text = ids.map(characterOf).join("");
+  for (const part of DATA.items ? text.match(/[^\n]*\n|[^\n]+/gu) ?? [] : [text]) {
+    addText(written, part);
+    if (DATA.items && part.endsWith("\n")) addText(written, writing.seed.replace(/^\n+/u, ""), "seed");
+  }
   written.normalize(); // neighbouring texts become one, so that signs of several characters join
   if (atEnd) written.scrollTop = written.scrollHeight;
   writing.count += ids.length;
@@ -75,7 +85,7 @@ function addWritten(ids) {
 
 listeners.written = ({ ids, ended, likely }) => {
   addWritten(ids);
-  showLikely(likely);
+  likelyNext.show(likely);
   setTimeout(() => ask("shown"), 0); // after clicks and keys that wait
   if (ended && writing.count >= MOST_WRITTEN) {
     setState("stopped");
@@ -83,39 +93,12 @@ listeners.written = ({ ids, ended, likely }) => {
   } else if (ended) setState("stopped");
 };
 
-const bars = [];
-
-/** Show the most likely next characters; each bar's button chooses its character. */
-function showLikely(likely) {
-  while (bars.length < likely.length) {
-    const item = element("li");
-    const button = element("button");
-    const parts = [element("span", "bar"), element("span", "sign"), element("span", "share")];
-    button.append(...parts);
-    item.append(button);
-    byId("likely").append(item);
-    const bar = { item, button, parts, id: 0 };
-    button.addEventListener("click", () => choose(bar.id));
-    bars.push(bar);
-  }
-  bars.forEach((bar, index) => {
-    bar.item.hidden = index >= likely.length;
-    if (bar.item.hidden) return;
-    const [id, probability] = likely[index];
-    const percent = 100 * probability;
-    bar.id = id;
-    bar.parts[0].style.width = `${percent}%`;
-    bar.parts[1].textContent = sign(characterOf(id));
-    bar.parts[2].textContent = `${percent >= 9.95 ? percent.toFixed(0) : percent.toFixed(1)} %`;
-  });
-}
-
 async function choose(id) {
   if (writing.state === "going") await stop();
   const { likely } = await ask("choose", { id });
   addWritten([id]);
   setState("stopped");
-  showLikely(likely);
+  likelyNext.show(likely);
 }
 
 byId("go").addEventListener("click", () => (writing.state === "going" ? stop() : go()));

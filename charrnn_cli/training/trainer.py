@@ -170,11 +170,8 @@ class Trainer:
         return max(self.progress.step / self.total_steps, self._share_of_time())
 
     def _own_share_of_time(self) -> float:
-        """The fraction of a time limit that is used, by this process's clock; 0 without a limit.
-
-        It is 0 before the first step, which is made also if the start took longer than the limit.
-        """
-        if self.config.minutes is None or not self.progress.step:
+        """The fraction of a time limit that is used, by this process's clock; 0 without a limit."""
+        if self.config.minutes is None or not self.progress.step:  # the first step is always made
             return 0.0
         allowed = 60 * self.config.minutes - self.reserve - self.start_up
         return (self.seconds() - self.start_up) / max(1e-9, allowed)

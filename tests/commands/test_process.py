@@ -92,7 +92,7 @@ def start_training(folder, *words):
     """A training of minutes, in a process of its own; returns at the first of its evaluations,
     which are a second apart."""
     process = subprocess.Popen(
-        [*CHARRNN, "train", "poems.txt", "--epochs", "3000", *SLOW, *words],
+        [*CHARRNN, "train", "poems.txt", "--epochs", "300", *SLOW, *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while "step" not in (line := process.stderr.readline()) or "characters" in line:

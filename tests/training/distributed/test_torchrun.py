@@ -16,7 +16,7 @@ from charrnn_cli.checkpoints.checkpoint import load
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("launched")]
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-LONG = ["--epochs", "3000", "--patience", "99999", "--hidden-size", "16"]
+LONG = ["--epochs", "500", "--patience", "99999", "--hidden-size", "16"]
 LONG += ["--threads", "1", "--device", "cpu"]
 
 

@@ -1,8 +1,9 @@
 """A plan that learns much in little time, from the size of the text and the time allowed.
 
 A plan starts from a preset (`models/*/presets.py`): the one for texts of the nearest order of
-magnitude; of several for that size, the one whose epochs are nearest to what the time allowed is
-enough for. What the user sets replaces that part of the preset.
+magnitude; of several for that size, the one trained on the number of characters nearest to what the
+time allowed is enough for. How often a text is read decides how much a model is regularised. What
+the user sets replaces that part of the preset.
 """
 
 import math
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
@@ -22,6 +25,7 @@ from charrnn_cli.text.dataset import Dataset
 # settings that every plan takes from the table, if the user does not set them
 BY_DEFAULT = ("grad_clip", "val_fraction", "random_seed", "min_count", "normalize")
 EVALUATIONS = 50  # a run is evaluated at most about this many times
+REGULARIZED = 1e6  # presets for so many characters say how much regularisation epochs want
 MIN_PATIENCE = 5  # the shortest default patience, in evaluations
 PATIENCE_SHARE = 0.4  # default patience as a share of a run: spares the schedule's slow, useful end
 # What presets of AdamW are changed to for lists of at least about so many characters.
@@ -95,12 +99,17 @@ def choose_preset(
     batch_rows = 1 if "batch_size" in given else processes
     lines = bool(given.get("lines"))
     candidates = nearest_presets(len(train_part), _architecture(given), batch_rows, lines=lines)
-    if given.get("minutes") is not None and measure is not None:
-        epochs_in_time = partial(_epochs_in_time, train_part, given, measure)
-        return nearest_in_epochs(candidates, epochs_in_time)
-    if given.get("epochs") is not None:
-        return nearest_in_epochs(candidates, lambda preset: given["epochs"])
-    return candidates[0]
+    timed = given.get("minutes") is not None and measure is not None
+    if not timed and given.get("epochs") is None:
+        return candidates[0]
+
+    def epochs_of(preset: Preset) -> float:
+        if measure is not None and timed:
+            return _epochs_in_time(train_part, given, measure, preset)
+        return float(given["epochs"])
+
+    preset = nearest_in_characters(candidates, len(train_part), epochs_of)
+    return regularized(preset, presets(_architecture(given)), epochs_of(preset))
 
 
 def nearest_presets(
@@ -131,16 +140,40 @@ def _for_lists(known: Sequence[Preset]) -> list[Preset]:
     ]
 
 
-def nearest_in_epochs(candidates: Sequence[Preset], epochs_of: Callable[[Preset], float]) -> Preset:
-    """The preset whose epochs are nearest, on a logarithmic scale, to what `epochs_of` says a run
-    with it makes. Asks for as few presets as possible: the answer may have to be measured."""
+def nearest_in_characters(
+    candidates: Sequence[Preset], characters: int, epochs_of: Callable[[Preset], float]
+) -> Preset:
+    """The preset that is trained on the number of characters nearest, on a logarithmic scale, to
+    what a run with it is trained on: how large a model pays depends on that, and not on how much of
+    it is read twice. `epochs_of` says how many epochs of a text of `characters` a run with a preset
+    makes. Asks for as few presets as possible: the answer may have to be measured."""
     best, best_distance = candidates[0], math.inf
     for preset in sorted(candidates, key=lambda preset: preset.epochs):
-        distance = abs(math.log(preset.epochs / max(epochs_of(preset), 1e-9)))
+        trained_on = max(epochs_of(preset), 1e-9) * characters
+        distance = abs(math.log(preset.epochs * preset.characters / trained_on))
         if distance >= best_distance:
             break  # presets of more epochs have models as large or larger: they are further off
         best, best_distance = preset, distance
     return best
+
+
+def regularized(preset: Preset, known: Sequence[Preset], epochs: float) -> Preset:
+    """A preset for a large text with the dropout and the weight decay that so many `epochs` want:
+    between those of the presets of `REGULARIZED` characters, which were measured by epochs."""
+    curve = sorted(
+        (p for p in known if p.characters == REGULARIZED and p.optimizer == preset.optimizer),
+        key=lambda preset: preset.epochs,
+    )
+    if len(curve) < 2 or preset.characters < REGULARIZED:
+        return preset
+    places = [math.log(p.epochs) for p in curve]
+
+    def between(values: list[float]) -> float:
+        return round(float(np.interp(math.log(max(epochs, 1e-9)), places, values)), 3)
+
+    dropout = between([p.sizes["dropout"] for p in curve])
+    weight_decay = between([p.weight_decay for p in curve])
+    return replace(preset, sizes={**preset.sizes, "dropout": dropout}, weight_decay=weight_decay)
 
 
 def _epochs_in_time(
@@ -226,7 +259,7 @@ def trained_enough(characters: int, model: ModelConfig, epochs: float) -> bool:
     """Whether more epochs would only make a model memorise its text: it is as large as the preset
     for that size of text, the preset `ends`, and nearly all its epochs are done."""
     candidates = nearest_presets(characters, model.architecture)
-    preset = nearest_in_epochs(candidates, lambda preset: epochs)
+    preset = nearest_in_characters(candidates, characters, lambda preset: epochs)
     large = model.hidden_size >= preset.sizes["hidden_size"]
     return preset.ends and large and epochs >= MIN_SHARE_OF_EPOCHS * preset.epochs
 

@@ -27,6 +27,7 @@ def _preset(
         epochs,
         "adamw",
         0.01,
+        schedule="linear",
         shuffle=True,
         label_smoothing=0.1,
     )
@@ -34,10 +35,10 @@ def _preset(
 
 # characters, layers, units, dropout, batch size, learning rate, epochs
 PRESETS = (
-    _preset(1e3, 2, 128, 0.3, 8, 2e-3, 60),
-    _preset(1e4, 2, 256, 0.3, 32, 2e-3, 60),
-    _preset(1e5, 2, 256, 0.3, 32, 2e-3, 30),
-    _preset(1e6, 2, 384, 0.2, 64, 2e-3, 10),
+    _preset(1e3, 2, 128, 0.3, 8, 4e-3, 60),
+    _preset(1e4, 2, 256, 0.3, 16, 4e-3, 40),
+    _preset(1e5, 2, 256, 0.2, 16, 4e-3, 15),
+    _preset(1e6, 2, 384, 0.2, 32, 3e-3, 8),
     _preset(1e7, 2, 512, 0.1, 128, 2e-3, 2),
     _preset(1e8, 2, 512, 0.0, 128, 2e-3, 0.2),
 )

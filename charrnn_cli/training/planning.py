@@ -7,12 +7,9 @@ the user sets replaces that part of the preset.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
@@ -21,15 +18,17 @@ from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, prese
 from charrnn_cli.settings import SETTINGS
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
+from charrnn_cli.training.preset_choice import (
+    nearest_in_characters,
+    nearest_presets,
+    regularized,
+)
 
 # settings that every plan takes from the table, if the user does not set them
 BY_DEFAULT = ("grad_clip", "val_fraction", "random_seed", "min_count", "normalize")
 EVALUATIONS = 50  # a run is evaluated at most about this many times
-REGULARIZED = 1e6  # presets for so many characters say how much regularisation epochs want
 MIN_PATIENCE = 5  # the shortest default patience, in evaluations
 PATIENCE_SHARE = 0.4  # default patience as a share of a run: spares the schedule's slow, useful end
-# What presets of AdamW are changed to for lists of at least about so many characters.
-MIN_LIST, LIST_RATE, LIST_WEIGHT_DECAY, LIST_DROPOUT = 1e5, 0.03, 0.05, 0.1
 ASSUMED_SPEED = 50_000.0  # characters per second of training, where the speed is not measured
 # The learning rate of a plan for AdamW times this is that of a model that starts from weights. With
 # the base model on 10 kB of verse, times 1, 1/4, 1/8 and 1/16: 2.070, 1.819, 1.691 and 1.617 nats.
@@ -110,70 +109,6 @@ def choose_preset(
 
     preset = nearest_in_characters(candidates, len(train_part), epochs_of)
     return regularized(preset, presets(_architecture(given)), epochs_of(preset))
-
-
-def nearest_presets(
-    characters: int, architecture: str = DEFAULT, batch_rows: int = 1, *, lines: bool = False
-) -> list[Preset]:
-    """The presets, or for a list of `lines` their variants, whose size of text is nearest on a
-    logarithmic scale; those with at least `batch_rows` batch rows if there are any. The first is
-    the default."""
-    known = _for_lists(presets(architecture)) if lines else presets(architecture)
-    distances = [abs(math.log(preset.characters / characters)) for preset in known]
-    nearest = min(distances)
-    found = [p for p, distance in zip(known, distances, strict=True) if distance == nearest]
-    return [preset for preset in found if preset.batch_size >= batch_rows] or found
-
-
-def _for_lists(known: Sequence[Preset]) -> list[Preset]:
-    """Presets for lists of lines: Muon and less dropout where a running text has AdamW, since an
-    item is seen in another batch each epoch. On 32,000 names a minute on one slow thread ended at
-    1.963 nats per character in place of 1.998."""
-    muon = partial(
-        replace, optimizer="muon", learning_rate=LIST_RATE, weight_decay=LIST_WEIGHT_DECAY
-    )
-    return [
-        muon(preset, sizes={**preset.sizes, "dropout": LIST_DROPOUT})
-        if preset.characters >= MIN_LIST and preset.optimizer == "adamw" and not preset.ends
-        else preset
-        for preset in known
-    ]
-
-
-def nearest_in_characters(
-    candidates: Sequence[Preset], characters: int, epochs_of: Callable[[Preset], float]
-) -> Preset:
-    """The preset that is trained on the number of characters nearest, on a logarithmic scale, to
-    what a run with it is trained on: how large a model pays depends on that, and not on how much of
-    it is read twice. `epochs_of` says how many epochs of a text of `characters` a run with a preset
-    makes. Asks for as few presets as possible: the answer may have to be measured."""
-    best, best_distance = candidates[0], math.inf
-    for preset in sorted(candidates, key=lambda preset: preset.epochs):
-        trained_on = max(epochs_of(preset), 1e-9) * characters
-        distance = abs(math.log(preset.epochs * preset.characters / trained_on))
-        if distance >= best_distance:
-            break  # presets of more epochs have models as large or larger: they are further off
-        best, best_distance = preset, distance
-    return best
-
-
-def regularized(preset: Preset, known: Sequence[Preset], epochs: float) -> Preset:
-    """A preset for a large text with the dropout and the weight decay that so many `epochs` want:
-    between those of the presets of `REGULARIZED` characters, which were measured by epochs."""
-    curve = sorted(
-        (p for p in known if p.characters == REGULARIZED and p.optimizer == preset.optimizer),
-        key=lambda preset: preset.epochs,
-    )
-    if len(curve) < 2 or preset.characters < REGULARIZED:
-        return preset
-    places = [math.log(p.epochs) for p in curve]
-
-    def between(values: list[float]) -> float:
-        return round(float(np.interp(math.log(max(epochs, 1e-9)), places, values)), 3)
-
-    dropout = between([p.sizes["dropout"] for p in curve])
-    weight_decay = between([p.weight_decay for p in curve])
-    return replace(preset, sizes={**preset.sizes, "dropout": dropout}, weight_decay=weight_decay)
 
 
 def _epochs_in_time(

@@ -12,7 +12,8 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.models.recurrent.config import CELLS
 from charrnn_cli.text.corpus import MIN_TRAIN
 from charrnn_cli.text.windows import steps_per_epoch
-from charrnn_cli.training.planning import nearest_presets, planned_steps
+from charrnn_cli.training.planning import planned_steps
+from charrnn_cli.training.preset_choice import nearest_presets
 
 
 @fuzz

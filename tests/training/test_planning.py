@@ -10,7 +10,7 @@ from planned import SONNETS, plan_for, plan_of, sizes, steps_of, trains
 
 from charrnn_cli.models.registry import presets
 from charrnn_cli.text.corpus import MAX_MEASURED
-from charrnn_cli.training.planning import nearest_presets
+from charrnn_cli.training.preset_choice import nearest_presets
 
 PRESETS = presets("gru")
 SIZES = sorted({preset.characters for preset in PRESETS})

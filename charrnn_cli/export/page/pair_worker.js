@@ -60,16 +60,4 @@ Object.assign(ANSWERS, {
     own.begin(1);
     return { logits: [config.vocabulary_size - 1, ...target].map((id) => own.step([id])) };
   },
-  /** How many characters a second the model translates, without the page: for benchmarks. */
-  speed({ sources, limit }) {
-    const started = performance.now();
-    let count = 0;
-    for (const ids of sources) {
-      const steps = translation({ ids, limit, beamSize: 1, prefix: [] });
-      let step = steps.next();
-      while (!step.done) step = steps.next();
-      count += ids.length;
-    }
-    return { perSecond: 1000 * count / (performance.now() - started) };
-  },
 });

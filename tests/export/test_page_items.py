@@ -116,3 +116,22 @@ def test_marks_in_another_order_are_read_as_the_model_knows_them(open_page):
     page = open_page(make("gru", "ab\u0323\u0301", normalize="NFD"))
     read(page, "a\u0301\u0323b")
     assert page.text_content("#coloured") == "a\u0323\u0301b"
+
+
+def test_what_still_comes_of_an_older_text_is_not_taken_for_the_new_one(open_page):
+    page = open_page(make("gru", seed=12))
+    page.click("#tab-reading")
+    page.wait_for_selector('#bits[data-ended="true"]', state="attached")
+    ended = page.evaluate(
+        """() => {
+          const field = document.getElementById("own");
+          const late = { turn: reading.turn, ended: true, bits: [null, 9], likely: [] };
+          field.value = "Anna";
+          field.dispatchEvent(new Event("input"));
+          listeners.read(late);
+          return reading.ended;
+        }"""
+    )
+    assert not ended
+    page.wait_for_selector('#bits[data-ended="true"]', state="attached")
+    assert "over 3 characters" in page.text_content("#bits")

@@ -1,8 +1,8 @@
 // The view that reads the reader's own text: surprisal, hidden units, attention.
 
 const SATURATED = 8; // bits of surprisal that get the full colour
-const reading = { places: [], ids: [], bits: [], likely: [], turn: 0, ended: true,
-  spans: [], at: -1 };
+const reading = { places: [], ids: [], bits: [], likely: [], turn: 0, asked: 0,
+  ended: true, spans: [], at: -1 };
 
 /** Fill the lists of what the colours can show of this kind of model. */
 function offerLooks() {
@@ -36,8 +36,11 @@ async function takeText() {
   reading.at = -1;
   showSpans(text);
   reading.ended = false;
+  byId("bits").dataset.ended = "false";
+  const asked = ++reading.asked;
+  reading.turn = Infinity; // what still comes is of an older text
   const { turn } = await ask("read", { ids: reading.ids });
-  reading.turn = turn;
+  if (asked === reading.asked) reading.turn = turn;
 }
 
 /** One span for each cluster of characters, so that signs of several characters stay whole. */

@@ -38,6 +38,8 @@ def page_data(
     UsageError for units of a model that has none, and for an example that is no source.
     """
     model, pairs = checkpoint.model, checkpoint.pairs
+    if pairs is not None and units is not None:
+        raise UsageError("--units: a model of pairs has no units to study. Leave it out.")
     own = (
         _text_data(checkpoint, file, units, example)
         if pairs is None

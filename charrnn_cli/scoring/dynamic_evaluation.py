@@ -1,5 +1,9 @@
 """Dynamic evaluation: a model that is trained further on the text that it is measured on."""
 
+import contextlib
+import os
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -56,6 +60,10 @@ class AdaptiveMeter:
 
     def bits(self, ids: Ids) -> Bits:
         """See `surprisal.Meter`."""
+        with _one_thread(self.device):
+            return self._bits(ids)
+
+    def _bits(self, ids: Ids) -> Bits:
         if self.newline is not None:
             ends = np.append(np.flatnonzero(ids == self.newline) + 1, len(ids))
             lines = np.split(ids, ends[:-1])
@@ -106,3 +114,18 @@ class AdaptiveMeter:
             back = (self.decay / (scale + 1e-12) * mean).clamp(max=1)
             weight.lerp_(start, back)
             weight.sub_(self.rate * gradient / (mean + 1e-8))
+
+
+@contextlib.contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """Use one thread of a CPU: for a single row, threads wait for each other longer than they work.
+    A number that the environment asks for is kept."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

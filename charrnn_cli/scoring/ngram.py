@@ -20,12 +20,12 @@ COUNT_LEVELS = 6  # contexts seen 1, 2, 3-4, 5-8 … times have shares of their 
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
-Told = npt.NDArray[np.bool_]
+Mask = npt.NDArray[np.bool_]
 
 
 class Prediction(NamedTuple):
-    """What an n-gram model says of characters (N,): the probability of each, and the kind of its
-    context, which does not depend on the character itself."""
+    """An n-gram model's predictions for characters (N,): the probability of each, and the kind of
+    its context, which does not depend on the character itself."""
 
     probabilities: Floats
     kinds: Counts
@@ -73,6 +73,8 @@ class Mixture:
 
     def probabilities(self, ours: Floats, theirs: Floats, kinds: Counts) -> Floats:
         """The mixture's probabilities (N,) of characters whose contexts have these `kinds` (N,)."""
+        if not len(kinds):
+            return np.empty(0)
         order = np.argsort(kinds, kind="stable")
         mixed = np.outer(ours[order], 1 - SHARES) + np.outer(theirs[order], SHARES)  # (N, S)
         logs = np.log(np.maximum(mixed, TINY))
@@ -98,10 +100,10 @@ class NgramScore:
     def __init__(self, vocabulary_size: int) -> None:
         self._text = TextSoFar(vocabulary_size)
         self._mixture = Mixture(TextSoFar.kinds)
-        self._waiting: list[tuple[Ids, Bits, Told]] = []
+        self._waiting: list[tuple[Ids, Bits, Mask]] = []
         self._mixed = self._alone = 0.0
 
-    def add(self, ids: Ids, bits: Bits, counted: Told) -> None:
+    def add(self, ids: Ids, bits: Bits, counted: Mask) -> None:
         """Take the text's next ids (N,), their surprisal under the model (N,), NaN without context,
         and which (N,) are counted."""
         self._waiting.append((ids, bits, counted & ~np.isnan(bits)))

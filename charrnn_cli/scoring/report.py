@@ -155,7 +155,10 @@ def _check(request: ScoreRequest) -> None:
         if given[one] and given[other]:
             raise UsageError(f"{one} and {other} exclude each other: use one of them.")
     if given["--tsv"] and request.with_ngram:
-        raise UsageError("--tsv shows lines alone, and --with-ngram none. Leave one of them out.")
+        raise UsageError(
+            "--tsv and --with-ngram exclude each other: a table has lines only, and the mixture is "
+            "measured for the whole text."
+        )
     if given["--tsv"] and given["--lines"]:
         raise UsageError("--tsv and --lines exclude each other: use one of them.")
     if request.plot is not None:

@@ -21,9 +21,10 @@ MAX_FILES = 10_000  # A text has at most so many files: a checkpoint holds their
 def read_texts(sources: Sources, watch: Watch = lambda stream: None) -> Corpus:
     """Read files, and all text files in folders, as one text, in which each file is a document.
 
-    Files in folders are read in the order of their names; hidden ones are passed over. A file in a
-    folder that is no text is left out, and a note names it. A text of `lines` begins and ends with
-    a newline. Raises TextError if a file that was named cannot be read, or there is no text.
+    Files in folders are read in the order of their names; hidden ones and the folders of runs are
+    passed over. A file in a folder that is no text is left out, and a note names it. A text of
+    `lines` begins and ends with a newline. Raises TextError if a file that was named cannot be
+    read, or there is no text.
     """
     if not sources.several and not sources.lines:
         return read_corpus(sources.paths[0], watch, sources.normalize)
@@ -111,6 +112,9 @@ def _in_folder(folder: str, glob: str | None) -> Iterator[str]:
     """The files below a folder, sorted by path; those whose name or path fits `glob`, if any."""
     found = []
     for where, folders, names in os.walk(folder):
+        if where != folder and {"best.safetensors", "last.safetensors"} & {*names}:  # a run
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = os.path.join(where, name)

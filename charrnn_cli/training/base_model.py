@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.checkpoints.checkpoint import peek
 from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.shipped import BASE, shipped_models
+from charrnn_cli.errors import CharRNNError
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.documents import Documents
 from charrnn_cli.text.pairs import Pairs
@@ -40,9 +41,13 @@ def base_model_offer(
         return ()
     if not looks_like_english(dataset.vocabulary.decode(dataset.ids)):
         return ()
-    if not find_checkpoint(BASE, checkpoints).samefile(file):  # a run of the user's own
+    try:  # a note never stops a run, whatever else is called `english`
+        if not find_checkpoint(BASE, checkpoints).samefile(file):  # a run of the user's own
+            return ()
+        base = peek(file)
+    except CharRNNError:
         return ()
-    known = np.isin(dataset.vocabulary.code_points, load(file).vocabulary.code_points)
+    known = np.isin(dataset.vocabulary.code_points, base.vocabulary.code_points)
     counts = dataset.counts()
     if counts[known].sum() < MIN_KNOWN * counts.sum():
         return ()

@@ -45,7 +45,8 @@ def start_of(run: Run, last: Checkpoint, times: float) -> Start:
     note = (
         f"run {run.name} goes on from its middle, at step {middle.progress.step:,} of the "
         f"{last.progress.step:,} made: at its end its learning rate had already fallen, so a "
-        "longer run learns more from there. Its best model is kept until there is a better one"
+        "longer run learns more from there. What it learned after its middle is given up; its best "
+        "model is kept until there is a better one"
     )
     seconds, to_beat = seconds_spent(run, middle), evaluation_to_beat(run, middle)
     return Start(middle, seconds, note, to_beat, from_middle=True)
@@ -82,12 +83,12 @@ def seconds_spent(run: Run, checkpoint: Checkpoint) -> float:
 
 def times_longer(last: Checkpoint, config: TrainConfig, epoch_steps: int, seconds: float) -> float:
     """How many times as long as before `config` makes a run on which so many `seconds` were spent;
-    1 if it had not come beyond its middle."""
+    1 if it had not come beyond its middle, or if that is not known."""
     before, after = (
         max(_share_of_steps(last, train, epoch_steps), share_of_time(train, seconds))
         for train in (last.train, config)
     )
-    return before / after if before > MIDDLE else 1.0
+    return before / after if before > MIDDLE and after > 0 else 1.0
 
 
 def middle_of(run: Run, last: Checkpoint) -> Checkpoint | None:

@@ -33,6 +33,7 @@ ASSUMED_SPEED = 50_000.0  # characters per second of training, where the speed i
 # The learning rate of a plan for AdamW times this is that of a model that starts from weights. With
 # the base model on 10 kB of verse, times 1, 1/4, 1/8 and 1/16: 2.070, 1.819, 1.691 and 1.617 nats.
 INIT_RATE = 1 / 16
+MOST_FROM_WEIGHTS = 50_000  # characters of a text for which that was measured
 MIN_SHARE_OF_EPOCHS = 0.75  # a timed run that gets this far through its epochs counts as complete
 # At this share of a run its state is kept for a longer resume: the learning rate is still above
 # half of its highest.
@@ -166,11 +167,12 @@ def apply_given(
     return model, TrainConfig(eval_every=1, **chosen)
 
 
-def plan_from_weights(plan: Plan) -> Plan:
+def plan_from_weights(plan: Plan, dataset: Dataset) -> Plan:
     """A plan for a model that starts from another one's weights: on a small text a lower learning
     rate, since that of a new model would undo what the other one has learned."""
     train = plan.train
-    if train.optimizer != "adamw":
+    of_pairs = dataset.vocabulary_sizes[1] is not None
+    if train.optimizer != "adamw" or of_pairs or len(dataset) > MOST_FROM_WEIGHTS:
         return plan
     return replace(plan, train=replace(train, learning_rate=INIT_RATE * train.learning_rate))
 

@@ -161,7 +161,7 @@ def _prepare(
         again = plans.make()  # the time may now be enough for a larger model
         plan = again if plans.one_thread_is_faster(again, threads) else plan
     if init is not None and "learning_rate" not in given:
-        plan = plan_from_weights(plan)
+        plan = plan_from_weights(plan, dataset)
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)

@@ -15,7 +15,7 @@ from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import DivergedError
+from charrnn_cli.errors import DivergedError, WriteError
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
@@ -41,7 +41,7 @@ class Trainer:
     spent on the run in earlier sessions, in seconds. `reserve` is the estimated time of the last
     evaluation, which a time limit has to include. `save_every` is the longest time between two
     saves. `resumed` is a checkpoint to continue from; without it, the model is trained as given.
-    `to_beat` is the evaluation of a `best` from another course of the run, which stays until then.
+    `to_beat` is the evaluation of a `best` from another course of the run, until one is better.
     `baselines` and `pairs` are stored in the checkpoints; a text has no `pairs`. Each process of a
     `group` has its own Trainer, which reads some of the batch rows; all models stay equal.
     """
@@ -112,9 +112,8 @@ class Trainer:
         should_stop = self.group.any(should_stop)
         since_save = self.group.of_first(lambda: time.monotonic() - saved_at)
         epoch_read = None
-        # about the share that was done before the newest step
-        share_before = (self.progress.step - 1) / self.total_steps
-        share_before = max(share_before, share_of_time(config, self.seconds_before))
+        by_steps = (self.progress.step - 1) / self.total_steps
+        share_before = max(by_steps, share_of_time(config, self.seconds_before))  # about
         if not self.progress.step:
             self.start_up = self.seconds()
         self.group.listen()
@@ -124,7 +123,7 @@ class Trainer:
         while not ended:
             share = self.share_done()
             if share_before < MIDDLE <= share:
-                self._save_state(self.run.middle)
+                yield from self._keep_middle()
             share_before = share
             epoch, index = divmod(self.progress.step, self.epoch_steps)
             if epoch_read != epoch:
@@ -156,13 +155,13 @@ class Trainer:
                     reason = "patience"
                     break
             elif since_save() >= self.save_every:
-                self._save_last()
+                self._save_state(self.run.last)
                 saved_at = time.monotonic()
             if should_stop() and not ended:
                 reason = "stopped"
                 break
         if reason == "stopped":  # otherwise the last evaluation has saved it
-            self._save_last()
+            self._save_state(self.run.last)
         yield Finished(reason, self.progress)
 
     def share_done(self) -> float:
@@ -182,13 +181,11 @@ class Trainer:
 
     def best_evaluation(self) -> Record | None:
         """The evaluation of `best`, at least its `step` and `val_loss`; None if there is none."""
-        if self.to_beat is not None:
+        loss = self.progress.best_val_loss
+        if self.to_beat is not None or loss is None:
             return self.to_beat
-        step, loss = self.progress.best_step, self.progress.best_val_loss
-        if loss is None:
-            return None
         record = best_record(self.progress, self.history)
-        return record or {"step": step, "val_loss": loss}
+        return record or {"step": self.progress.best_step, "val_loss": loss}
 
     def checkpoint(self, *, training: bool) -> Checkpoint:
         """The run's checkpoint now; with `training`, including the state that a resume needs."""
@@ -223,7 +220,7 @@ class Trainer:
         except NotFiniteError as error:
             sound = all(bool(p.isfinite().all()) for p in self.model.parameters())
             if error.weights_unchanged and sound:
-                self._save_last()
+                self._save_state(self.run.last)
             raise self._diverged(str(error), error.step + 1) from None
         return loss
 
@@ -263,7 +260,7 @@ class Trainer:
         patience = self.config.patience
         exhausted = patience is not None and self.progress.since_best >= patience
         self._advance(finished=ended or exhausted)
-        self._save_last()
+        self._save_state(self.run.last)
         return dataclasses.replace(event, best=best and self.to_beat is None)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
@@ -276,13 +273,16 @@ class Trainer:
     def _advance(self, **changes: Any) -> None:
         self.progress = dataclasses.replace(self.progress, **changes)
 
-    def _save_last(self) -> None:
-        self._save_state(self.run.last)
-
     def _save_state(self, path: Path) -> None:
         """Save all that a resume needs."""
         self._add_losses(self.updates.read_losses)
         self.run.save(path, self.checkpoint(training=True))
+
+    def _keep_middle(self) -> Iterator[Event]:
+        try:
+            self._save_state(self.run.middle)
+        except WriteError as error:  # the run does not need it
+            yield Noted(f"{error} A longer --resume will go on from the end of this run")
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Continue exactly where `checkpoint` was saved."""

@@ -82,3 +82,8 @@ def test_a_score_leaves_out_what_is_not_counted_and_does_not_depend_on_blocks(mo
         assert score.bits() == pytest.approx(expected)
     alone = -np.log2(TextSoFar(SIZE).read(IDS).probabilities)
     assert expected[1] == pytest.approx(alone[counted & ~np.isnan(bits)].sum())
+
+
+def test_where_nothing_is_counted_nothing_is_mixed():
+    nothing = np.empty(0)
+    assert len(Mixture(3).probabilities(nothing, nothing, nothing.astype(np.int64))) == 0

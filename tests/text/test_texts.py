@@ -95,3 +95,13 @@ def test_a_glob_that_fits_no_file_is_named(poems):
 def test_a_glob_without_a_folder_is_refused(poems):
     with pytest.raises(UsageError, match="--glob: chooses among the files of folders"):
         check_sources(Sources((str(poems / "b.txt"),), "*.txt"))
+
+
+def test_the_folders_of_runs_in_a_folder_are_passed_over(poems):
+    run = poems / "checkpoints" / "a"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").write_bytes(b"weights")
+    (run / "metrics.jsonl").write_text("{}")
+    corpus, text = read(poems)
+    assert text == "bees\ncows"
+    assert not any("best.safetensors" in note for note in corpus.notes)

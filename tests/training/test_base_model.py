@@ -92,3 +92,30 @@ def test_the_offer_is_a_note_of_the_plan_and_taking_it_ends_it(tmp_path):
         notes = " ".join(training.notes)
         assert "--init-from" not in notes
         assert re.search(r"weights from english: \d+ characters known, 0 new", notes)
+
+
+def test_a_folder_of_that_name_stops_no_training(tmp_path, monkeypatch):
+    (tmp_path / BASE).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert offer(VERSE, tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("characters", "wishes", "share"),
+    [(10_000, {}, 1 / 16), (94_000, {"optimizer": "adamw"}, 1)],
+    ids=["short", "longer"],
+)
+def test_only_on_a_short_text_a_model_from_weights_learns_at_a_lower_rate(
+    characters, wishes, share, tmp_path
+):
+    text = tmp_path / "text.txt"
+    text.write_text(SONNETS.read_text()[:characters])
+    rates = []
+    for more in ({}, {"init_from": str(shipped_models()[BASE])}):
+        asked = ask_to_train(
+            text, tmp_path / "runs", learning_rate=None, hidden_size=None, num_layers=None,
+            batch_size=None, seq_length=None, **wishes, **more,
+        )  # fmt: skip
+        with open_training(asked) as training:
+            rates.append(training.trainer.config.learning_rate)
+    assert rates[1] == pytest.approx(share * rates[0])

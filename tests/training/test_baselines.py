@@ -130,7 +130,7 @@ def test_both_checkpoints_of_a_run_carry_the_baselines_of_its_text(rain, tmp_pat
 def test_a_resumed_run_of_an_earlier_version_gets_its_baselines(rain, tmp_path):
     _, trainer = train(rain, tmp_path, stop_at=3)
     before, trainer.baselines = trainer.baselines, None
-    trainer._save_last()
+    trainer._save_state(trainer.run.last)
     assert load(trainer.run.last).baselines is None
     _, resumed = train(rain, tmp_path, resume=trainer.run.name)
     assert load(resumed.run.last).baselines == before

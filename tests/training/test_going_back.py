@@ -6,7 +6,7 @@ import pytest
 from factories import ask_to_train, files, train
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes
-from charrnn_cli.training.events import Evaluated, Stepped
+from charrnn_cli.training.events import Evaluated, Finished, Noted, Stepped
 from charrnn_cli.training.setup import open_training
 from charrnn_cli.training.train_report import end_lines, result
 
@@ -148,3 +148,21 @@ def test_a_run_without_a_checkpoint_leaves_no_middle(rain, tmp_path):
         run = training.trainer.run
         run.save(run.middle, training.trainer.checkpoint(training=True))
     assert not run.folder.exists()
+
+
+def test_a_run_whose_metrics_are_lost_goes_on_with_a_time_limit(rain, tmp_path):
+    _, trainer = train(rain, tmp_path, epochs=1.0)
+    trainer.run.metrics.unlink()
+    with open_training(
+        ask_to_train(None, tmp_path, resume="", epochs=None, minutes=1.0)
+    ) as training:
+        assert "goes on at step" in training.notes[-1]
+
+
+def test_a_middle_that_cannot_be_written_ends_no_training(rain, tmp_path):
+    with open_training(ask_to_train(rain, tmp_path, epochs=1.0)) as training:
+        training.trainer.run.middle.mkdir()
+        events = list(training.trainer.steps())
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert any("middle.safetensors" in note and "from the end" in note for note in notes)
+    assert isinstance(events[-1], Finished)

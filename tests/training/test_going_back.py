@@ -99,6 +99,7 @@ def test_a_best_that_was_never_beaten_is_what_the_end_names(rain, tmp_path):
     assert first.run.best.read_bytes() == best
     said = end_lines(events[-1], ask_to_train(rain, tmp_path), longer)
     assert said[0].startswith("Best held-out loss 0.0125 nats")
+    assert said[1].startswith("That one is from an earlier course of the run, and is kept.")
     assert f"Since then the best was {longer.progress.best_val_loss:.4f} nats." in said[1]
     assert result(events[-1], longer)["val_loss"] == 0.0125
 
@@ -148,3 +149,18 @@ def test_a_run_without_a_checkpoint_leaves_no_middle(rain, tmp_path):
         run = training.trainer.run
         run.save(run.middle, training.trainer.checkpoint(training=True))
     assert not run.folder.exists()
+
+
+def test_a_kill_before_the_first_save_from_the_middle_leaves_last_and_metrics_of_one_course(
+    rain, tmp_path
+):
+    _, first = train(rain, tmp_path, epochs=1.0)
+    middle = load(first.run.middle)
+    with open_training(ask_to_train(None, tmp_path, resume="", epochs=2.0)):
+        last = load(first.run.last, training=True)  # what a kill now would leave
+    assert last.progress.step == middle.progress.step
+    metrics = first.run.metrics_until()
+    assert [record["step"] for record in metrics] == [record["step"] for record in last.history]
+    with open_training(ask_to_train(None, tmp_path, resume="")) as training:
+        assert training.trainer.progress.step == middle.progress.step
+        assert training.trainer.total_steps == 2 * first.total_steps

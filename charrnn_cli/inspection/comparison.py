@@ -8,6 +8,7 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.inspection.best_of import best_beside, best_of
 from charrnn_cli.terminal.curves import Curve
 
 HEADINGS = ("run", "model", "parameters", "best held-out", "bits/char", "at epoch", "epochs")
@@ -16,8 +17,8 @@ DISPENSABLE = ("parameters", "epochs", "at epoch", "model", "bits/char")
 
 
 def curve_facts(run: Run) -> dict[str, Any]:
-    """The facts of a run that a comparison shows, as JSON can hold them. Only the header of its
-    newest file is read. Raises CheckpointError.
+    """The facts of a run that a comparison shows, as JSON can hold them. Only the headers of its
+    files are read. Raises CheckpointError.
 
     `history` has each evaluation: `step`, `epoch`, `train_loss` and `val_loss` in nats per
     character. `best_val_loss` and `best_epoch` are None before the first one.
@@ -27,7 +28,7 @@ def curve_facts(run: Run) -> dict[str, Any]:
         {name: record[name] for name in ("step", "epoch", "train_loss", "val_loss")}
         for record in checkpoint.history
     ]
-    best = min(history, key=lambda record: record["val_loss"], default=None)
+    best = best_of(best_beside(run), checkpoint)
     model = checkpoint.model
     return {
         "name": run.name,
@@ -39,9 +40,9 @@ def curve_facts(run: Run) -> dict[str, Any]:
         "sha256": checkpoint.corpus.sha256,
         "held_out": _held_out(checkpoint),
         "epoch": checkpoint.progress.epoch,
-        "best_val_loss": None if best is None else best["val_loss"],
-        "bits_per_char": None if best is None else bits_per_char(best["val_loss"]),
-        "best_epoch": None if best is None else best["epoch"],
+        "best_val_loss": None if best is None else best.val_loss,
+        "bits_per_char": None if best is None else bits_per_char(best.val_loss),
+        "best_epoch": None if best is None else best.epoch,
         "history": history,
     }
 

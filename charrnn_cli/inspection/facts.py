@@ -10,6 +10,7 @@ from charrnn_cli.checkpoints.records import Progress
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError, WriteError
 from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.inspection.best_of import best_beside, best_of
 from charrnn_cli.inspection.pair_facts import pair_facts
 from charrnn_cli.models.base import ModelConfig
 
@@ -28,6 +29,8 @@ def inspect(path: Path) -> dict[str, Any]:
     run = _progress_of_run(path, checkpoint)
     model, train, progress = checkpoint.model, checkpoint.train, checkpoint.progress
     val_loss = checkpoint.val_loss
+    beside = best_beside(Run(path.parent)) if path.name == Run(path.parent).last.name else None
+    best = best_of(beside, checkpoint)
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
@@ -57,8 +60,8 @@ def inspect(path: Path) -> dict[str, Any]:
         "val_loss": val_loss,
         "bits_per_char": None if val_loss is None else bits_per_char(val_loss),
         **pair_facts(checkpoint),
-        "best_val_loss": progress.best_val_loss,
-        "best_step": None if progress.best_val_loss is None else progress.best_step,
+        "best_val_loss": None if best is None else best.val_loss,
+        "best_step": None if best is None else best.step,
         "marks": None if checkpoint.baselines is None else dict(vars(checkpoint.baselines)),
         "training": train.to_dict(),
         "history": [dict(record) for record in checkpoint.history],

@@ -10,6 +10,7 @@ from charrnn_cli.checkpoints.checkpoint import peek
 from charrnn_cli.checkpoints.runs import Run, list_runs
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.formatting import bits_per_char
+from charrnn_cli.inspection.best_of import best_of
 from charrnn_cli.inspection.facts import run_state
 
 SORTS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -51,9 +52,8 @@ def _facts(run: Run) -> dict[str, Any]:
     except CheckpointError as error:
         return facts | {"state": "damaged", "error": str(error)}
     progress = best.progress if last is None else last.progress
-    # the best of a run that went on from its middle may be from before that
-    measured = best if last is None or best.corpus.sha256 == last.corpus.sha256 else last
-    loss = measured.progress.best_val_loss
+    found = best_of(best, best if last is None else last)
+    loss = None if found is None else found.val_loss
     return facts | {
         "model": best.model.architecture,
         "hidden_size": best.model.hidden_size,
@@ -64,7 +64,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "epoch": progress.epoch,
         "val_loss": loss,
         "bits_per_char": None if loss is None else bits_per_char(loss),
-        "best_step": None if loss is None else measured.progress.best_step,
+        "best_step": None if found is None else found.step,
         "state": "model only" if last is None else run_state(run, progress),
     }
 

@@ -4,11 +4,15 @@ import math
 import shlex
 from collections.abc import Iterator
 
+from charrnn_cli.checkpoints.checkpoint import peek
 from charrnn_cli.checkpoints.records import Baselines
+from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.models.registry import DEFAULT
 from charrnn_cli.settings import SETTINGS
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
+from charrnn_cli.training.going_back import middle_of
 from charrnn_cli.training.held_out import HeldOut, held_out_facts
 from charrnn_cli.training.pair_runs import pair_options
 from charrnn_cli.training.planning import MIDDLE, trained_enough
@@ -44,9 +48,10 @@ def diagnosis_lines(request: Request, trainer: Trainer) -> list[str]:
 
 def _beside_baselines(trainer: Trainer) -> Iterator[str]:
     """Where the best held-out loss is no better than those of models without a network."""
-    loss, baselines = trainer.progress.best_val_loss, trainer.baselines
-    if not isinstance(baselines, Baselines) or loss is None:
+    best, baselines = trainer.best_evaluation(), trainer.baselines
+    if not isinstance(baselines, Baselines) or best is None:
         return
+    loss = best["val_loss"]
     if loss > baselines.unigram - NOTHING_NATS:
         yield (
             "It has learned nothing beyond how frequent characters are, which alone gives "
@@ -62,7 +67,7 @@ def _beside_baselines(trainer: Trainer) -> Iterator[str]:
 def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
     found: Diagnosis = diagnosis(trainer.history, held_out.chance)
     if found == "unclear":
-        if trainer.run.middle.is_file():
+        if _goes_on_from_middle(trainer.run):
             return f"It ended before it could show what more time would bring. To go on: {resume}"
         return (
             "It ended before it could show what more time would bring. A longer run learns more "
@@ -119,8 +124,16 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
     )
 
 
+def _goes_on_from_middle(run: Run) -> bool:
+    """Whether a resume of twice the length goes on from the middle of the run as it is saved."""
+    try:
+        return middle_of(run, peek(run.last)) is not None
+    except CheckpointError:
+        return False
+
+
 def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
-    if trainer.run.middle.is_file():
+    if _goes_on_from_middle(trainer.run):
         seconds = (1 - MIDDLE / 2) * _longer_seconds(trainer)
         return (
             "It was still improving when it ended, and learns more in twice its length, which "
@@ -150,10 +163,10 @@ def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
 
 def _nothing_to_learn(trainer: Trainer) -> bool:
     """Whether neither the model nor a 5-gram model is better than the unigram baseline."""
-    loss, baselines = trainer.progress.best_val_loss, trainer.baselines
-    if not isinstance(baselines, Baselines) or loss is None:
+    best, baselines = trainer.best_evaluation(), trainer.baselines
+    if not isinstance(baselines, Baselines) or best is None:
         return False
-    return min(loss, baselines.five_gram) > baselines.unigram - NOTHING_NATS
+    return min(best["val_loss"], baselines.five_gram) > baselines.unigram - NOTHING_NATS
 
 
 def command_for(request: Request, trainer: Trainer, *words: str) -> str:

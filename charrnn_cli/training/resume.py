@@ -109,6 +109,8 @@ def resume_training(
         pairs=pairs_info(dataset, config, pairs),
         group=group,
     )
+    if start.from_middle:  # first: a kill in between must not leave an end without its metrics
+        run.save(run.last, trainer.checkpoint(training=True))
     run.drop_metrics_after(progress.step)
     return Training(trainer, speed, notes)
 

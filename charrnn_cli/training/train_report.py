@@ -163,10 +163,10 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
 
 
 def earlier_best(trainer: Trainer) -> str:
-    """That the best checkpoint is from before the run went on from its middle."""
+    """That the best checkpoint is from another course of the run than the one that just ended."""
     loss = trainer.progress.best_val_loss
     since = "" if loss is None else f" Since then the best was {loss:.4f} nats."
-    return f"That one is from before the run went on from its middle, and is kept.{since}"
+    return f"That one is from an earlier course of the run, and is kept.{since}"
 
 
 def sample_text(trainer: Trainer) -> str:

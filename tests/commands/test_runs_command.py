@@ -1,5 +1,6 @@
 """`charrnn runs` as a user meets it: the list, comparisons, new names, deleting."""
 
+import dataclasses
 import json
 
 import pytest
@@ -22,7 +23,10 @@ def runs(tmp_path):
                 {"step": n, "epoch": n / 2, "train_loss": loss, "val_loss": loss}
                 for n, loss in enumerate(losses, start=1)
             )
-            changed = type(checkpoint)(**(vars(checkpoint) | {"history": history}))
+            progress = dataclasses.replace(
+                checkpoint.progress, step=3, epoch=1.5, best_val_loss=losses[-1], best_step=3
+            )
+            changed = dataclasses.replace(checkpoint, history=history, progress=progress)
             save_checkpoint(path, changed)
     return folder
 

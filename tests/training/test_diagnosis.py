@@ -8,6 +8,7 @@ import re
 import pytest
 from factories import ask_to_train, train
 
+from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.training.advice import diagnosis_lines
 from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
@@ -109,6 +110,33 @@ def test_without_the_middle_of_a_run_a_new_one_is_advised(rain, tmp_path):
     trainer.run.middle.unlink()
     *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
     assert re.search(r"to zero: charrnn train \S*rain\.txt .*--epochs 8\. To go on all", line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [12, 2])  # still improving, and too few evaluations to say
+def test_a_middle_of_another_course_is_not_advised_to_go_on_from(count, rain, tmp_path):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2))[:count])
+    other = load(trainer.run.middle)
+    other_train = dataclasses.replace(other.train, random_seed=other.train.random_seed + 1)
+    trainer.run.save(trainer.run.middle, dataclasses.replace(other, train=other_train))
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    assert re.search(r"charrnn train \S*rain\.txt .*--epochs 8\. To go on", line)
+
+
+@pytest.mark.slow
+def test_an_older_best_that_is_kept_is_the_one_compared_with_the_baselines(rain, tmp_path):
+    _, trainer = train(rain, tmp_path)
+    unigram = trainer.baselines.unigram
+    trainer.progress = dataclasses.replace(
+        trainer.progress, best_val_loss=unigram + 1, best_step=10**6
+    )
+    request = ask_to_train(rain, tmp_path)
+    nothing = "nothing beyond how frequent characters are"
+    assert nothing in diagnosis_lines(request, trainer)[0]
+    trainer.to_beat = {"step": 5, "val_loss": unigram / 10}
+    assert nothing not in " ".join(diagnosis_lines(request, trainer))
 
 
 @pytest.mark.slow

@@ -99,6 +99,7 @@ def test_a_best_that_was_never_beaten_is_what_the_end_names(rain, tmp_path):
     assert first.run.best.read_bytes() == best
     said = end_lines(events[-1], ask_to_train(rain, tmp_path), longer)
     assert said[0].startswith("Best held-out loss 0.0125 nats")
+    assert said[1].startswith("That one is from an earlier course of the run, and is kept.")
     assert f"Since then the best was {longer.progress.best_val_loss:.4f} nats." in said[1]
     assert result(events[-1], longer)["val_loss"] == 0.0125
 
@@ -150,6 +151,7 @@ def test_a_run_without_a_checkpoint_leaves_no_middle(rain, tmp_path):
     assert not run.folder.exists()
 
 
+<<<<<<< HEAD
 def test_a_run_whose_metrics_are_lost_goes_on_with_a_time_limit(rain, tmp_path):
     _, trainer = train(rain, tmp_path, epochs=1.0)
     trainer.run.metrics.unlink()
@@ -166,3 +168,18 @@ def test_a_middle_that_cannot_be_written_ends_no_training(rain, tmp_path):
     notes = [event.text for event in events if isinstance(event, Noted)]
     assert any("middle.safetensors" in note and "from the end" in note for note in notes)
     assert isinstance(events[-1], Finished)
+=======
+def test_a_kill_before_the_first_save_from_the_middle_leaves_last_and_metrics_of_one_course(
+    rain, tmp_path
+):
+    _, first = train(rain, tmp_path, epochs=1.0)
+    middle = load(first.run.middle)
+    with open_training(ask_to_train(None, tmp_path, resume="", epochs=2.0)):
+        last = load(first.run.last, training=True)  # what a kill now would leave
+    assert last.progress.step == middle.progress.step
+    metrics = first.run.metrics_until()
+    assert [record["step"] for record in metrics] == [record["step"] for record in last.history]
+    with open_training(ask_to_train(None, tmp_path, resume="")) as training:
+        assert training.trainer.progress.step == middle.progress.step
+        assert training.trainer.total_steps == 2 * first.total_steps
+>>>>>>> m1

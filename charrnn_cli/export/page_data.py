@@ -11,6 +11,7 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.errors import UsageError
 from charrnn_cli.export.pair_page_data import THIS_MODEL, pair_data, shortened
 from charrnn_cli.formatting import bits_per_char
 from charrnn_cli.models.base import in_words

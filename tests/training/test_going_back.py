@@ -151,7 +151,6 @@ def test_a_run_without_a_checkpoint_leaves_no_middle(rain, tmp_path):
     assert not run.folder.exists()
 
 
-<<<<<<< HEAD
 def test_a_run_whose_metrics_are_lost_goes_on_with_a_time_limit(rain, tmp_path):
     _, trainer = train(rain, tmp_path, epochs=1.0)
     trainer.run.metrics.unlink()
@@ -168,7 +167,8 @@ def test_a_middle_that_cannot_be_written_ends_no_training(rain, tmp_path):
     notes = [event.text for event in events if isinstance(event, Noted)]
     assert any("middle.safetensors" in note and "from the end" in note for note in notes)
     assert isinstance(events[-1], Finished)
-=======
+
+
 def test_a_kill_before_the_first_save_from_the_middle_leaves_last_and_metrics_of_one_course(
     rain, tmp_path
 ):
@@ -182,4 +182,3 @@ def test_a_kill_before_the_first_save_from_the_middle_leaves_last_and_metrics_of
     with open_training(ask_to_train(None, tmp_path, resume="")) as training:
         assert training.trainer.progress.step == middle.progress.step
         assert training.trainer.total_steps == 2 * first.total_steps
->>>>>>> m1

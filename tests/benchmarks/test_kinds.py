@@ -101,6 +101,14 @@ def test_fetch_ends_with_one_line_if_a_package_has_no_such_file_any_more(package
     assert done.stderr == "Error: tzdata: has no **/tzdata.zi now. Leave out its kind: --kinds.\n"
 
 
+def test_fetch_names_the_kinds_that_there_are(tmp_path):
+    done = kinds(tmp_path, "--fetch", "--kinds", "verse", "nosuch")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: --kinds nosuch: there are verse, ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_text_that_is_not_there_is_named(tmp_path):
     done = kinds(tmp_path, "--kinds", "verse")
     assert done.returncode == 1
@@ -117,6 +125,18 @@ def test_a_second_run_goes_on_with_the_results_of_the_first(tmp_path):
     assert settings == ["setting", "plan", "half-units"]
     assert kinds(tmp_path, *FEW_STEPS).stdout == first.stdout
     assert (tmp_path / "kinds.tsv").read_text() == results
+    other = kinds(tmp_path, *FEW_STEPS[:-1], "--threads 1 --hidden-size 8")
+    assert other.returncode == 0, other.stderr
+    assert other.stdout != first.stdout
+    assert (tmp_path / "kinds.tsv").read_text().startswith(results)
+
+
+def test_results_that_do_not_say_with_which_options_are_not_taken(tmp_path):
+    (tmp_path / "kinds.tsv").write_text("kind\tsha256\n")
+    done = kinds(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith(". Give another --results.\n")
+    assert "options" in done.stderr
 
 
 @pytest.mark.parametrize(("gap", "sign"), [(0.016, "!"), (0.014, " ")])
@@ -129,6 +149,7 @@ def test_a_plan_that_is_clearly_worse_than_a_neighbour_is_marked(tmp_path, gap, 
         "epochs_made": 0.5, "uniform": 3.0, "unigram": 2.5, "five_gram": 1.7, "hidden_size": 64,
         "num_layers": 1, "dropout": 0.0, "batch_size": 4, "learning_rate": 0.01,
         "weight_decay": 0.01, "optimizer": "adamw", "epochs": 0.0,
+        "options": "--threads 1",
     }  # fmt: skip
     neighbour = measured | {"setting": "half-units", "tuning": 1.5 - gap, "test": 1.55}
     rows = [measured.keys(), measured.values(), neighbour.values()]

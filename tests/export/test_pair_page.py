@@ -90,6 +90,23 @@ def test_beam_search_finds_on_a_page_what_translate_finds(name, open_page, invok
     assert translation(page) == wanted[1]
 
 
+def test_an_older_target_that_is_pressed_does_not_stop_a_new_translation(open_page):
+    page = open_page(make("attention"))
+    set_range(page, "beam", 4)
+    wanted = type_line(page, "cab")
+    type_line(page, "bad")
+    page.evaluate(
+        """() => {
+            const field = document.getElementById("column-1");
+            field.value = "cab";
+            field.dispatchEvent(new Event("input"));
+            document.querySelectorAll("#found button")[1].click();
+        }"""
+    )
+    assert translation(page) == wanted
+    assert page.get_attribute("#found button >> nth=0", "aria-pressed") == "true"
+
+
 @pytest.mark.parametrize("name", ["attention", "transformer"])
 def test_a_page_shows_the_attention_of_a_translation(name, open_page):
     checkpoint = make(name)
@@ -230,3 +247,11 @@ def test_the_stages_of_a_run_of_pairs_are_under_a_slider(open_page, tmp_path):
     page.click("#tab-learning")
     set_range(page, "stage", 1)
     assert page.inner_text("#stage-text") == "bad → 3"
+
+
+def test_the_loss_curve_of_a_model_of_pairs_speaks_of_pairs(open_page):
+    checkpoint = make("attention")
+    records = tuple(checkpoint.history[0] | {"step": step, "epoch": step / 10} for step in (3, 5))
+    page = open_page(dataclasses.replace(checkpoint, history=records))
+    page.click("#tab-learning")
+    assert "passes through the pairs. Solid: held-out pairs." in page.inner_text("#curves")

@@ -7,8 +7,8 @@ function showStage() {
   addText(byId("stage-text"), stage.text);
 }
 
-/** Draw curves over the passes through the text: `lines` are pairs of a class and a key of the
- * records, and `format` writes a value. */
+/** Draw curves over the passes through the training data: `lines` are pairs of a class and a key of
+ * the records, and `format` writes a value. */
 function drawCurves({ title, note, lines, format }) {
   const box = byId("curves");
   const records = DATA.history.filter((record) => lines.every(([, key]) => record[key] != null));
@@ -50,10 +50,11 @@ if (DATA.stages.length) {
   showStage();
 }
 byId("stage-note").textContent = DATA.stage_note;
+const trainedOn = DATA.pairs ? "pairs" : "text";
 drawCurves({
   title: "Loss",
-  note: "Bits per character over the passes through the text. Solid: held-out text. Dashed: "
-    + "training text.",
+  note: `Bits per character over the passes through the ${trainedOn}. Solid: held-out ${trainedOn}. `
+    + `Dashed: training ${trainedOn}.`,
   lines: [["held-out", "held_out"], ["train", "train"]],
   format: (value) => value.toFixed(2),
 });

@@ -63,6 +63,7 @@ async function translate() {
 
 /** Show one of the targets found. */
 async function showOther(index) {
+  if (byId("target").dataset.ended !== "true") return; // the list is of an older translation
   const { found, turn } = translating;
   const answer = await ask("trace", { target: found[index].ids });
   if (answer === null || turn !== translating.turn) return;

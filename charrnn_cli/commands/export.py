@@ -80,6 +80,8 @@ def export(request: Values, targets: Values) -> None:
         given = " and ".join(f"--{name}" for name in chosen)
         raise UsageError(f"{given} exclude each other: use one of them.")
     ((target, path),) = chosen.items()
+    if str(path) == "-":
+        raise UsageError(f"--{target} -: writes no stdout. Name a file.")
     for name in ("units", "example"):
         if request[name] is not None and target != "html":
             raise UsageError(f"--{name} belongs to --html: leave it out with --{target}.")

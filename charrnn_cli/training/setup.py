@@ -241,7 +241,10 @@ def _load_known(model: Model, dataset: Dataset, init: Checkpoint) -> str:
     if isinstance(dataset, Pairs):
         return load_known_pairs(model, dataset, init)
     known, new = load_known_weights(model, dataset.vocabulary, init.weights, init.vocabulary)
-    return f"{known} characters known, {new} new"
+    forgotten = len(init.vocabulary) - known
+    return f"{known} characters known, {new} new" + (
+        f", {forgotten} left out that this text has not" if forgotten else ""
+    )
 
 
 def _large_vocabulary(dataset: Dataset, plan: Plan) -> tuple[str, ...]:

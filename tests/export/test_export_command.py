@@ -33,7 +33,21 @@ def test_a_file_that_exists_stays_without_force(invoke, abc_runs, tmp_path):
 
 def test_a_folder_that_is_not_there_is_told(invoke, abc_runs):
     words = ("export", "abc", "--checkpoints", abc_runs, "--html", "no/page.html")
-    assert "no/page.html: cannot be written" in one_line_error(invoke(*words), 5)
+    assert "no/page.html: cannot be written: there is no such folder" in one_line_error(
+        invoke(*words), 5
+    )
+
+
+def test_a_page_is_not_written_to_stdout(invoke, abc_runs, tmp_path):
+    words = ("export", "abc", "--checkpoints", abc_runs, "--html", "-")
+    assert "--html -: writes no stdout. Name a file." in one_line_error(invoke(*words), 2)
+    assert not (tmp_path / "-").exists()
+
+
+def test_units_of_a_model_of_pairs_are_refused(invoke, tmp_path):
+    save_checkpoint(tmp_path / "pairs.safetensors", make_pair_checkpoint())
+    words = ("pairs.safetensors", "--html", "page.html", "--units", "no.txt")
+    assert "no units to study" in one_line_error(invoke("export", *words), 2)
 
 
 @pytest.mark.parametrize("line", ["ab", "ab\tX\ty", "ab\tX\nab\tX"])

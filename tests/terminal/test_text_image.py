@@ -117,5 +117,5 @@ def test_a_missing_matplotlib_is_named_with_its_remedy(tmp_path, monkeypatch):
 
 
 def test_a_picture_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(WriteError, match=r"nowhere.*cannot be written \(No such file"):
+    with pytest.raises(WriteError, match=r"nowhere.*cannot be written: there is no such folder"):
         draw_page(tmp_path / "nowhere" / "page.png", [], SURPRISAL, "title")

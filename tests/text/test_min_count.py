@@ -5,7 +5,17 @@ import re
 
 import numpy as np
 import pytest
-from factories import SMALL, ask_to_train, corpus_of, files, of_kind, one_line_error, train, words
+from factories import (
+    SMALL,
+    ask_to_train,
+    corpus_of,
+    files,
+    fuzz,
+    of_kind,
+    one_line_error,
+    train,
+    words,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +60,7 @@ def test_a_count_that_leaves_nothing_is_refused(text):
         read_corpus(str(text)).fold_rare(1_000_000)
 
 
+@fuzz
 @given(st.text(st.sampled_from("abcé馬\ufffd"), min_size=20), st.integers(1, 5))
 def test_what_is_common_stays_and_lengths_are_the_same(tmp_path_factory, text, least):
     path = tmp_path_factory.getbasetemp() / "any.txt"

@@ -59,7 +59,10 @@ def test_init_from_takes_what_is_known_and_says_how_much(rain, tmp_path):
         trainer = training.trainer
         ours = set("the train to Zürich is late. ")
         known = ours & set(words(250))
-        assert f"{len(known)} characters known, {len(ours - known)} new" in training.notes[-1]
+        assert (
+            f"{len(known)} characters known, {len(ours - known)} new, "
+            f"{len(set(words(250)) - ours)} left out"
+        ) in training.notes[-1]
         weights = {name: p.detach().numpy() for name, p in trainer.model.named_parameters()}
     np.testing.assert_array_equal(
         weights["layers.1.weight_hh"], source.weights["layers.1.weight_hh"]

@@ -44,7 +44,9 @@ def write_files(files: Mapping[Path, bytes], remedy: str) -> None:
     except OSError as error:
         _discard(temporaries.values())
         if isinstance(error, FileNotFoundError):
-            raise WriteError(f"{path}: cannot be written: there is no such folder.") from None
+            raise WriteError(
+                f"{path}: cannot be written: there is no such folder. Make it, or {remedy}."
+            ) from None
         raise WriteError(
             f"{path}: cannot be written ({error.strerror}); "
             f"{len(files[path]) / 1e6:.1f} MB are needed. Make room or {remedy}."

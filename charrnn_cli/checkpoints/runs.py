@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from charrnn_cli.checkpoints.atomic_write import append_line, open_regular, write_file
-from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, to_bytes
+from charrnn_cli.checkpoints.checkpoint import MAX_COUNT, Checkpoint, peek, to_bytes
 from charrnn_cli.checkpoints.records import MAX_VALUE, CorpusInfo, Sample, from_json
 from charrnn_cli.checkpoints.shipped import is_base_model
-from charrnn_cli.errors import RunInUseError, WriteError
+from charrnn_cli.errors import CheckpointError, RunInUseError, WriteError
 
 try:
     import fcntl
@@ -227,6 +227,20 @@ def _is_evaluation(record: Any) -> bool:
             type(value) in (int, float) and abs(value) <= MAX_VALUE for value in record.values()
         )
     )
+
+
+def stored_checksums(checkpoint: Checkpoint) -> tuple[str, str | None]:
+    """Those of the text that a run was trained on, and of a held-out one of the user's own."""
+    val_text = checkpoint.val_text
+    return checkpoint.corpus.sha256, None if val_text is None else val_text.sha256
+
+
+def best_beside(run: Run) -> Checkpoint | None:
+    """The header of a run's `best`; None if it is missing or damaged."""
+    try:
+        return peek(run.best) if run.best.is_file() else None
+    except CheckpointError:
+        return None
 
 
 def list_runs(checkpoints: Path) -> list[Run]:

@@ -167,9 +167,9 @@ def train(
     """Train a model on a text, or on pairs of a source and a target. No option is needed: the size
     of the text and the time allowed choose a plan, which sets all that is marked [by the plan].
 
-    Writes checkpoints/NAME/best.safetensors, last.safetensors and metrics.jsonl. Ctrl-C saves
-    everything; --resume continues from there. With many more epochs or minutes it continues from
-    the middle of a run, where its learning rate was still high.
+    Writes checkpoints/NAME/best.safetensors, last.safetensors, middle.safetensors and
+    metrics.jsonl. Ctrl-C saves everything; --resume continues from there. With many more epochs or
+    minutes it continues from the middle of a run, where its learning rate was still high.
 
     \b
     For several processes or machines:

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
-from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.errors import CheckpointError
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
+from charrnn_cli.checkpoints.runs import stored_checksums
 
 
 class Best(NamedTuple):
@@ -21,7 +20,9 @@ def best_of(best: Checkpoint | None, newest: Checkpoint) -> Best | None:
     It is that of `best`, which may be from an earlier course of training than the `newest`
     checkpoint; but a `best` of another text, on which losses do not compare, does not count.
     """
-    measured = newest if best is None or _checksums(best) != _checksums(newest) else best
+    measured = newest
+    if best is not None and stored_checksums(best) == stored_checksums(newest):
+        measured = best
     progress = measured.progress
     loss, step = progress.best_val_loss, progress.best_step
     if loss is None:
@@ -30,16 +31,3 @@ def best_of(best: Checkpoint | None, newest: Checkpoint) -> Best | None:
     epoch = progress.epoch * step / max(1, progress.step)
     epochs = (record["epoch"] for record in measured.history if record["step"] == step)
     return Best(loss, step, next(epochs, epoch))
-
-
-def best_beside(run: Run) -> Checkpoint | None:
-    """The header of a run's `best`; None if it is missing or damaged."""
-    try:
-        return peek(run.best) if run.best.is_file() else None
-    except CheckpointError:
-        return None
-
-
-def _checksums(checkpoint: Checkpoint) -> tuple[str, str | None]:
-    val_text = checkpoint.val_text
-    return checkpoint.corpus.sha256, None if val_text is None else val_text.sha256

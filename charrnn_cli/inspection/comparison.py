@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, peek
-from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.checkpoints.runs import Run, best_beside
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char
-from charrnn_cli.inspection.best_of import best_beside, best_of
+from charrnn_cli.inspection.best_of import best_of
 from charrnn_cli.terminal.curves import Curve
 
 HEADINGS = ("run", "model", "parameters", "best held-out", "bits/char", "at epoch", "epochs")

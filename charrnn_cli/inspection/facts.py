@@ -7,10 +7,10 @@ from typing import Any
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
 from charrnn_cli.checkpoints.records import Progress
-from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.checkpoints.runs import Run, best_beside
 from charrnn_cli.errors import CheckpointError, WriteError
 from charrnn_cli.formatting import bits_per_char
-from charrnn_cli.inspection.best_of import best_beside, best_of
+from charrnn_cli.inspection.best_of import best_of
 from charrnn_cli.inspection.pair_facts import pair_facts
 from charrnn_cli.models.base import ModelConfig
 

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from charrnn_cli.checkpoints.checkpoint import Checkpoint, load, peek
-from charrnn_cli.checkpoints.runs import Run
+from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
+from charrnn_cli.checkpoints.runs import Run, best_beside, stored_checksums
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.training.best import Record
-from charrnn_cli.training.pair_runs import stored_checksums
 from charrnn_cli.training.planning import MIDDLE, planned_steps, share_of_time
 
 # A run goes on from its middle if it is given at least so many times its length. On Tiny
@@ -111,10 +110,7 @@ def middle_of(run: Run, last: Checkpoint) -> Checkpoint | None:
 def evaluation_to_beat(run: Run, checkpoint: Checkpoint) -> Record | None:
     """The evaluation of `best` if it is none of those in the history of the checkpoint that a run
     goes on from: it was made after that, or in a course of training that a resume went back on."""
-    try:
-        best = peek(run.best) if run.best.is_file() else None
-    except CheckpointError:
-        return None
+    best = best_beside(run)
     if best is None or not best.history or stored_checksums(best) != stored_checksums(checkpoint):
         return None
     record = dict(best.history[-1])

@@ -182,12 +182,6 @@ def checksums(dataset: Dataset) -> tuple[str, str | None]:
     return dataset.sha256, None if val_text is None else val_text.sha256
 
 
-def stored_checksums(checkpoint: Checkpoint) -> tuple[str, str | None]:
-    """Those of what a run was trained on."""
-    val_text = checkpoint.val_text
-    return checkpoint.corpus.sha256, None if val_text is None else val_text.sha256
-
-
 def pair_options(info: PairsInfo, val_text: Identified | None) -> list[str]:
     """The words of `charrnn train` that read pairs as a run did."""
     default, words = PairFormat(), ["--pairs"]

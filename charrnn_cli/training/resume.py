@@ -9,7 +9,7 @@ import torch
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.records import CorpusInfo
-from charrnn_cli.checkpoints.runs import Run, text_paths
+from charrnn_cli.checkpoints.runs import Run, stored_checksums, text_paths
 from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
@@ -34,7 +34,6 @@ from charrnn_cli.training.pair_runs import (
     one_file,
     pairs_info,
     request_to_resume,
-    stored_checksums,
 )
 from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed

@@ -31,14 +31,12 @@ function drawHeatMap(box, rowSigns, columnSigns, weights, point) {
     });
     svg.append(line);
   });
-  svg.addEventListener("pointerover", (event) => {
-    const line = event.target.closest("[data-row]");
-    if (line) point(Number(line.dataset.row));
-  });
-  svg.addEventListener("click", (event) => {
-    const line = event.target.closest("[data-row]");
-    if (line) point(Number(line.dataset.row));
-  });
+  for (const kind of ["pointerover", "click"]) {
+    svg.addEventListener(kind, (event) => {
+      const line = event.target.closest("[data-row]");
+      if (line) point(Number(line.dataset.row));
+    });
+  }
   box.replaceChildren(svg);
 }
 

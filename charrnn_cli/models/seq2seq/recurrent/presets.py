@@ -1,4 +1,5 @@
-"""Presets for GRU encoder-decoders: the best of the settings measured (benchmarks/RESULTS.md).
+"""Presets for GRU encoder-decoders, measured for targets of ten and a hundred thousand characters
+(benchmarks/RESULTS.md). Those for fewer and for more follow from these and are not compared.
 
 `characters` are those of the targets; `batch_size` counts pairs.
 """

@@ -195,8 +195,8 @@ def train(
         "max_length": max_length,
     }
     how = _of_pairs(pairs, reading, val_sources, skip_bad_lines, best_by)
+    from charrnn_cli.training.early_checks import check_request, check_runs
     from charrnn_cli.training.request import PairsRequest, Request
-    from charrnn_cli.training.setup import open_training  # imports PyTorch
 
     request = Request(
         sources=sources,
@@ -215,6 +215,10 @@ def train(
         threads=threads,
         save_every=save_every,
     )
+    check_request(request)
+    check_runs(request)
+    from charrnn_cli.training.setup import open_training  # imports PyTorch
+
     with open_training(request) as training:
         left = False
         events = training.trainer.steps(lambda: left)

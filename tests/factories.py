@@ -205,7 +205,7 @@ def of_kind(model: str) -> dict:
 
 def ask_to_train(text: Path | None, folder: Path, **wishes):
     """A request for a small run into `folder`; settings and the request's fields by name."""
-    from charrnn_cli.training.setup import Request
+    from charrnn_cli.training.request import Request
 
     fields = set(Request.__dataclass_fields__)
     given = {name: value for name, value in wishes.items() if name not in fields}

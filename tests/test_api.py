@@ -43,6 +43,15 @@ def test_sampling_and_scoring_do_not_import_torch(model):
     assert "torch" not in loaded_by(code)
 
 
+def test_a_run_that_is_not_there_is_refused_before_torch_is_imported(tmp_path):
+    code = (
+        "import charrnn_cli\n"
+        f"try: next(charrnn_cli.train(resume='nosuch', checkpoints={str(tmp_path)!r}))\n"
+        "except charrnn_cli.errors.CheckpointError: pass"
+    )
+    assert "torch" not in loaded_by(code)
+
+
 def test_the_package_has_no_other_attributes():
     with pytest.raises(AttributeError, match="translate"):
         charrnn_cli.translate  # noqa: B018

@@ -190,11 +190,8 @@ def train(
         check_sources(Sources(request["sources"] + request["val_sources"], request["glob"]))
     import_numpy(one_thread=True)  # for the evaluations of pairs
     check_threads()
-    if alone and not output["quiet"]:
-        say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")
-    with default_interrupt():
-        from charrnn_cli.training.request import PairsRequest, Request
-        from charrnn_cli.training.train_report import run_training  # these import torch
+    from charrnn_cli.training.early_checks import check_request, check_runs
+    from charrnn_cli.training.request import PairsRequest, Request
 
     settings = model | training | {"precision": hardware.pop("precision")}
     given = {name: value for name, value in settings.items() if value is not None}
@@ -210,4 +207,12 @@ def train(
         **request,
         **hardware,
     )
+    check_request(asked)
+    if alone:
+        check_runs(asked)
+    if alone and not output["quiet"]:
+        say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")
+    with default_interrupt():
+        from charrnn_cli.training.train_report import run_training  # imports torch
+
     return run_training(asked, preview=preview, **output)

@@ -22,6 +22,12 @@ from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.early_checks import (
+    CHANGEABLE,
+    check_state,
+    from_best_command,
+    one_file,
+)
 from charrnn_cli.training.going_back import (
     refuse_if_complete,
     seconds_spent,
@@ -29,17 +35,10 @@ from charrnn_cli.training.going_back import (
     times_longer,
     with_patience_for,
 )
-from charrnn_cli.training.pair_runs import (
-    checksums,
-    one_file,
-    pairs_info,
-    request_to_resume,
-)
+from charrnn_cli.training.pair_runs import checksums, pairs_info, request_to_resume
 from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
-
-CHANGEABLE = frozenset({"epochs", "minutes", "patience"})  # settings that a resume may change
 
 
 def as_resume(request: Request, run: Run) -> Request:
@@ -62,7 +61,6 @@ def resume_training(
 
     Raises CharRNNError; nothing is written before it is certain that the run can go on.
     """
-    refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
     asked = request.pairs
@@ -114,17 +112,6 @@ def resume_training(
     return Training(trainer, speed, notes)
 
 
-def refuse_fixed_settings(request: Request) -> None:
-    """Raise UsageError if a request changes what a resumed run keeps."""
-    fixed = sorted(set(request.given) - CHANGEABLE)
-    if fixed or request.name is not None:
-        option = "--" + (fixed[0] if fixed else "name").replace("_", "-")
-        raise UsageError(
-            f"{option}: a resumed run keeps its settings; only --epochs, --minutes and --patience "
-            f"can change. Leave {option} out."
-        )
-
-
 def load_to_resume(run: Run, from_best: bool) -> Checkpoint:
     """The checkpoint that a run goes on from: `last`, or `best` if asked for.
 
@@ -132,18 +119,15 @@ def load_to_resume(run: Run, from_best: bool) -> Checkpoint:
     """
     if from_best:
         return load(run.best)
-    again = f"charrnn train TEXT --resume {run.name} --from-best"
-    if not run.last.is_file():
-        raise CheckpointError(
-            f"run {run.name} holds a model but no training to go on with. Go on from its weights: "
-            f"{again}; or start a new run from them: charrnn train TEXT --init-from {run.name}"
-        )
+    check_state(run)
     try:
         return load(run.last, training=True)
     except CheckpointError as error:
         if not run.best.is_file():
             raise
-        raise CheckpointError(f"{error} To go on from its best instead: {again}") from None
+        raise CheckpointError(
+            f"{error} To go on from its best instead: {from_best_command(run)}"
+        ) from None
 
 
 def with_new_end(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:

@@ -84,6 +84,14 @@ def test_a_second_file_of_pairs_is_refused(invoke):
     assert "pairs are read from one file" in line
 
 
+def test_info_counts_both_sides_of_the_pairs_that_were_trained_on(invoke, runs):
+    facts = json.loads(invoke("info", "of-pairs", "--json").stdout)
+    counted = facts["pairs"]["source_symbols"], facts["pairs"]["target_characters"]
+    assert counted == (3 * len(ROWS), 3 * len(ROWS))  # the held-out ones are of another file
+    row = "pairs.tsv, 192 characters in sources and 192 characters in targets to train on"
+    assert row in " ".join(invoke("info", "of-pairs").stdout.split())
+
+
 def test_a_single_text_is_no_list_of_lines_to_translate(runs):
     with pytest.raises(UsageError, match=r"Give \[line\] for a single one"):
         charrnn_cli.load("of-pairs").translate("abc")

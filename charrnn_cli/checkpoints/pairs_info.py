@@ -71,6 +71,13 @@ class PairsInfo:
         """The numbers of symbols of targets and of sources, their ends included."""
         return len(self.target), len(self.source)
 
+    @property
+    def symbols(self) -> tuple[int, int]:
+        """The symbols of all sources and of all targets of the training part, without the ends."""
+        means = self.lengths.mean_source, self.lengths.mean_target
+        source, target = (round(self.pairs * mean) for mean in means)
+        return source, target
+
 
 def to_json(info: PairsInfo) -> dict[str, Any]:
     """The record as a checkpoint stores it; the targets' vocabulary is stored elsewhere."""

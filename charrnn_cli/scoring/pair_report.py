@@ -29,11 +29,19 @@ HEADINGS = (
 @dataclass(frozen=True)
 class PairColumns:
     """The options of `charrnn score` that are for pairs alone: the columns that are named, by the
-    fields of `PairFormat`; and the text between symbols, None without --symbols."""
+    fields of `PairFormat`; and the text between symbols, None without --symbols. Raises UsageError
+    for an empty one."""
 
     columns: tuple[tuple[str, Any], ...] = ()
     skip_bad_lines: bool = False
     symbols: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.symbols == "":
+            raise UsageError(
+                "--symbols: is empty. Give the text between symbols, such as ' '; or leave it out: "
+                "errors character by character are shown anyway."
+            )
 
     def given(self) -> str | None:
         """The first of these options that was given."""

@@ -191,9 +191,7 @@ def worst(pairs: list[ScoredPair], totals: PairTotals, count: int) -> list[Score
 
 
 def split_symbols(text: str, separator: str) -> list[str]:
-    """The symbols of a text that are separated so; each character is one if that is empty."""
-    if not separator:
-        return list(text)
+    """The symbols of a text that are separated so."""
     return [symbol for symbol in text.split(separator) if symbol]
 
 

@@ -1,6 +1,7 @@
 """Going on with a run: its last state, its own text, and something left to do."""
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
@@ -19,6 +20,7 @@ from charrnn_cli.text.arranging import arranged
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.holding_out import HoldOut
 from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.text.reader import checksum
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
@@ -189,7 +191,8 @@ def pairs_to_resume(
     paths = request.sources or text_paths(checkpoint.corpus)
     if not paths:
         raise _no_text(run, checkpoint, request)
-    dataset, config = reader.pairs(one_file(paths), pairs), checkpoint.train
+    dataset = _read_pairs(one_file(paths), run, checkpoint, request, reader, pairs)
+    config = checkpoint.train
     changed = _check_text(dataset, checkpoint.corpus, run, request)
     if dataset.val_text is not None and checkpoint.val_text is not None:
         changed += _check_text(dataset.val_text, checkpoint.val_text, run, request)
@@ -204,6 +207,36 @@ def pairs_to_resume(
     return dataset, dataset.notes + changed
 
 
+def _read_pairs(
+    source: str,
+    run: Run,
+    checkpoint: Checkpoint,
+    request: Request,
+    reader: Reader,
+    pairs: PairsRequest,
+) -> Pairs:
+    """The pairs of a file. What cannot be read as those of the run is named as another file if it
+    is one, unless the request insists on it. Raises TextError."""
+    try:
+        return reader.pairs(source, pairs)
+    except TextError:
+        files = (source, checkpoint.corpus), (pairs.val_source, checkpoint.val_text)
+        for path, stored in () if request.changed_text else files:
+            if path is None or stored is None or not os.path.isfile(path):
+                continue
+            if (sha256 := checksum(path)) != stored.sha256:
+                raise TextError(
+                    f"{path}: not the text of run {run.name} "
+                    f"({_checksums_in_words(sha256, stored)}), and cannot be read as its pairs "
+                    "are. Give that text."
+                ) from None
+        raise
+
+
+def _checksums_in_words(sha256: str, stored: CorpusInfo) -> str:
+    return f"SHA-256 {sha256[:12]}…, was {stored.sha256[:12]}…"
+
+
 def _check_text(
     text: Identified, stored: CorpusInfo, run: Run, request: Request
 ) -> tuple[str, ...]:
@@ -211,8 +244,7 @@ def _check_text(
     the request insists on the new text."""
     if text.sha256 == stored.sha256:
         return ()
-    old, new = stored.sha256[:12], text.sha256[:12]
-    what = f"SHA-256 {new}…, was {old}…"
+    what = _checksums_in_words(text.sha256, stored)
     if stored.file_sha256s:
         files = text.reading.file_sha256s
         same = (Counter(files) & Counter(stored.file_sha256s)).total()

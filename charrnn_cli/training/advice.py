@@ -14,6 +14,7 @@ from charrnn_cli.settings import SETTINGS
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.going_back import middle_of
 from charrnn_cli.training.held_out import HeldOut, held_out_facts
+from charrnn_cli.training.pace import step_seconds
 from charrnn_cli.training.pair_runs import pair_options
 from charrnn_cli.training.planning import MIDDLE, trained_enough
 from charrnn_cli.training.request import Request
@@ -134,7 +135,7 @@ def _goes_on_from_middle(run: Run) -> bool:
 
 def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
     if _goes_on_from_middle(trainer.run):
-        seconds = (1 - MIDDLE / 2) * _longer_seconds(trainer)
+        seconds = _longer_seconds(trainer, beginning_at=MIDDLE / 2)
         return (
             "It was still improving when it ended, and learns more in twice its length, which "
             f"takes about {duration(seconds)} more, from its middle on: {resume}"
@@ -215,11 +216,12 @@ def _minutes(trainer: Trainer) -> float | None:
     return trainer.config.minutes if trainer.progress.step < trainer.total_steps else None
 
 
-def _longer_seconds(trainer: Trainer) -> float:
-    """How long the run of `longer_command` takes."""
+def _longer_seconds(trainer: Trainer, beginning_at: float = 0.0) -> float:
+    """How long the run of `longer_command` takes from this share of it on."""
     if (minutes := _minutes(trainer)) is not None:
-        return 60 * max(1, 2 * minutes)
-    return trainer.seconds() * _more_epochs(trainer) / trainer.progress.epoch
+        return (1 - beginning_at) * 60 * max(1, 2 * minutes)
+    steps = (1 - beginning_at) * _more_epochs(trainer) * trainer.epoch_steps
+    return trainer.start_up + steps * step_seconds(trainer)
 
 
 def longer_command(request: Request, trainer: Trainer) -> str:

@@ -1,6 +1,7 @@
 """What a run's losses say about its end, and the advice that follows."""
 
 import dataclasses
+import json
 import math
 import random
 import re
@@ -9,6 +10,7 @@ import pytest
 from factories import ask_to_train, train
 
 from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.formatting import duration
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.training.advice import diagnosis_lines
 from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
@@ -100,6 +102,26 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
     *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
     assert re.match(words, line)
     assert ("--resume" in line) == (epochs < 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("from_middle", "share", "more"), [(True, 0.75, " more"), (False, 1, "")])
+def test_the_time_of_a_longer_run_is_that_of_its_steps_and_of_one_start(
+    from_middle, share, more, rain, tmp_path
+):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    if not from_middle:
+        trainer.run.middle.unlink()
+    # two seconds a step; a resume, ten hours after the beginning, took ten minutes to start
+    seconds = [36_000, 36_020, 36_040, 36_660, 36_680]
+    records = [{"step": 10 * n, "seconds": at} for n, at in enumerate(seconds, start=1)]
+    trainer.run.metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    trainer.start_up = 30.0
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    expected = 30 + share * 8 * trainer.epoch_steps * 2
+    assert f"takes about {duration(expected)}{more}, " in line
 
 
 @pytest.mark.slow

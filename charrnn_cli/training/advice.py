@@ -66,7 +66,7 @@ def _beside_baselines(trainer: Trainer) -> Iterator[str]:
 
 
 def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
-    found: Diagnosis = diagnosis(trainer.history, held_out.chance)
+    found: Diagnosis = diagnosis(trainer.history, held_out.chance, trainer.to_beat)
     if found == "unclear":
         if _goes_on_from_middle(trainer.run):
             return f"It ended before it could show what more time would bring. To go on: {resume}"
@@ -104,14 +104,29 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
             "It had almost settled: more time would gain little. More text or units would gain "
             "more."
         )
-    baselines = trainer.baselines
-    if (
+    return _advice_on_overfitting(trainer, held_out)
+
+
+def _advice_on_overfitting(trainer: Trainer, held_out: HeldOut) -> str:
+    baselines, of_this_course = trainer.baselines, trainer.to_beat is None
+    by_heart = (
         not isinstance(baselines, Baselines)
         or trainer.history[-1]["train_loss"] < baselines.five_gram
-    ):
+    )
+    if by_heart and not of_this_course:
+        return (
+            "This course learned the text by heart, and its held-out loss ended above that of the "
+            "earlier one. More text would help, or more --dropout, or a smaller --hidden-size."
+        )
+    if by_heart:
         return (
             "Towards its end it learned the text by heart, so the best is from before. More text "
             "would help, or more --dropout, or a smaller --hidden-size."
+        )
+    if not of_this_course:
+        return (
+            "The held-out loss of this course ended above that of the earlier one, although it has "
+            "not learned the text by heart. More text would help, or another --val-text."
         )
     if held_out.too_short:
         return (
@@ -156,6 +171,12 @@ def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
         return _still_improving(request, trainer, resume)
     if found == "settled":
         return "It had settled: more time would gain little. More pairs would gain more."
+    if trainer.to_beat is not None:
+        return (
+            "Towards its end this course got fewer held-out pairs right, and the best is still "
+            "from the earlier one. More pairs would help, or more --dropout, or a smaller "
+            "--hidden-size."
+        )
     return (
         "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "
         "would help, or more --dropout, or a smaller --hidden-size."

@@ -58,6 +58,15 @@ def test_a_rise_that_chance_explains_is_no_overfitting():
     assert diagnosis(history(falling(0.5), rising), chance=0.1) == "settled"
 
 
+def test_a_course_that_ends_above_the_best_of_an_earlier_one_is_overfitting():
+    flat = history(falling(0.5), [*falling(1.3)[:6], *[1.6] * 6])
+    assert diagnosis(flat) == "settled"
+    best = {"step": 3, "train_loss": 1.2, "val_loss": 1.4}
+    assert diagnosis(flat, earlier_best=best) == "overfitting"
+    assert diagnosis(flat, earlier_best=best | {"train_loss": 0.4}) == "settled"
+    assert diagnosis(flat, earlier_best={"step": 3, "val_loss": 1.4}) == "settled"
+
+
 def test_a_run_that_got_worse_all_over_is_not_called_overfitting():
     rising = [2.0, 2.1, 2.2, 2.3, 2.4, 2.5]
     assert diagnosis(history(rising, rising)) == "settled"
@@ -159,6 +168,23 @@ def test_an_older_best_that_is_kept_is_the_one_compared_with_the_baselines(rain,
     assert nothing in diagnosis_lines(request, trainer)[0]
     trainer.to_beat = {"step": 5, "val_loss": unigram / 10}
     assert nothing not in " ".join(diagnosis_lines(request, trainer))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("five_gram", "words"),
+    [(5.0, "This course learned the text by heart"), (0.0, "The held-out loss of this course")],
+)
+def test_an_older_best_that_is_kept_is_not_said_to_be_of_this_course(
+    five_gram, words, rain, tmp_path
+):
+    _, trainer = train(rain, tmp_path)
+    trainer.baselines = dataclasses.replace(trainer.baselines, five_gram=five_gram, unigram=6.0)
+    trainer.history = tuple(history(falling(0.5), [*falling(1.3)[:6], *[2.6] * 6]))
+    trainer.to_beat = {"step": 3, "train_loss": 1.2, "val_loss": 1.4}
+    *_, advice = diagnosis_lines(ask_to_train(rain, tmp_path), trainer)
+    assert advice.startswith(words)
+    assert "from before" not in advice
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from charrnn_cli.setting import Setting as Setting  # part of what this module o
 
 MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
 SAVE_EVERY = 120.0  # seconds between saves for --resume
+MAX_BEAM_SIZE = 100
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
@@ -187,6 +188,11 @@ _ROWS = (
     Setting(
         name="unknown", type=str, choices=("refuse", "skip", "replace"), default="refuse",
         help="What to do with unknown characters of the seed.",
+    ),
+    Setting(
+        name="beam_size", type=int, at_least=1, at_most=MAX_BEAM_SIZE,
+        default_words="1, or --n-best",
+        help="Candidates kept at each character; 1 takes the most likely character.",
     ),
     # where the runs are
     Setting(

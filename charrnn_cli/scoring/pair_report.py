@@ -94,7 +94,7 @@ def score_pairs(request: PairScoreRequest) -> None:
         with TextOut(None) as out:
             if request.as_tsv:
                 out.write("\t".join(HEADINGS) + "\n")
-            for pair in scorer.score(pairs, request.pairs.symbols):
+            for pair in scorer.score(pairs.numbered(), request.pairs.symbols):
                 totals.add(pair)
                 listed += [pair] if request.lines is not None else []
                 if request.as_tsv:

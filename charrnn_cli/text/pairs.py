@@ -191,6 +191,10 @@ class Pairs:
             self.target_vocabulary.decode(self.targets[row]),
         )
 
+    def numbered(self) -> Iterator[tuple[int, Pair]]:
+        """The pairs, each with the number of its line, from 1; without those of --val-text."""
+        return ((self.line_of(row), self.pair(row)) for row in map(int, self.rows))
+
     def line_of(self, row: int) -> int:
         """The number of the line, from 1, that a pair of the first file stands on."""
         before = np.array(self.skipped, np.int64) - np.arange(len(self.skipped))

@@ -9,6 +9,7 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,17 @@ SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
 NOISE = "".join(random.Random(1).choices("abcdefgh", k=600))  # nothing in it to learn
 SMALL = ["--epochs", "2", "--hidden-size", "16", "--device", "cpu"]  # a training of a second
 
-fuzz = settings(max_examples=50, deadline=None, derandomize=True)
+
+def fuzzed(examples: int) -> settings:
+    """Settings of hypothesis for a test with so many examples, or a fifth of them in `make quick`,
+    whose profile has a fifth of the default."""
+    share = settings().max_examples / 100
+    return settings(max_examples=max(1, round(share * examples)), deadline=None, derandomize=True)
+
+
+def fuzz(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test on 50 examples, always the same."""
+    return fuzzed(50)(test)
 
 
 # texts

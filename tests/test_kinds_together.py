@@ -8,6 +8,8 @@ from factories import one_line_error
 import charrnn_cli
 from charrnn_cli.errors import ExitCode, UsageError
 
+pytestmark = pytest.mark.xdist_group("kinds")  # they are trained once
+
 ROWS = [f"{a}{b}{c}\t{c}{b}{a}\n" for a in "abcd" for b in "efgh" for c in "ijkl"]
 SMALL = ("--hidden-size", 8, "--epochs", 1, "--threads", 1, "--device", "cpu")
 
@@ -62,6 +64,7 @@ def test_a_list_scores_in_python_as_in_the_command(invoke, runs):
     assert model.score(text).bits_per_char == pytest.approx(scored["bits_per_char"])
 
 
+@pytest.mark.slow
 def test_a_resume_of_pairs_takes_another_place_of_its_held_out_file(invoke, runs, folder):
     (folder / "val.tsv").rename(folder / "moved.tsv")
     try:
@@ -125,6 +128,7 @@ def test_a_list_is_drawn_in_so_many_lines_as_samples_may_be(invoke, runs):
     assert "at most 100,000" in one_line_error(result, ExitCode.USAGE)
 
 
+@pytest.mark.slow
 def test_runs_that_held_out_other_parts_are_noted_when_compared(invoke, runs, folder):
     words = ["text.txt", "--name", "other", "--val-text", "val.tsv", *SMALL, "--quiet"]
     assert invoke("train", *words).exit_code == 0

@@ -22,10 +22,12 @@ def model(tmp_path):
     return charrnn_cli.load("tiny", checkpoints=tmp_path)
 
 
+@pytest.mark.slow
 def test_importing_the_package_is_light():
     assert loaded_by("import charrnn_cli").isdisjoint({"torch", "numpy", "typer", "rich"})
 
 
+@pytest.mark.slow
 def test_sampling_and_scoring_do_not_import_torch(model):
     code = (
         f"import charrnn_cli; m = charrnn_cli.load({str(model.file)!r}); m.sample(length=3); "

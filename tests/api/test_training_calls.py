@@ -11,6 +11,7 @@ from charrnn_cli.errors import TextError, UsageError
 SMALL = {"hidden_size": 8, "num_layers": 1, "epochs": 2, "device": "cpu", "threads": 1}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_there_is_refused_before_torch_is_imported(tmp_path):
     code = (
         "import charrnn_cli\n"

@@ -16,8 +16,8 @@ from warm import warm_program
 
 from charrnn_cli.__main__ import app
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.settings.configs import TrainConfig
 
 settings.register_profile("quick", max_examples=20)  # see factories.fuzzed
 

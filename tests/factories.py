@@ -19,12 +19,12 @@ from hypothesis import settings
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes, training_shapes
 from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
 from charrnn_cli.scoring.surprisal import Surprisal
+from charrnn_cli.settings.configs import SamplingConfig, TrainConfig
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 

@@ -6,7 +6,8 @@ from os import PathLike, fspath
 from typing import Any
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 
 Source = str | PathLike[str]
 

@@ -15,13 +15,13 @@ from charrnn_cli.checkpoints.checkpoint import load as load_checkpoint
 from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.inspection.facts import inspect
 from charrnn_cli.sampling.samples import SampleRequest, samples_of
 from charrnn_cli.scoring.pair_score import PairScore, score_of_pairs
 from charrnn_cli.scoring.score import Score, score_text
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.configs import SamplingConfig
+from charrnn_cli.settings.table import SETTINGS
 
 
 def load(

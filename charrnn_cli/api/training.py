@@ -21,7 +21,8 @@ from charrnn_cli.api.arguments import (
 from charrnn_cli.checkpoints.shipped import example_text
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.registry import ARCHITECTURES
-from charrnn_cli.settings import BEST_BY, SAVE_EVERY, SETTINGS, BestBy, Setting, settings_of
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import BEST_BY, SAVE_EVERY, SETTINGS, BestBy, settings_of
 from charrnn_cli.text.pair_format import make_format
 from charrnn_cli.text.sources import Sources, check_sources
 

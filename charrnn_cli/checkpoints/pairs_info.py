@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn_cli.checkpoints.records import checked, typed
-from charrnn_cli.settings import BEST_BY, BestBy
+from charrnn_cli.settings.table import BEST_BY, BestBy
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import Vocabulary

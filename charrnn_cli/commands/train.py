@@ -10,7 +10,8 @@ from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
 from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES
-from charrnn_cli.settings import SETTINGS, Setting, settings_of
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS, settings_of
 from charrnn_cli.terminal.console import say_on_terminal
 from charrnn_cli.terminal.signals import default_interrupt
 from charrnn_cli.terminal.thread_limit import check_threads, import_numpy

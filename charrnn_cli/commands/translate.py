@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import MAX_BEAM_SIZE, SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import MAX_BEAM_SIZE, SETTINGS
 from charrnn_cli.terminal.console import (
     TextOut,
     open_stdout,

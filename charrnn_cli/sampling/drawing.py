@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.decoder import Decoder
+from charrnn_cli.settings.configs import SamplingConfig
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.integer[Any]]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import Batch, Passage, Reading, whole
 from charrnn_cli.text.indexer import recoded
 from charrnn_cli.text.pair_batches import PairBatches, epoch_order, make_batch

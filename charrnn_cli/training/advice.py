@@ -10,7 +10,7 @@ from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.models.registry import DEFAULT
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.going_back import middle_of
 from charrnn_cli.training.held_out import HeldOut, held_out_facts

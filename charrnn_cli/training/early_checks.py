@@ -8,7 +8,7 @@ from charrnn_cli.checkpoints.naming import check_free
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.registry import DEFAULT, DEFAULT_FOR_PAIRS, check_sizes, family_of
-from charrnn_cli.settings import check
+from charrnn_cli.settings.table import check
 from charrnn_cli.training.distributed.elastic import launched
 from charrnn_cli.training.request import Request
 

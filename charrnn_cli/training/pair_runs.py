@@ -9,12 +9,12 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
 from charrnn_cli.checkpoints.records import PairBaselines
 from charrnn_cli.checkpoints.runs import Run, text_paths
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.registry import DEFAULT_FOR_PAIRS
 from charrnn_cli.models.seq2seq.base import PairConfig
 from charrnn_cli.models.weights import Shared, copy_known_weights
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.pair_format import PairFormat

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from charrnn_cli.settings import SAVE_EVERY, BestBy
+from charrnn_cli.settings.table import SAVE_EVERY, BestBy
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs

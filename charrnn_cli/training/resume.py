@@ -11,11 +11,11 @@ import torch
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.records import CorpusInfo
 from charrnn_cli.checkpoints.runs import Run, stored_checksums, text_paths
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.weights import trained_model
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.arranging import arranged
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.holding_out import HoldOut

@@ -14,14 +14,14 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.finding import find_checkpoint, find_run
 from charrnn_cli.checkpoints.naming import create_run
 from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pairs import Pairs

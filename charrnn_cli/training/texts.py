@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from charrnn_cli.errors import TextError
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.arranging import arranged, looks_like_list, unite_vocabularies
 from charrnn_cli.text.corpus import Corpus, Watch
 from charrnn_cli.text.dataset import Dataset

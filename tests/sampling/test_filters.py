@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.sampling.drawing import probabilities
+from charrnn_cli.settings.configs import SamplingConfig
 
 
 def kept(chances: np.ndarray) -> set[int]:

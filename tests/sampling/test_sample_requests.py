@@ -283,7 +283,7 @@ def test_sampling_never_imports_torch(abc_runs):
     script = f"""
 import sys
 from pathlib import Path
-from charrnn_cli.config import SamplingConfig
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
 request = SampleRequest(None, Path({str(abc_runs)!r}), SamplingConfig(), seed="a", length=3)
 samples = open_samples(request)

@@ -7,7 +7,7 @@ from factories import ask_to_train, train, words
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.settings import SAVE_EVERY
+from charrnn_cli.settings.table import SAVE_EVERY
 from charrnn_cli.training.setup import open_training
 
 pytestmark = pytest.mark.slow  # whole trainings are prepared

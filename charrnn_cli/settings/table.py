@@ -1,6 +1,6 @@
 """The settings, each declared once: name, type, help, limits, default, option and stored name.
 
-`config.py` checks the values that it stores against this table. The commands make their options
+`configs.py` checks the values that it stores against this table. The commands make their options
 from it, and from rows of the same kind for the options that only one command has.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from charrnn_cli.setting import Setting as Setting  # part of what this module offers
+from charrnn_cli.settings.setting import Setting
 
 MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
 SAVE_EVERY = 120.0  # seconds between saves for --resume

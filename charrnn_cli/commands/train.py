@@ -193,6 +193,7 @@ def train(
     check_threads()
     from charrnn_cli.training.early_checks import check_request, check_runs
     from charrnn_cli.training.request import PairsRequest, Request
+    from charrnn_cli.training.tensorboard import check_tensorboard
 
     settings = model | training | {"precision": hardware.pop("precision")}
     given = {name: value for name, value in settings.items() if value is not None}
@@ -208,9 +209,11 @@ def train(
         **request,
         **hardware,
     )
-    check_request(asked)
-    if alone:
+    if alone:  # several processes check it together, and one of them reports it
+        check_request(asked)
         check_runs(asked)
+        if output["tensorboard"]:
+            check_tensorboard()
     if alone and not output["quiet"]:
         say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")
     with default_interrupt():

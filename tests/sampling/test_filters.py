@@ -175,6 +175,12 @@ def test_filters_never_turn_the_order_of_likelihood_round(logits, config):
     assert (np.diff(chances[rising]) >= -1e-12).all()
 
 
+def test_a_tie_in_one_stream_is_broken_whatever_the_others_keep():
+    config = SamplingConfig(temperature=0.01, top_k=2)  # the first stream keeps one character
+    together = probabilities(np.array([[9, 0, 0, 0], [1, 1, 1, 1]], np.float32), config)
+    assert together.tolist() == [[1, 0, 0, 0], [0.5, 0.5, 0, 0]]
+
+
 @fuzz
 @given(
     arrays.arrays(np.float32, (4, 9), elements=st.sampled_from([-3.0, -1.0, 0.0, 0.5, 2.0])),

@@ -93,7 +93,7 @@ def test_nothing_is_found_in_an_untrained_model(name):
     assert not any(head.followed for head in found.heads)
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", ["gpt2", pytest.param("llama", marks=pytest.mark.slow)])
 def test_the_measures_are_means_over_the_attention_of_each_window(name, monkeypatch):
     checkpoint = make_checkpoint(name, 8, 2, vocabulary=VERSE)
     config, text = checkpoint.model, VERSE[:1203]

@@ -10,12 +10,13 @@ demo: $(VENV)/installed  ## train on the sonnets, then write some text
 	$(BIN)/charrnn sample --seed H --top-k 5
 
 # Leaves out what is marked slow: whole trainings and what starts processes (signals, pipes,
-# terminals, torchrun, resumed runs), lower precision, the README's commands, the benchmarks.
+# terminals, torchrun, resumed runs), lower precision, the README's commands, the benchmarks. Of
+# generated examples it takes a fifth. A file's tests share a process, and what they train.
 quick: $(VENV)/installed  ## while editing: linters, types, the tests that take no time
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow" --hypothesis-profile=quick
 
 test: $(VENV)/installed  ## linters, types, all tests
 	$(BIN)/ruff format --check .

@@ -28,10 +28,10 @@ import numpy as np
 from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
 from charrnn_cli.scoring.surprisal import bits_of
+from charrnn_cli.settings.configs import SamplingConfig
 
 BEGIN = 500  # The first stream's speed is measured from this character on.
 SPAN = 1000  # Characters in each measurement.

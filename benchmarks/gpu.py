@@ -24,11 +24,11 @@ from pathlib import Path
 import torch
 from side_by_side import medians, setting
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.device import choose_device, describe_device
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.recurrent.model import RecurrentModel
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.optimizer import Optimizer
 from charrnn_cli.training.updates import Updates

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from side_by_side import medians, setting
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.text.dataset import Batch
 
 STREAMS = 64
@@ -106,7 +106,7 @@ def memory_of_a_sample(characters: int) -> float:
     """Peak memory in MB of a whole `charrnn sample` with a GRU of 2 x 256."""
     from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes
     from charrnn_cli.checkpoints.records import CorpusInfo, Progress
-    from charrnn_cli.config import TrainConfig
+    from charrnn_cli.settings.configs import TrainConfig
     from charrnn_cli.text.vocabulary import Vocabulary
 
     model = build_model(RecurrentConfig("gru", 61, 256, 2, 0.0))

@@ -19,9 +19,9 @@ from side_by_side import medians, setting
 from torch import Tensor, nn
 from torch.nn import functional
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.models.transformer.model import TransformerModel
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import Batch
 from charrnn_cli.training.optimizer import Optimizer
 

@@ -17,7 +17,7 @@ from charrnn_cli.commands.options import Command, command_class, fit_terminal, w
 from charrnn_cli.commands.usage import explain
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import CharRNNError, ExitCode, Stopped, UsageError
-from charrnn_cli.settings import Setting
+from charrnn_cli.settings.setting import Setting
 from charrnn_cli.terminal.console import say, say_error
 from charrnn_cli.terminal.program import with_program
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, save_cycle, words
+from hypothesis import settings
 from typer.testing import CliRunner
 from warm import warm_program
 
 from charrnn_cli.__main__ import app
 from charrnn_cli.checkpoints.checkpoint import load
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.settings.configs import TrainConfig
+
+settings.register_profile("quick", max_examples=20)  # see factories.fuzzed
 
 
 @pytest.fixture(autouse=True)

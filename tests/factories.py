@@ -9,6 +9,7 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +19,12 @@ from hypothesis import settings
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, to_bytes, training_shapes
 from charrnn_cli.checkpoints.records import CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.samples import SampleRequest, Samples, open_samples
 from charrnn_cli.scoring.surprisal import Surprisal
+from charrnn_cli.settings.configs import SamplingConfig, TrainConfig
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.vocabulary import Vocabulary
 
@@ -31,7 +32,17 @@ SONNETS = Path(__file__).parent.parent / "data" / "sonnets.txt"
 NOISE = "".join(random.Random(1).choices("abcdefgh", k=600))  # nothing in it to learn
 SMALL = ["--epochs", "2", "--hidden-size", "16", "--device", "cpu"]  # a training of a second
 
-fuzz = settings(max_examples=50, deadline=None, derandomize=True)
+
+def fuzzed(examples: int) -> settings:
+    """Settings of hypothesis for a test with so many examples, or a fifth of them in `make quick`,
+    whose profile has a fifth of the default."""
+    share = settings().max_examples / 100
+    return settings(max_examples=max(1, round(share * examples)), deadline=None, derandomize=True)
+
+
+def fuzz(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test on 50 examples, always the same."""
+    return fuzzed(50)(test)
 
 
 # texts
@@ -205,7 +216,7 @@ def of_kind(model: str) -> dict:
 
 def ask_to_train(text: Path | None, folder: Path, **wishes):
     """A request for a small run into `folder`; settings and the request's fields by name."""
-    from charrnn_cli.training.setup import Request
+    from charrnn_cli.training.request import Request
 
     fields = set(Request.__dataclass_fields__)
     given = {name: value for name, value in wishes.items() if name not in fields}

@@ -64,3 +64,10 @@ def modules_after(*words, cwd, code=0):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd)
     assert done.returncode == code, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules of other packages that a fresh Python has loaded after this code."""
+    code += "\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}

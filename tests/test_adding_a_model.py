@@ -1,14 +1,19 @@
 """A model of some thirty lines, in tests/toy, and one line in the registry: all else serves it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import files, train
+from factories import files, train, words
+from typer.testing import CliRunner
 
+from charrnn_cli.__main__ import app
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.models.registry import ARCHITECTURES, Family
+
+pytestmark = pytest.mark.xdist_group("toy")  # it is trained once
 
 
 @pytest.fixture(autouse=True)
@@ -16,12 +21,24 @@ def _toy(monkeypatch):
     monkeypatch.setitem(ARCHITECTURES, "toy", Family("toy", "Toy"))
 
 
-@pytest.fixture
-def toy_run(rain: Path, invoke, tmp_path: Path) -> Path:
-    """The folder of a toy trained with no other option."""
-    result = invoke("train", rain, "--model", "toy", "--name", "toy", "--device", "cpu")
+@pytest.fixture(scope="module")
+def trained_toy(tmp_path_factory) -> Path:
+    """The folder of a toy trained on the text of `rain` with no other option."""
+    folder = tmp_path_factory.mktemp("toys")
+    (folder / "rain.txt").write_text(words(250))
+    command = ["train", str(folder / "rain.txt"), "--model", "toy", "--name", "toy"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, "toy", Family("toy", "Toy"))
+        options = ["--device", "cpu", "--threads", "1", "--checkpoints", str(folder)]
+        result = CliRunner().invoke(app, [*command, *options])
     assert result.exit_code == 0, result.stderr
-    return tmp_path / "checkpoints" / "toy"
+    return folder / "toy"
+
+
+@pytest.fixture
+def toy_run(trained_toy: Path, tmp_path: Path) -> Path:
+    """A copy of it among the runs of a test."""
+    return shutil.copytree(trained_toy, tmp_path / "checkpoints" / "toy")
 
 
 def test_it_learns(toy_run):
@@ -55,6 +72,7 @@ def test_its_score_of_the_held_out_part_is_the_loss_of_its_training(toy_run, rai
     assert score["loss"] == pytest.approx(checkpoint.val_loss, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_as_it_reads(toy_run, rain, invoke):
     score = invoke("score", rain, "--checkpoint", "toy", "--json", "--adapt")
     assert json.loads(score.stdout)["adapted"]["loss"] > 0
@@ -67,6 +85,7 @@ def test_info_shows_it(toy_run, invoke):
     assert "head" in shown
 
 
+@pytest.mark.slow
 def test_a_new_text_starts_from_its_weights(toy_run, invoke):
     Path("other.txt").write_text("the spanish rain fell in zzz " * 30)
     command = ("train", "other.txt", "--init-from", "toy", "--epochs", "0.01", "--name", "other")

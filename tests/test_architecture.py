@@ -26,9 +26,7 @@ ORDER = (
     ("checkpoints",),
     ("models",),
     ("text",),
-    ("config",),
     ("settings",),
-    ("setting",),
     ("environment", "formatting"),
     ("errors",),
     (PACKAGE,),  # the version

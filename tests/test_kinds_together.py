@@ -8,6 +8,8 @@ from factories import one_line_error
 import charrnn_cli
 from charrnn_cli.errors import ExitCode, UsageError
 
+pytestmark = pytest.mark.xdist_group("kinds")  # they are trained once
+
 ROWS = [f"{a}{b}{c}\t{c}{b}{a}\n" for a in "abcd" for b in "efgh" for c in "ijkl"]
 SMALL = ("--hidden-size", 8, "--epochs", 1, "--threads", 1, "--device", "cpu")
 
@@ -62,6 +64,7 @@ def test_a_list_scores_in_python_as_in_the_command(invoke, runs):
     assert model.score(text).bits_per_char == pytest.approx(scored["bits_per_char"])
 
 
+@pytest.mark.slow
 def test_a_resume_of_pairs_takes_another_place_of_its_held_out_file(invoke, runs, folder):
     (folder / "val.tsv").rename(folder / "moved.tsv")
     try:
@@ -82,6 +85,14 @@ def test_options_for_texts_are_refused_with_pairs(invoke, option):
 def test_a_second_file_of_pairs_is_refused(invoke):
     line = one_line_error(invoke("train", "pairs.tsv", "val.tsv", "--pairs"), ExitCode.TEXT)
     assert "pairs are read from one file" in line
+
+
+def test_info_counts_both_sides_of_the_pairs_that_were_trained_on(invoke, runs):
+    facts = json.loads(invoke("info", "of-pairs", "--json").stdout)
+    counted = facts["pairs"]["source_symbols"], facts["pairs"]["target_characters"]
+    assert counted == (3 * len(ROWS), 3 * len(ROWS))  # the held-out ones are of another file
+    row = "pairs.tsv, 192 characters in sources and 192 characters in targets to train on"
+    assert row in " ".join(invoke("info", "of-pairs").stdout.split())
 
 
 def test_a_single_text_is_no_list_of_lines_to_translate(runs):
@@ -117,6 +128,7 @@ def test_a_list_is_drawn_in_so_many_lines_as_samples_may_be(invoke, runs):
     assert "at most 100,000" in one_line_error(result, ExitCode.USAGE)
 
 
+@pytest.mark.slow
 def test_runs_that_held_out_other_parts_are_noted_when_compared(invoke, runs, folder):
     words = ["text.txt", "--name", "other", "--val-text", "val.tsv", *SMALL, "--quiet"]
     assert invoke("train", *words).exit_code == 0

@@ -32,11 +32,11 @@ from charrnn_cli.checkpoints.records import (
     history_record,
     typed,
 )
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.registry import config_class, stored_fields
-from charrnn_cli.settings import check_all
+from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 # The largest count, such as of steps, that is accepted: floats hold all integers up to it exactly.

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import MEANT_BY_FORMAT_2, MEANT_BY_FORMAT_3
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.settings.configs import MEANT_BY_FORMAT_2, MEANT_BY_FORMAT_3
 
 Array = npt.NDArray[Any]
 

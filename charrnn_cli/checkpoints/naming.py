@@ -28,15 +28,7 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
             except FileExistsError:
                 if name is None:
                     continue
-                exists = f"--name {name}: {run.folder} exists."
-                remedy = (
-                    f"Choose another name, or go on with that run: --resume {name}"
-                    if run.last.is_file()
-                    else f"Choose another name, or start from its model: --init-from {name}"
-                    if run.newest
-                    else "Choose another name, or remove it: it holds no checkpoint."
-                )
-                raise UsageError(f"{exists} {remedy}") from None
+                raise _taken(name, run) from None
             sync_folder(checkpoints)
             return run
     except OSError as error:
@@ -45,6 +37,25 @@ def create_run(checkpoints: Path, name: str | None, source: str) -> Run:
             "Choose another --checkpoints or --name."
         ) from None
     raise UsageError(f"{checkpoints / stem}: too many runs of that name. Give a --name.")
+
+
+def check_free(checkpoints: Path, name: str) -> None:
+    """Raise UsageError for a bad or taken name of a new run."""
+    check_name("--name", name)
+    run = Run(checkpoints / name)
+    if os.path.lexists(run.folder):
+        raise _taken(name, run)
+
+
+def _taken(name: str, run: Run) -> UsageError:
+    remedy = (
+        f"Choose another name, or go on with that run: --resume {name}"
+        if run.last.is_file()
+        else f"Choose another name, or start from its model: --init-from {name}"
+        if run.newest
+        else "Choose another name, or remove it: it holds no checkpoint."
+    )
+    return UsageError(f"--name {name}: {run.folder} exists. {remedy}")
 
 
 def check_name(option: str, name: str) -> None:

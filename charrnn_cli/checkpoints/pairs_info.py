@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn_cli.checkpoints.records import checked, typed
-from charrnn_cli.settings import BEST_BY, BestBy
+from charrnn_cli.settings.table import BEST_BY, BestBy
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -70,6 +70,13 @@ class PairsInfo:
     def vocabulary_sizes(self) -> tuple[int, int]:
         """The numbers of symbols of targets and of sources, their ends included."""
         return len(self.target), len(self.source)
+
+    @property
+    def symbols(self) -> tuple[int, int]:
+        """The symbols of all sources and of all targets of the training part, without the ends."""
+        means = self.lengths.mean_source, self.lengths.mean_target
+        source, target = (round(self.pairs * mean) for mean in means)
+        return source, target
 
 
 def to_json(info: PairsInfo) -> dict[str, Any]:

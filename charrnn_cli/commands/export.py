@@ -6,7 +6,8 @@ from pathlib import Path
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.errors import UsageError, WriteError
 from charrnn_cli.formatting import file_size
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn export sonnets --html sonnets.html"

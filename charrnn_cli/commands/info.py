@@ -7,7 +7,8 @@ from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.commands.runs import show_list
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.terminal.console import (
     print_columns,
     print_drawing,

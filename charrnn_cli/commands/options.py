@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperCommand
 
 from charrnn_cli.errors import ExitCode
-from charrnn_cli.setting import Setting
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.terminal.console import broken, text_width
 from charrnn_cli.terminal.program import with_program
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from charrnn_cli.commands.options import Values
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import BEST_BY, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import BEST_BY
 from charrnn_cli.text.pair_format import MAX_COLUMN, MAX_LENGTH, make_format
 
 COLUMN_OPTIONS = (

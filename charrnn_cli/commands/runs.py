@@ -8,7 +8,8 @@ from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.formatting import did_you_mean
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.terminal.console import (
     ask,
     print_columns,

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import SETTINGS, Setting, settings_of
+from charrnn_cli.settings.configs import SamplingConfig
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS, settings_of
 from charrnn_cli.terminal.console import TextOut, say_wrapped
 from charrnn_cli.terminal.thread_limit import import_numpy
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.commands.pair_options import COLUMN_OPTIONS, columns_given
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.terminal.thread_limit import import_numpy
 
 EXAMPLE = "Example: charrnn score sonnets poems.txt"

@@ -10,7 +10,8 @@ from charrnn_cli.commands.options import Values, takes
 from charrnn_cli.commands.pair_options import PAIR_OPTIONS, check_pair_options, pairs_as_asked
 from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES
-from charrnn_cli.settings import SETTINGS, Setting, settings_of
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS, settings_of
 from charrnn_cli.terminal.console import say_on_terminal
 from charrnn_cli.terminal.signals import default_interrupt
 from charrnn_cli.terminal.thread_limit import check_threads, import_numpy
@@ -190,11 +191,9 @@ def train(
         check_sources(Sources(request["sources"] + request["val_sources"], request["glob"]))
     import_numpy(one_thread=True)  # for the evaluations of pairs
     check_threads()
-    if alone and not output["quiet"]:
-        say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")
-    with default_interrupt():
-        from charrnn_cli.training.request import PairsRequest, Request
-        from charrnn_cli.training.train_report import run_training  # these import torch
+    from charrnn_cli.training.early_checks import check_request, check_runs
+    from charrnn_cli.training.request import PairsRequest, Request
+    from charrnn_cli.training.tensorboard import check_tensorboard
 
     settings = model | training | {"precision": hardware.pop("precision")}
     given = {name: value for name, value in settings.items() if value is not None}
@@ -210,4 +209,14 @@ def train(
         **request,
         **hardware,
     )
+    if alone:  # several processes check it together, and one of them reports it
+        check_request(asked)
+        check_runs(asked)
+        if output["tensorboard"]:
+            check_tensorboard()
+    if alone and not output["quiet"]:
+        say_on_terminal("Starting: PyTorch is loaded, the text read, the speed measured.")
+    with default_interrupt():
+        from charrnn_cli.training.train_report import run_training  # imports torch
+
     return run_training(asked, preview=preview, **output)

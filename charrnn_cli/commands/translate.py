@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
 from charrnn_cli.environment import environment
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import MAX_BEAM_SIZE, SETTINGS
 from charrnn_cli.terminal.console import (
     TextOut,
     open_stdout,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from charrnn_cli.sampling.translation import Translation, Translator
 
 EXAMPLE = 'Example: echo "3. Mai 1987" | charrnn translate dates'
-MAX_BEAM_SIZE = 100
 OPTIONS = (
     CHECKPOINT,
     Setting(
@@ -30,11 +30,7 @@ OPTIONS = (
         help="Lines to translate [those of stdin].",
     ),
     Setting(name="file", type=str, help="File with the lines to translate, or - for stdin."),
-    Setting(
-        name="beam_size", type=int, at_least=1, at_most=MAX_BEAM_SIZE,
-        default_words="1, or --n-best",
-        help="Candidates kept at each character; 1 takes the most likely character.",
-    ),
+    SETTINGS["beam_size"],
     Setting(
         name="n_best", type=int, at_least=1, at_most=MAX_BEAM_SIZE, default=1,
         help="Translations of each line, on one line with tabs between them.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from charrnn_cli.commands.options import ARGUMENTS
 from charrnn_cli.formatting import did_you_mean
-from charrnn_cli.setting import Setting
+from charrnn_cli.settings.setting import Setting
 
 # What people type who know other programs.
 OTHER_COMMANDS = {

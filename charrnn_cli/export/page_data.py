@@ -10,7 +10,6 @@ import numpy as np
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.records import Baselines
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.export.pair_page_data import THIS_MODEL, pair_data, shortened
 from charrnn_cli.formatting import bits_per_char
@@ -18,6 +17,7 @@ from charrnn_cli.models.base import in_words
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.models.transformer.config import NORM_EPSILON, ROPE_BASE
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.text.normalization import NONE
 from charrnn_cli.text.vocabulary import REPLACEMENT
 

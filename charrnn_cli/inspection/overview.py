@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from charrnn_cli.formatting import bits_per_char, duration
-from charrnn_cli.inspection.pair_facts import accuracy_words, draw_pair_baselines, size_rows
+from charrnn_cli.inspection.pair_facts import (
+    accuracy_words,
+    draw_pair_baselines,
+    pairs_in_words,
+    size_rows,
+)
 from charrnn_cli.models.base import in_words
 from charrnn_cli.models.registry import config_class
 from charrnn_cli.terminal.ascii_plots import draw_baselines, draw_curve, draw_model
@@ -44,7 +49,7 @@ def table_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("parameters", f"{facts['parameters']:,}"),
         *_vocabularies(facts),
         ("categories", _categories(facts["categories"])),
-        ("text", _text(corpus, training)),
+        ("text", _text(facts)),
         *(size_rows(facts["pairs"]) if "pairs" in facts else ()),
         ("text's SHA-256", corpus["sha256"]),
         ("trained", f"{_steps(facts['step'])}, {facts['epoch']:.2f} epochs"),
@@ -161,7 +166,10 @@ def _vocabularies(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _text(corpus: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+def _text(facts: Mapping[str, Any]) -> str:
+    corpus, training = facts["corpus"], facts["training"]
+    if "pairs" in facts:
+        return pairs_in_words(corpus["name"], facts["pairs"])
     files = f" in {corpus['files']:,} files" if corpus["files"] > 1 else ""
     lines = ", a list of lines" if training.get("lines") else ""
     return f"{corpus['name']}, {corpus['characters']:,} characters{files}{lines}"

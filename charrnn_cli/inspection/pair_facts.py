@@ -23,6 +23,8 @@ def pair_facts(checkpoint: Checkpoint) -> dict[str, Any]:
         "character_error_rate": last.get("character_error_rate"),
         "pairs": {
             "count": info.pairs,
+            "source_symbols": info.symbols[0],
+            "target_characters": info.symbols[1],
             **vars(info.lengths),
             "source_vocabulary_size": len(info.source),
             "source_vocabulary": info.source.characters.characters,
@@ -50,6 +52,15 @@ def accuracy_words(facts: Mapping[str, Any]) -> str:
     return (
         f"{facts['exact_matches']:.1%} exact matches, {facts['character_error_rate']:.2%} "
         "character errors"
+    )
+
+
+def pairs_in_words(name: str, pairs: Mapping[str, Any]) -> str:
+    """The file of pairs and the size of both sides of what was trained on."""
+    symbols = "symbols" if pairs["features"] else "characters"
+    return (
+        f"{name}, {pairs['source_symbols']:,} {symbols} in sources and "
+        f"{pairs['target_characters']:,} characters in targets to train on"
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from charrnn_cli.settings import check_all
+from charrnn_cli.settings.table import check_all
 
 Shape = tuple[int, ...]
 

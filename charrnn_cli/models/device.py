@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import MemoryLimitError, UsageError
+from charrnn_cli.settings.configs import TrainConfig
 
 
 def choose_device(name: str) -> torch.device:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
+from charrnn_cli.settings.configs import TrainConfig
 
 if TYPE_CHECKING:
     from charrnn_cli.models.decoder import Array, Decoder

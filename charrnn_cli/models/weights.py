@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.registry import build_model
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.vocabulary import Vocabulary
 
 

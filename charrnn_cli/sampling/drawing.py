@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.decoder import Decoder
+from charrnn_cli.settings.configs import SamplingConfig
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.integer[Any]]
@@ -51,7 +51,9 @@ def unnormalised(logits: Floats, config: SamplingConfig) -> Floats:
 def _keep_top_k(probabilities: Floats, k: int) -> Floats:
     least = np.partition(probabilities, -k, axis=-1)[..., -k, None]
     kept = np.where(probabilities >= least, probabilities, 0.0)
-    if np.count_nonzero(kept) > k * (kept.size // kept.shape[-1]):  # a tie: keep the first ones
+    one = kept.ndim == 1
+    most = np.count_nonzero(kept) if one else (kept > 0).sum(-1).max()
+    if most > k:  # a tie: keep the first ones
         tied = probabilities == least
         room = k - (probabilities > least).sum(-1, keepdims=True)
         kept = np.where(tied & (tied.cumsum(-1) > room), 0.0, kept)

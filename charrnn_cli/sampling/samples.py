@@ -7,11 +7,11 @@ from pathlib import Path
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.sampling.prompt import Prompt, escape_hint, name_unknown, read_prompt
 from charrnn_cli.sampling.written import Drawing, Task
-from charrnn_cli.settings import SETTINGS, check_all
+from charrnn_cli.settings.configs import SamplingConfig
+from charrnn_cli.settings.table import SETTINGS, check_all
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.normalization import as_read
 

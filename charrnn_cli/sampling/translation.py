@@ -18,7 +18,7 @@ from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.registry import build_pair_decoder
 from charrnn_cli.sampling.beam_search import attention_of, search_all
 from charrnn_cli.sampling.source_lines import LineReader
-from charrnn_cli.settings import SETTINGS, check_all
+from charrnn_cli.settings.table import SETTINGS, check_all
 from charrnn_cli.text.reader import TextStream
 
 BEAM_SIZE = 1  # wider beams won nothing (benchmarks/RESULTS.md)

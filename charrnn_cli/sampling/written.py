@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoders import decoders_on
 from charrnn_cli.sampling.drawing import Floats, generate_with_logits, surprisal
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.text.corpus import Corpus
 
 MAX_ROUNDS = 100  # So many times at most, samples that were copied are drawn again.

@@ -29,11 +29,19 @@ HEADINGS = (
 @dataclass(frozen=True)
 class PairColumns:
     """The options of `charrnn score` that are for pairs alone: the columns that are named, by the
-    fields of `PairFormat`; and the text between symbols, None without --symbols."""
+    fields of `PairFormat`; and the text between symbols, None without --symbols. Raises UsageError
+    for an empty one."""
 
     columns: tuple[tuple[str, Any], ...] = ()
     skip_bad_lines: bool = False
     symbols: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.symbols == "":
+            raise UsageError(
+                "--symbols: is empty. Give the text between symbols, such as ' '; or leave it out: "
+                "errors character by character are shown anyway."
+            )
 
     def given(self) -> str | None:
         """The first of these options that was given."""
@@ -86,7 +94,7 @@ def score_pairs(request: PairScoreRequest) -> None:
         with TextOut(None) as out:
             if request.as_tsv:
                 out.write("\t".join(HEADINGS) + "\n")
-            for pair in scorer.score(pairs, request.pairs.symbols):
+            for pair in scorer.score(pairs.numbered(), request.pairs.symbols):
                 totals.add(pair)
                 listed += [pair] if request.lines is not None else []
                 if request.as_tsv:

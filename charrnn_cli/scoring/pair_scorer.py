@@ -1,6 +1,7 @@
 """How well a model of pairs turns sources into their targets."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from charrnn_cli.sampling.greedy import decode_greedily
 from charrnn_cli.text.dataset import IGNORE
 from charrnn_cli.text.edit_distance import edit_distance
 from charrnn_cli.text.pair_batches import make_batch
-from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.text.pairs import Pair
 from charrnn_cli.text.ragged import Ragged
 from charrnn_cli.text.symbols import SymbolVocabulary
 from charrnn_cli.text.vocabulary import REPLACEMENT
@@ -124,15 +125,18 @@ class PairScorer:
         self.info: PairsInfo = checkpoint.pairs
         self.decoder: PairDecoder = build_pair_decoder(checkpoint.model, checkpoint.weights)
 
-    def score(self, pairs: Pairs, separator: str | None) -> Iterator[ScoredPair]:
-        """Score all pairs, in their order; `separator` stands between symbols."""
-        for begin in range(0, len(pairs.rows), AT_ONCE):
-            yield from self._some(
-                pairs, range(begin, min(begin + AT_ONCE, len(pairs.rows))), separator
-            )
+    def score(
+        self, pairs: Iterable[tuple[int, Pair]], separator: str | None
+    ) -> Iterator[ScoredPair]:
+        """Score pairs, each with its number, in their order; `separator` stands between symbols."""
+        pairs = iter(pairs)
+        while some := list(itertools.islice(pairs, AT_ONCE)):
+            yield from self._some(some, separator)
 
-    def _some(self, pairs: Pairs, places: range, separator: str | None) -> Iterator[ScoredPair]:
-        texts = [pairs.pair(int(pairs.rows[place])) for place in places]
+    def _some(
+        self, numbered: list[tuple[int, Pair]], separator: str | None
+    ) -> Iterator[ScoredPair]:
+        texts = [pair for _, pair in numbered]
         read = [_encode(self.info.source, pair.source, pair.features) for pair in texts]
         wanted = [_encode(self.info.target, pair.target) for pair in texts]
         sources = _as_ragged([ids for ids, _ in read])
@@ -148,7 +152,7 @@ class PairScorer:
                     split_symbols(pair.target, separator), split_symbols(output, separator)
                 )
             yield ScoredPair(
-                number=pairs.line_of(int(pairs.rows[places[row]])),
+                number=numbered[row][0],
                 source=" ".join([*pair.features, pair.source]),
                 target=pair.target,
                 output=output,
@@ -191,9 +195,7 @@ def worst(pairs: list[ScoredPair], totals: PairTotals, count: int) -> list[Score
 
 
 def split_symbols(text: str, separator: str) -> list[str]:
-    """The symbols of a text that are separated so; each character is one if that is empty."""
-    if not separator:
-        return list(text)
+    """The symbols of a text that are separated so."""
     return [symbol for symbol in text.split(separator) if symbol]
 
 

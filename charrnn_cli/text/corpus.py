@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import IGNORE, Batch, Dataset, Passage, Reading, whole
 from charrnn_cli.text.indexer import CHUNK, Indexer, recoded
 from charrnn_cli.text.mixed_forms import mixed_forms_note

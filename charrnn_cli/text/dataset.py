@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import TrainConfig
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.vocabulary import Ids, Vocabulary
 
 # A target with this value adds nothing to the loss: padding, or a character of a warm-up.

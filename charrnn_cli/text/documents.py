@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.corpus import MAX_MEASURED, MIN_HELD_OUT, MIN_TRAIN, Corpus
 from charrnn_cli.text.dataset import Batch, Dataset, Passage, Reading, whole
 from charrnn_cli.text.holding_out import DIVISIONS, HoldOut, Ints, Spans

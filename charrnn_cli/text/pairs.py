@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import TextError
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import Batch, Passage, Reading, whole
 from charrnn_cli.text.indexer import recoded
 from charrnn_cli.text.pair_batches import PairBatches, epoch_order, make_batch
@@ -190,6 +190,10 @@ class Pairs:
             self.source_vocabulary.decode(source),
             self.target_vocabulary.decode(self.targets[row]),
         )
+
+    def numbered(self) -> Iterator[tuple[int, Pair]]:
+        """The pairs, each with the number of its line, from 1; without those of --val-text."""
+        return ((self.line_of(row), self.pair(row)) for row in map(int, self.rows))
 
     def line_of(self, row: int) -> int:
         """The number of the line, from 1, that a pair of the first file stands on."""

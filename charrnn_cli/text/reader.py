@@ -146,6 +146,15 @@ def read_text(source: str) -> str:
     return "".join(TextStream(source, unchanging=True))
 
 
+def checksum(path: str) -> str:
+    """The SHA-256 of a file's bytes. Raises TextError if it cannot be read."""
+    digest = hashlib.sha256()
+    with _open_bytes(path) as (file, _):
+        while data := file.read(PIECE):
+            digest.update(data)
+    return digest.hexdigest()
+
+
 def check_place(source: str) -> None:
     """Raise TextError if a source is missing, a folder or a device; `-` is stdin. Opens nothing."""
     with _named(source):

@@ -10,10 +10,11 @@ from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.models.registry import DEFAULT
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.training.diagnosis import Diagnosis, diagnosis, diagnosis_of_pairs
 from charrnn_cli.training.going_back import middle_of
 from charrnn_cli.training.held_out import HeldOut, held_out_facts
+from charrnn_cli.training.pace import step_seconds
 from charrnn_cli.training.pair_runs import pair_options
 from charrnn_cli.training.planning import MIDDLE, trained_enough
 from charrnn_cli.training.request import Request
@@ -65,7 +66,7 @@ def _beside_baselines(trainer: Trainer) -> Iterator[str]:
 
 
 def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) -> str:
-    found: Diagnosis = diagnosis(trainer.history, held_out.chance)
+    found: Diagnosis = diagnosis(trainer.history, held_out.chance, trainer.to_beat)
     if found == "unclear":
         if _goes_on_from_middle(trainer.run):
             return f"It ended before it could show what more time would bring. To go on: {resume}"
@@ -103,14 +104,29 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
             "It had almost settled: more time would gain little. More text or units would gain "
             "more."
         )
-    baselines = trainer.baselines
-    if (
+    return _advice_on_overfitting(trainer, held_out)
+
+
+def _advice_on_overfitting(trainer: Trainer, held_out: HeldOut) -> str:
+    baselines, of_this_course = trainer.baselines, trainer.to_beat is None
+    by_heart = (
         not isinstance(baselines, Baselines)
         or trainer.history[-1]["train_loss"] < baselines.five_gram
-    ):
+    )
+    if by_heart and not of_this_course:
+        return (
+            "This course learned the text by heart, and its held-out loss ended above that of the "
+            "earlier one. More text would help, or more --dropout, or a smaller --hidden-size."
+        )
+    if by_heart:
         return (
             "Towards its end it learned the text by heart, so the best is from before. More text "
             "would help, or more --dropout, or a smaller --hidden-size."
+        )
+    if not of_this_course:
+        return (
+            "The held-out loss of this course ended above that of the earlier one, although it has "
+            "not learned the text by heart. More text would help, or another --val-text."
         )
     if held_out.too_short:
         return (
@@ -134,7 +150,7 @@ def _goes_on_from_middle(run: Run) -> bool:
 
 def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
     if _goes_on_from_middle(trainer.run):
-        seconds = (1 - MIDDLE / 2) * _longer_seconds(trainer)
+        seconds = _longer_seconds(trainer, beginning_at=MIDDLE / 2)
         return (
             "It was still improving when it ended, and learns more in twice its length, which "
             f"takes about {duration(seconds)} more, from its middle on: {resume}"
@@ -155,6 +171,12 @@ def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
         return _still_improving(request, trainer, resume)
     if found == "settled":
         return "It had settled: more time would gain little. More pairs would gain more."
+    if trainer.to_beat is not None:
+        return (
+            "Towards its end this course got fewer held-out pairs right, and the best is still "
+            "from the earlier one. More pairs would help, or more --dropout, or a smaller "
+            "--hidden-size."
+        )
     return (
         "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "
         "would help, or more --dropout, or a smaller --hidden-size."
@@ -215,11 +237,12 @@ def _minutes(trainer: Trainer) -> float | None:
     return trainer.config.minutes if trainer.progress.step < trainer.total_steps else None
 
 
-def _longer_seconds(trainer: Trainer) -> float:
-    """How long the run of `longer_command` takes."""
+def _longer_seconds(trainer: Trainer, beginning_at: float = 0.0) -> float:
+    """How long the run of `longer_command` takes from this share of it on."""
     if (minutes := _minutes(trainer)) is not None:
-        return 60 * max(1, 2 * minutes)
-    return trainer.seconds() * _more_epochs(trainer) / trainer.progress.epoch
+        return (1 - beginning_at) * 60 * max(1, 2 * minutes)
+    steps = (1 - beginning_at) * _more_epochs(trainer) * trainer.epoch_steps
+    return trainer.start_up + steps * step_seconds(trainer)
 
 
 def longer_command(request: Request, trainer: Trainer) -> str:

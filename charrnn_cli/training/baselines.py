@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.checkpoints.records import AnyBaselines, Baselines
-from charrnn_cli.config import TrainConfig
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pairs import Pairs

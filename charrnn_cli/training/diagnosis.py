@@ -13,11 +13,16 @@ EXACT_NOISE = 0.01  # a change of the share of exact matches above this is more 
 MIN_VAL_TO_TRAIN_DROP = 0.2
 
 
-def diagnosis(history: Sequence[Mapping[str, float]], chance: float = 0.0) -> Diagnosis:
+def diagnosis(
+    history: Sequence[Mapping[str, float]],
+    chance: float = 0.0,
+    earlier_best: Mapping[str, float] | None = None,
+) -> Diagnosis:
     """How a run ended, from the `train_loss` and `val_loss` of its evaluations.
 
-    `overfitting`: the held-out loss rose from its best, by more than `chance` in nats, while the
-    training loss still dropped.
+    `earlier_best` is the best evaluation of an earlier course of the run, if that was not beaten.
+    `overfitting`: the held-out loss rose from its best or from that one, by more than `chance` in
+    nats, while the training loss still dropped.
     `improving`: both losses still dropped. `settled`: neither of these. `unclear`: there are too
     few evaluations to say.
     """
@@ -25,11 +30,14 @@ def diagnosis(history: Sequence[Mapping[str, float]], chance: float = 0.0) -> Di
         return "unclear"
     losses = [record["val_loss"] for record in history]
     best = min(range(len(losses)), key=losses.__getitem__)
-    if (
-        losses[-1] > losses[best] + max(OVERFIT_NATS, chance)
-        and _drop(history[best:], "train_loss") > 0
-    ):
-        return "overfitting"
+    bests = [history[best]]
+    if earlier_best is not None and "train_loss" in earlier_best:  # a file of others may lack it
+        bests.append(earlier_best)
+    for record in bests:
+        since = (record, history[-1])
+        rise = -_drop(since, "val_loss")
+        if rise > max(OVERFIT_NATS, chance) and _drop(since, "train_loss") > 0:
+            return "overfitting"
     begin = (1 - FINAL_SHARE) * history[-1]["step"]  # by steps: evaluations may be uneven
     count = sum(record["step"] >= begin for record in history)
     end = history[-count - 1 :]  # with the evaluation before, for the loss at its beginning

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.runs import Run, best_beside, stored_checksums
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, UsageError
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.training.best import Record
 from charrnn_cli.training.planning import MIDDLE, planned_steps, share_of_time
 

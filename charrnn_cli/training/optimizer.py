@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.module import Model
+from charrnn_cli.settings.configs import TrainConfig
 
 MOMENTUM = 0.95  # Muon's momentum keeps this fraction at each step.
 ITERATIONS = 5  # One update by Muon takes five Newton-Schulz iterations.

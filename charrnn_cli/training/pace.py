@@ -1,13 +1,38 @@
-"""Whether a run with a time limit keeps the speed that it was planned for."""
+"""How long the steps of a run take, and whether it keeps the speed that it was planned for."""
 
+import itertools
+import statistics
 import time
 
+from charrnn_cli.errors import WriteError
 from charrnn_cli.training.events import Event, Noted, Stepped
 from charrnn_cli.training.request import Training
+from charrnn_cli.training.trainer import Trainer
 
 SHARE = 0.05  # The speed is looked at from this share of the time on,
 MIN_SECONDS = 5.0  # but not before so many seconds of steps, in which other programs come and go.
 TOO_SLOW = 0.6  # A run below this share of the planned speed gets a note.
+
+
+def step_seconds(trainer: Trainer) -> float:
+    """The seconds that a step of a run takes, with its share of the evaluations.
+
+    It is the median between an evaluation and the next: the first steps take longer than others,
+    and the start of each session longer than many. With a single evaluation it is the mean since
+    the first step.
+    """
+    try:
+        records = trainer.run.metrics_until()
+    except WriteError:
+        records = []
+    times = [
+        (after["seconds"] - before["seconds"]) / (after["step"] - before["step"])
+        for before, after in itertools.pairwise(records)
+        if after["step"] > before["step"]
+    ]
+    if times:
+        return statistics.median(times)
+    return (trainer.seconds() - trainer.start_up) / max(1, trainer.progress.step)
 
 
 class Pace:

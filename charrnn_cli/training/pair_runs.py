@@ -1,7 +1,5 @@
 """What the start of a run on pairs does otherwise than one on a text."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +9,12 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairLengths, PairsInfo
 from charrnn_cli.checkpoints.records import PairBaselines
 from charrnn_cli.checkpoints.runs import Run, text_paths
-from charrnn_cli.config import TrainConfig
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import UsageError
 from charrnn_cli.models.module import Model
-from charrnn_cli.models.registry import DEFAULT_FOR_PAIRS, family_of
+from charrnn_cli.models.registry import DEFAULT_FOR_PAIRS
 from charrnn_cli.models.seq2seq.base import PairConfig
 from charrnn_cli.models.weights import Shared, copy_known_weights
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.pair_format import PairFormat
@@ -29,40 +27,18 @@ MOST_COUNTED = 1_000_000  # the most frequent target is sought among so many pai
 
 
 def choose_kind(given: dict[str, Any], pairs: PairsRequest | None, init: Checkpoint | None) -> None:
-    """Set the default model for pairs. Raises UsageError for a model that does not learn from what
-    is given, pairs or a text."""
-    if init is not None and (init.pairs is not None) != (pairs is not None):
+    """Set the default model for pairs. Raises UsageError for a model to start from that does not
+    learn from what is given, pairs or a text."""
+    if init is None:
+        if pairs is not None:
+            given.setdefault("model", DEFAULT_FOR_PAIRS)
+    elif (init.pairs is not None) != (pairs is not None):
         raise UsageError(
             "--init-from: that is a language model, which does not learn from pairs. Leave out "
             "--pairs."
             if pairs is not None
             else "--init-from: that is a model of pairs. Add --pairs."
         )
-    if pairs is not None:
-        if init is None:
-            given.setdefault("model", DEFAULT_FOR_PAIRS)
-        if "val_fraction" in given and pairs.val_source is not None:
-            raise UsageError("--val-fraction and --val-text exclude each other: use one of them.")
-    if "model" not in given:
-        return
-    of_pairs = family_of(given["model"]).pairs
-    if of_pairs and pairs is None:
-        raise UsageError(
-            f"--model {given['model']}: learns from pairs, a source and a target a line. Add "
-            "--pairs."
-        )
-    if pairs is not None and not of_pairs:
-        raise UsageError(
-            f"--model {given['model']}: does not learn from pairs. Leave out --pairs, or take "
-            "attention, seq2seq or transformer."
-        )
-
-
-def one_file(sources: Sequence[str]) -> str:
-    """The file of pairs. Raises TextError unless there is just one."""
-    if len(sources) > 1 or os.path.isdir(sources[0]):
-        raise TextError(f"{sources[0]}: pairs are read from one file. Join them into one.")
-    return sources[0]
 
 
 def looks_like_pairs(corpus: Dataset) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.preset_choice import (

@@ -5,9 +5,9 @@ import time
 import numpy as np
 
 from charrnn_cli.checkpoints.records import Sample
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.training.events import Accuracy, Example
 from charrnn_cli.training.trainer import Trainer
 

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from charrnn_cli.settings import SAVE_EVERY, BestBy
+from charrnn_cli.settings.table import SAVE_EVERY, BestBy
 from charrnn_cli.text.corpus import Corpus
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.sources import Sources
-from charrnn_cli.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from charrnn_cli.training.trainer import Trainer  # imports PyTorch
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Request:
 class Training:
     """A training that is ready to start; `notes` says in words what was changed on the way."""
 
-    trainer: Trainer
+    trainer: "Trainer"
     chars_per_second: float
     notes: tuple[str, ...] = ()
 

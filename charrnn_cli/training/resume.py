@@ -1,6 +1,7 @@
 """Going on with a run: its last state, its own text, and something left to do."""
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
@@ -10,18 +11,25 @@ import torch
 from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.records import CorpusInfo
 from charrnn_cli.checkpoints.runs import Run, stored_checksums, text_paths
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.weights import trained_model
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.arranging import arranged
 from charrnn_cli.text.dataset import Dataset, Identified
 from charrnn_cli.text.holding_out import HoldOut
 from charrnn_cli.text.pairs import Pairs
+from charrnn_cli.text.reader import checksum
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.training.baselines import baselines_of
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.early_checks import (
+    CHANGEABLE,
+    check_state,
+    from_best_command,
+    one_file,
+)
 from charrnn_cli.training.going_back import (
     refuse_if_complete,
     seconds_spent,
@@ -29,17 +37,10 @@ from charrnn_cli.training.going_back import (
     times_longer,
     with_patience_for,
 )
-from charrnn_cli.training.pair_runs import (
-    checksums,
-    one_file,
-    pairs_info,
-    request_to_resume,
-)
+from charrnn_cli.training.pair_runs import checksums, pairs_info, request_to_resume
 from charrnn_cli.training.request import PairsRequest, Reader, Request, Training
 from charrnn_cli.training.throughput import measure_speed
 from charrnn_cli.training.trainer import Trainer
-
-CHANGEABLE = frozenset({"epochs", "minutes", "patience"})  # settings that a resume may change
 
 
 def as_resume(request: Request, run: Run) -> Request:
@@ -62,7 +63,6 @@ def resume_training(
 
     Raises CharRNNError; nothing is written before it is certain that the run can go on.
     """
-    refuse_fixed_settings(request)
     checkpoint = group.decide(lambda: load_to_resume(run, request.from_best))
     config = with_new_end(checkpoint.train, request.given)
     asked = request.pairs
@@ -114,17 +114,6 @@ def resume_training(
     return Training(trainer, speed, notes)
 
 
-def refuse_fixed_settings(request: Request) -> None:
-    """Raise UsageError if a request changes what a resumed run keeps."""
-    fixed = sorted(set(request.given) - CHANGEABLE)
-    if fixed or request.name is not None:
-        option = "--" + (fixed[0] if fixed else "name").replace("_", "-")
-        raise UsageError(
-            f"{option}: a resumed run keeps its settings; only --epochs, --minutes and --patience "
-            f"can change. Leave {option} out."
-        )
-
-
 def load_to_resume(run: Run, from_best: bool) -> Checkpoint:
     """The checkpoint that a run goes on from: `last`, or `best` if asked for.
 
@@ -132,18 +121,15 @@ def load_to_resume(run: Run, from_best: bool) -> Checkpoint:
     """
     if from_best:
         return load(run.best)
-    again = f"charrnn train TEXT --resume {run.name} --from-best"
-    if not run.last.is_file():
-        raise CheckpointError(
-            f"run {run.name} holds a model but no training to go on with. Go on from its weights: "
-            f"{again}; or start a new run from them: charrnn train TEXT --init-from {run.name}"
-        )
+    check_state(run)
     try:
         return load(run.last, training=True)
     except CheckpointError as error:
         if not run.best.is_file():
             raise
-        raise CheckpointError(f"{error} To go on from its best instead: {again}") from None
+        raise CheckpointError(
+            f"{error} To go on from its best instead: {from_best_command(run)}"
+        ) from None
 
 
 def with_new_end(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
@@ -205,7 +191,8 @@ def pairs_to_resume(
     paths = request.sources or text_paths(checkpoint.corpus)
     if not paths:
         raise _no_text(run, checkpoint, request)
-    dataset, config = reader.pairs(one_file(paths), pairs), checkpoint.train
+    dataset = _read_pairs(one_file(paths), run, checkpoint, request, reader, pairs)
+    config = checkpoint.train
     changed = _check_text(dataset, checkpoint.corpus, run, request)
     if dataset.val_text is not None and checkpoint.val_text is not None:
         changed += _check_text(dataset.val_text, checkpoint.val_text, run, request)
@@ -220,6 +207,36 @@ def pairs_to_resume(
     return dataset, dataset.notes + changed
 
 
+def _read_pairs(
+    source: str,
+    run: Run,
+    checkpoint: Checkpoint,
+    request: Request,
+    reader: Reader,
+    pairs: PairsRequest,
+) -> Pairs:
+    """The pairs of a file. What cannot be read as those of the run is named as another file if it
+    is one, unless the request insists on it. Raises TextError."""
+    try:
+        return reader.pairs(source, pairs)
+    except TextError:
+        files = (source, checkpoint.corpus), (pairs.val_source, checkpoint.val_text)
+        for path, stored in () if request.changed_text else files:
+            if path is None or stored is None or not os.path.isfile(path):
+                continue
+            if (sha256 := checksum(path)) != stored.sha256:
+                raise TextError(
+                    f"{path}: not the text of run {run.name} "
+                    f"({_checksums_in_words(sha256, stored)}), and cannot be read as its pairs "
+                    "are. Give that text."
+                ) from None
+        raise
+
+
+def _checksums_in_words(sha256: str, stored: CorpusInfo) -> str:
+    return f"SHA-256 {sha256[:12]}…, was {stored.sha256[:12]}…"
+
+
 def _check_text(
     text: Identified, stored: CorpusInfo, run: Run, request: Request
 ) -> tuple[str, ...]:
@@ -227,8 +244,7 @@ def _check_text(
     the request insists on the new text."""
     if text.sha256 == stored.sha256:
         return ()
-    old, new = stored.sha256[:12], text.sha256[:12]
-    what = f"SHA-256 {new}…, was {old}…"
+    what = _checksums_in_words(text.sha256, stored)
     if stored.file_sha256s:
         files = text.reading.file_sha256s
         same = (Counter(files) & Counter(stored.file_sha256s)).total()

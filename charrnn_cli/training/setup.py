@@ -14,14 +14,14 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint, load
 from charrnn_cli.checkpoints.finding import find_checkpoint, find_run
 from charrnn_cli.checkpoints.naming import create_run
 from charrnn_cli.checkpoints.runs import ReadOnlyRun, Run
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.autocast import choose_precision
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import processor
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import load_known_weights, new_model
-from charrnn_cli.settings import SETTINGS, check
+from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.corpus import Watch
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.text.pairs import Pairs
@@ -34,11 +34,8 @@ from charrnn_cli.training.distributed.elastic import (
     remove_unsaved_runs,
 )
 from charrnn_cli.training.distributed.group import ALONE, Group
-from charrnn_cli.training.pair_runs import (
-    choose_kind,
-    load_known_pairs,
-    pairs_info,
-)
+from charrnn_cli.training.early_checks import check_request
+from charrnn_cli.training.pair_runs import choose_kind, load_known_pairs, pairs_info
 from charrnn_cli.training.planning import Plan, make_plan, plan_from_weights
 from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
@@ -61,14 +58,7 @@ def open_training(
     where it was saved if the launcher has restarted it. `watch` sees the text being read. All that
     can be refused is refused before anything is written. Raises CharRNNError.
     """
-    if request.resume is not None and request.init_from is not None:
-        raise UsageError("--resume and --init-from exclude each other: use one of them.")
-    for name in ("from_best", "changed_text"):
-        if getattr(request, name) and request.resume is None:
-            raise UsageError(f"--{name.replace('_', '-')} is for --resume. Leave it out.")
-    if request.threads is not None:
-        check("threads", request.threads)
-    check("save_every", request.save_every)
+    check_request(request)
     device = group.connect(request.device)
     reader = SharedReader(group, watch)
     with processor(request.threads or group.threads):
@@ -140,18 +130,10 @@ def _prepare(
     request: Request, device: torch.device, group: Group, reader: Reader
 ) -> tuple[Model, Dataset, Plan, float]:
     """A new model for a text, the plan for it, and the speed measured."""
-    if not request.sources:
-        raise UsageError("name the text to train on: charrnn train TEXT (or - for stdin).")
     given, init = dict(request.given), _load_init(request, group)
     choose_kind(given, request.pairs, init)
     if init is not None:
         _take_sizes(given, init.model)
-    if "val_fraction" in given:
-        check("val_fraction", given["val_fraction"])
-        if request.val_sources:
-            raise UsageError(
-                "--val-fraction: with --val-text nothing else is held out. Leave one of them out."
-            )
     dataset, given["hold_out"] = read_dataset(request, given, reader)
 
     plans, threads = MeasuredPlans(dataset, given, device, group), torch.get_num_threads()

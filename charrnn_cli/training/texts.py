@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.settings import SETTINGS
+from charrnn_cli.errors import TextError
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.arranging import arranged, looks_like_list, unite_vocabularies
 from charrnn_cli.text.corpus import Corpus, Watch
 from charrnn_cli.text.dataset import Dataset
@@ -16,8 +16,9 @@ from charrnn_cli.text.pairs import Pairs
 from charrnn_cli.text.sources import Sources
 from charrnn_cli.text.texts import read_texts
 from charrnn_cli.training.distributed.group import Group
+from charrnn_cli.training.early_checks import one_file
 from charrnn_cli.training.held_out import with_fair_hold_out
-from charrnn_cli.training.pair_runs import checksums, looks_like_pairs, one_file
+from charrnn_cli.training.pair_runs import checksums, looks_like_pairs
 from charrnn_cli.training.request import PairsRequest, Reader, Request
 
 Data = TypeVar("Data", Corpus, Pairs)
@@ -63,9 +64,6 @@ def read_dataset(request: Request, given: Mapping[str, Any], reader: Reader) -> 
     """The dataset of a new run, and what is held out of it. Raises CharRNNError."""
     min_count = given.get("min_count", SETTINGS["min_count"].planned)
     if request.pairs is not None:
-        for name in ("lines", "normalize"):
-            if name in given:
-                raise UsageError(f"--{name}: is for texts, not for pairs. Leave it out.")
         pairs = reader.pairs(one_file(request.sources), request.pairs)
         pairs.fold_rare(min_count)
         return pairs, stored_hold_out(pairs)

@@ -8,11 +8,11 @@ import time
 
 import torch
 
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.device import memory_limit
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.weights import new_model
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import IGNORE, Dataset
 from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.cuda_graph import WARM_UP_CALLS

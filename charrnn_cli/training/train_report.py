@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import CharRNNError, ExitCode
 from charrnn_cli.formatting import bits_per_char, duration
 from charrnn_cli.sampling.samples import SampleRequest, open_samples
+from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.terminal.bars import ReadingBar
 from charrnn_cli.terminal.console import print_json, say, say_error, say_wrapped
 from charrnn_cli.terminal.signals import StopOnSignal

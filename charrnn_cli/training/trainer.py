@@ -14,12 +14,12 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.records import AnyBaselines, CorpusInfo, Progress
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.errors import DivergedError, WriteError
 from charrnn_cli.models.device import device_name, memory_limit
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
-from charrnn_cli.settings import SAVE_EVERY
+from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import SAVE_EVERY
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.batches import DeviceBatches
 from charrnn_cli.training.best import Record, beats, best_record, is_best

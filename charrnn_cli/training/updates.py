@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from charrnn_cli.checkpoints.checkpoint import STATE
-from charrnn_cli.config import TrainConfig
 from charrnn_cli.models.autocast import LossScale, autocast
 from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.module import Model
+from charrnn_cli.settings.configs import TrainConfig
 from charrnn_cli.text.dataset import IGNORE, Batch
 from charrnn_cli.training.cuda_graph import GraphedFunction, RecordingError
 from charrnn_cli.training.distributed.group import ALONE, Group

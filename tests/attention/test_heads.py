@@ -11,6 +11,8 @@ from charrnn_cli.attention.patterns import PATTERNS, Text
 from charrnn_cli.attention.probe import MAX_WEIGHTS, SPAN, by_distance, measure, study
 from charrnn_cli.models.registry import build_decoder, untrained_weights
 
+pytestmark = pytest.mark.xdist_group("heads")  # they are studied once
+
 EVERY_MODEL = pytest.mark.parametrize("name", ["gpt2", "llama"])
 VERSE = SONNETS.read_text()[:2100]
 RANDOM = letters_at_random(3000)
@@ -60,6 +62,7 @@ def test_a_head_that_attends_evenly_has_the_even_weight_and_all_of_the_spread(re
     assert head.spread == pytest.approx(np.exp(np.log(np.arange(9, 17)).mean()), abs=0.02)
 
 
+@pytest.mark.slow
 def test_what_follows_from_the_distance_alone_is_no_gain():
     """A head that prefers near characters looks more often than evenly at a near occurrence."""
     checkpoint = gpt2_that_repeats()
@@ -79,6 +82,7 @@ def test_the_patterns_of_words_and_lines_are_left_out_where_there_are_none(repea
     assert {"line start", "word start"} <= {pattern.name for pattern in repeats.left_out}
 
 
+@pytest.mark.slow
 @EVERY_MODEL
 def test_nothing_is_found_in_an_untrained_model(name):
     checkpoint = make_checkpoint(name, 16, 2, vocabulary=VERSE)
@@ -89,7 +93,7 @@ def test_nothing_is_found_in_an_untrained_model(name):
     assert not any(head.followed for head in found.heads)
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", ["gpt2", pytest.param("llama", marks=pytest.mark.slow)])
 def test_the_measures_are_means_over_the_attention_of_each_window(name, monkeypatch):
     checkpoint = make_checkpoint(name, 8, 2, vocabulary=VERSE)
     config, text = checkpoint.model, VERSE[:1203]
@@ -136,6 +140,7 @@ def test_an_untrained_transformer_begins_as_a_training_does(name):
             assert ours[key].std() == pytest.approx(values.std(), rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_share_done_of_a_study_of_heads_rises_to_one():
     shares = []
     study(gpt2_that_repeats(), RANDOM[:2000], shares.append)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each test starts processes
+
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 SCRIPT = BENCHMARKS / "kinds.py"
 SQUARES = "".join(f"{number} times {number} is {number * number}\n" for number in range(800))
@@ -115,7 +117,6 @@ def test_a_text_that_is_not_there_is_named(tmp_path):
     assert done.stderr == f"Error: {tmp_path}: has no verse.txt. Get the texts with --fetch.\n"
 
 
-@pytest.mark.slow
 def test_a_second_run_goes_on_with_the_results_of_the_first(tmp_path):
     (tmp_path / "squares.txt").write_text(SQUARES)
     first = kinds(tmp_path, *FEW_STEPS)

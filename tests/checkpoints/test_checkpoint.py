@@ -48,6 +48,7 @@ def test_equal_checkpoints_give_equal_bytes_whatever_the_order_of_their_parts():
     assert to_bytes(dataclasses.replace(checkpoint, **turned)) == to_bytes(checkpoint)
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes():
     code = (
         "import sys; from factories import make_checkpoint\n"

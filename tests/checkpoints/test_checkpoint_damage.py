@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from factories import TINY, fuzz, make_checkpoint, make_train_config, plain
-from hypothesis import given, settings
+from factories import TINY, fuzz, fuzzed, make_checkpoint, make_train_config, plain
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import as_format_1, header_of, with_header
 
@@ -152,7 +152,7 @@ PLACES = [place for place in places(header_of(WITH_ALL)) if not place[0].endswit
 
 
 @pytest.mark.slow
-@settings(fuzz, max_examples=200)
+@fuzzed(200)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), values), min_size=1, max_size=3))
 def test_a_sealed_header_with_any_values_anywhere_is_refused_or_can_be_shown(scratch, changes):
     header = header_of(WITH_ALL)

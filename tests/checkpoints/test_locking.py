@@ -36,6 +36,7 @@ def held_by_another(run: Run):
             process.stdin.close()
 
 
+@pytest.mark.slow
 def test_a_run_held_by_another_process_is_refused_naming_it(tmp_path):
     run = make_run(tmp_path, "mine")
     with held_by_another(run) as process:
@@ -46,6 +47,7 @@ def test_a_run_held_by_another_process_is_refused_naming_it(tmp_path):
         assert (run.folder / ".lock").read_text() == str(os.getpid())
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_run_free_and_its_temporary_files_are_removed(tmp_path):
     run = make_run(tmp_path, "mine")
     litter = run.folder / ".last.safetensors.12345.tmp"

@@ -2,8 +2,8 @@
 
 import hypothesis.strategies as st
 import pytest
-from factories import ask_to_train, ask_to_write, texts, train
-from hypothesis import given, settings
+from factories import ask_to_train, ask_to_write, fuzzed, texts, train
+from hypothesis import given
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.text.vocabulary import Vocabulary
@@ -13,7 +13,7 @@ from charrnn_cli.training.setup import open_training
 unicode_text = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@fuzzed(200)
 @given(unicode_text.filter(bool))
 def test_any_text_is_encoded_and_decoded_to_itself(text):
     vocabulary = Vocabulary.of(text)
@@ -21,7 +21,7 @@ def test_any_text_is_encoded_and_decoded_to_itself(text):
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, derandomize=True)
+@fuzzed(15)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=2, max_size=40).filter(
     lambda text: len(set(text.replace("\r\n", "\n").lstrip("\ufeff"))) > 1
     and text.count("\0") < 5

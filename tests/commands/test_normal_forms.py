@@ -36,6 +36,7 @@ def test_a_model_trained_in_one_form_scores_both_forms_alike(invoke, tmp_path):
     assert composed["bits"] == decomposed["bits"]
 
 
+@pytest.mark.slow
 def test_a_text_of_mixed_forms_gets_a_note_and_is_learned_as_it_is(invoke, tmp_path):
     assert "accents are written in two ways" in train(invoke, tmp_path)
     checkpoint = load(tmp_path / "checkpoints/text/best.safetensors")
@@ -43,6 +44,7 @@ def test_a_text_of_mixed_forms_gets_a_note_and_is_learned_as_it_is(invoke, tmp_p
     assert {"\u0301", "é"} <= set(checkpoint.vocabulary.characters)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_reads_its_text_in_its_form(invoke, tmp_path):
     train(invoke, tmp_path, "--normalize", "NFD")
     result = invoke("train", "--resume", "text", "--epochs", 3)
@@ -50,6 +52,7 @@ def test_a_resumed_run_reads_its_text_in_its_form(invoke, tmp_path):
     assert load(tmp_path / "checkpoints/text/last.safetensors").train.normalize == "NFD"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_form(invoke, tmp_path):
     train(invoke, tmp_path, "--normalize", "NFD")
     result = invoke("train", "--resume", "text", "--normalize", "NFC")

@@ -43,6 +43,7 @@ def test_after_resume_a_dash_is_stdin(invoke, stopped, text):
     assert "stdin: not the text of run mine" in one_line_error(result, ExitCode.TEXT)
 
 
+@pytest.mark.slow
 def test_after_two_dashes_a_text_may_be_named_like_an_option(invoke, text, tmp_path):
     text.rename(tmp_path / "--resume")
     assert invoke("train", *SMALL, "--", "--resume").exit_code == 0

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 from charrnn_cli.commands import info, runs, sample, score, train
 from charrnn_cli.commands.options import command_class, takes
-from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.errors import ExitCode, UsageError
 from charrnn_cli.models.registry import ARCHITECTURES, config_class
 from charrnn_cli.sampling.samples import SampleRequest
 from charrnn_cli.scoring.report import ScoreRequest
-from charrnn_cli.setting import figure
-from charrnn_cli.settings import SETTINGS, Setting
+from charrnn_cli.settings.configs import SamplingConfig, TrainConfig
+from charrnn_cli.settings.setting import Setting, figure
+from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.training.setup import Request
 from charrnn_cli.training.train_report import run_training
 

@@ -23,8 +23,23 @@ def test_no_light_command_imports_torch_or_matplotlib(trained, words):
     assert not {"torch", "matplotlib"} & modules_after(*words, *last, cwd=trained)
 
 
-def test_a_text_that_is_not_there_is_told_before_torch_is_imported(tmp_path):
-    assert "torch" not in modules_after("train", "nosuch.txt", cwd=tmp_path, code=3)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["nosuch.txt"], 3),
+        ([], 2),
+        (["--resume", "nosuch"], 4),
+        (["a.txt", "--init-from", "nosuch"], 4),
+        (["a.txt", "--name", "taken"], 2),
+        (["a.txt", "--from-best"], 2),
+        (["a.txt", "--model", "attention"], 2),
+        (["a.txt", "--model", "lstm", "--num-heads", "2"], 2),
+    ],
+)
+def test_what_needs_no_torch_is_refused_before_it_is_imported(tmp_path, words, code):
+    (tmp_path / "a.txt").write_text("abc" * 100)
+    (tmp_path / "checkpoints" / "taken").mkdir(parents=True)
+    assert "torch" not in modules_after("train", *words, cwd=tmp_path, code=code)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"]])

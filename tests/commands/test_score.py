@@ -124,7 +124,7 @@ def test_adapt_tells_both_figures_and_learns(invoke, trained):
 REFRAIN = "so it goes on and on, said he\n" * 40
 
 
-@pytest.mark.parametrize("adapt", [(), ("--adapt",)])
+@pytest.mark.parametrize("adapt", [(), pytest.param(("--adapt",), marks=pytest.mark.slow)])
 def test_with_ngram_adds_a_figure_and_changes_no_other(invoke, trained, adapt):
     plain = scored(invoke, REFRAIN, *adapt, "--checkpoints", trained)
     record = scored(invoke, REFRAIN, "--with-ngram", *adapt, "--checkpoints", trained)

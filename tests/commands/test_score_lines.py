@@ -65,6 +65,7 @@ def test_without_colour_marks_stand_below_what_surprises(invoke, letters):
 # pictures
 
 
+@pytest.mark.slow
 def test_plot_draws_the_text_and_still_tells_the_figures(invoke, letters):
     result = invoke("score", "-", "--plot", "page.svg", "--json", input="abca\n" * 3)
     assert result.exit_code == 0, result.stderr

@@ -93,6 +93,11 @@ def test_symbols_that_the_model_does_not_know_are_counted(score):
     assert "1 symbol, read as U+FFFD or left out" in score(lines="☺1.2.2003\t2003-02-01\n").stdout
 
 
+def test_an_empty_text_between_symbols_is_refused(score):
+    line = one_line_error(score("--symbols", ""), ExitCode.USAGE)
+    assert "--symbols: is empty. Give the text between symbols, such as ' '" in line
+
+
 @pytest.mark.parametrize("words", [["--adapt"], ["--with-ngram"], ["--show"], ["--plot", "a.png"]])
 def test_what_is_for_texts_is_refused(score, words):
     assert f"{words[0]}: is not for models of pairs" in one_line_error(

@@ -17,6 +17,8 @@ from charrnn_cli.errors import ExitCode
 from charrnn_cli.text.pair_format import PairFormat
 from charrnn_cli.text.vocabulary import REPLACEMENT
 
+pytestmark = pytest.mark.xdist_group("capitals")  # its model is trained once
+
 
 @pytest.fixture(scope="session")
 def capitals(tmp_path_factory):
@@ -66,6 +68,7 @@ def test_no_line_in_no_line_out(translate):
     assert translate(input="\n").stdout == "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wishes", [[], ["--beam-size", 4], ["--n-best", 3]])
 def test_the_size_of_a_batch_changes_nothing(translate, wishes):
     rng = random.Random(2)
@@ -180,6 +183,7 @@ def test_a_transformers_attention_is_shown(invoke, tmp_path):
     assert result.stdout.splitlines()[1].split() == ["a", "b", "c", "¶"]
 
 
+@pytest.mark.slow
 def test_plot_draws_one_line_and_writes_its_translation(translate, tmp_path):
     assert translate("abcd", "--plot", "a.svg").stdout == "ABCD\n"
     assert "<svg" in (tmp_path / "a.svg").read_text()

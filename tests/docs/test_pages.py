@@ -1,5 +1,6 @@
 """The README and the pages in docs/ name every option, field and exit code, and nothing else."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -35,6 +36,7 @@ def help_of(command):
     return CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).stdout
 
 
+@functools.cache
 def options_of(command):
     lines = re.findall(r"^  (-.*?)(?:  |$)", help_of(command), re.MULTILINE)
     return set(re.findall(r"--[a-z-]+", " ".join(lines))) - {"--help"}

@@ -15,7 +15,14 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 VOCABULARY = "abcdefgh\n é😀\0"
 RECURRENT = ("gru", "lstm", "rnn")
-ARCHITECTURES = (*RECURRENT, "gpt2", "llama")
+EVERY_ARCHITECTURE = pytest.mark.parametrize(
+    "architecture",
+    [
+        "gru",
+        "gpt2",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("lstm", "rnn", "llama")),
+    ],
+)
 
 
 def long_checkpoint(architecture: str, context: int = 1000) -> Checkpoint:
@@ -58,7 +65,7 @@ def some_ids(*shape: int) -> np.ndarray:
     return np.random.default_rng(7).integers(0, len(VOCABULARY), shape)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@EVERY_ARCHITECTURE
 def test_a_text_in_one_call_gives_the_same_logits(architecture, tmp_path):
     checkpoint = long_checkpoint(architecture)
     session = open_session(checkpoint, tmp_path / "a.onnx")
@@ -68,7 +75,7 @@ def test_a_text_in_one_call_gives_the_same_logits(architecture, tmp_path):
     np.testing.assert_allclose(logits[0], own, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@EVERY_ARCHITECTURE
 def test_a_text_character_by_character_gives_the_same_logits(architecture, tmp_path):
     checkpoint = long_checkpoint(architecture)
     session = open_session(checkpoint, tmp_path / "a.onnx")
@@ -80,7 +87,7 @@ def test_a_text_character_by_character_gives_the_same_logits(architecture, tmp_p
     np.testing.assert_allclose(np.array(written), own, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@EVERY_ARCHITECTURE
 def test_rows_of_a_batch_are_read_side_by_side(architecture, tmp_path):
     checkpoint = long_checkpoint(architecture)
     session = open_session(checkpoint, tmp_path / "a.onnx")

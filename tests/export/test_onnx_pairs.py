@@ -75,7 +75,7 @@ def own_logits(checkpoint: Checkpoint, inputs) -> np.ndarray:
 
 
 @EVERY_MODEL
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("layers", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_targets_in_one_call_get_the_same_logits(name, layers, tmp_path):
     checkpoint = make_pair_checkpoint(name, layers=layers)
     halves, inputs = Halves(checkpoint, tmp_path), some_inputs(checkpoint, 300)

@@ -8,9 +8,9 @@ import pytest
 from factories import ask_to_write, corpus_of, make_checkpoint, save_checkpoint, save_cycle, texts
 
 from charrnn_cli.checkpoints.checkpoint import CorpusInfo, load
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.sampling.originality import compare, learned_text
+from charrnn_cli.settings.configs import SamplingConfig
 
 # how much of it is new
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.sampling.drawing import draw, generate, generate_with_logits, surprisal
+from charrnn_cli.settings.configs import SamplingConfig
 
 LAST_UNIFORM = 1 - 2**-53  # the largest number that a generator's random() gives
 

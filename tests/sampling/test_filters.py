@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.sampling.drawing import probabilities
+from charrnn_cli.settings.configs import SamplingConfig
 
 
 def kept(chances: np.ndarray) -> set[int]:
@@ -173,6 +173,12 @@ def test_filters_never_turn_the_order_of_likelihood_round(logits, config):
     chances = probabilities(logits, config)
     rising = np.lexsort((-np.arange(len(logits)), logits))  # of a tie, the lowest id is the best
     assert (np.diff(chances[rising]) >= -1e-12).all()
+
+
+def test_a_tie_in_one_stream_is_broken_whatever_the_others_keep():
+    config = SamplingConfig(temperature=0.01, top_k=2)  # the first stream keeps one character
+    together = probabilities(np.array([[9, 0, 0, 0], [1, 1, 1, 1]], np.float32), config)
+    assert together.tolist() == [[1, 0, 0, 0], [0.5, 0.5, 0, 0]]
 
 
 @fuzz

@@ -60,6 +60,7 @@ def test_new_items_as_json_are_numbered_from_zero(lists, invoke):
     assert not {record["text"] for record in records} & {"a\n", "b\n", "\n", "ab\n", "ba\n"}
 
 
+@pytest.mark.slow  # three hundred items are drawn
 def test_too_few_new_items_are_named(lists, invoke):
     result = new(invoke, "--num-samples", 3, "--top-k", 1, "--seed", "b")
     assert len(result.stdout.splitlines()) <= 1

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from factories import ask_to_write, save_cycle, texts
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.models.registry import build_decoder
 from charrnn_cli.sampling import written as written_module
 from charrnn_cli.sampling.drawing import surprisal
 from charrnn_cli.sampling.samples import Samples
+from charrnn_cli.settings.configs import SamplingConfig
 
 GREEDY = SamplingConfig(temperature=0)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
-from charrnn_cli.config import SamplingConfig
 from charrnn_cli.sampling import written as written_module
 from charrnn_cli.sampling.samples import Samples
+from charrnn_cli.settings.configs import SamplingConfig
 
 GREEDY = SamplingConfig(temperature=0)
 

@@ -20,7 +20,10 @@ def mixed(ids, ours) -> np.ndarray:
     return Mixture(text.kinds).probabilities(ours, theirs.probabilities, theirs.kinds)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 7, 60, 400, len(IDS) - 1])
+@pytest.mark.parametrize(
+    "place",
+    [0, 7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 60, 400, len(IDS) - 1))],
+)
 def test_the_probabilities_of_all_next_characters_add_up_to_one(place):
     alone = both = 0.0
     for character in range(SIZE):

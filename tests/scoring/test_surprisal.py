@@ -18,6 +18,9 @@ from charrnn_cli.text.rows import MAX_ROWS
 from charrnn_cli.training.evaluation import held_out_loss
 
 VOCABULARY = "abcdefgh\n"
+EVERY_CELL = pytest.mark.parametrize(
+    "model", ["gru", *(pytest.param(one, marks=pytest.mark.slow) for one in ("lstm", "rnn"))]
+)
 
 
 def checkpoint_of(model="gru"):
@@ -54,7 +57,7 @@ def test_rows_measure_what_one_pass_does(model, length):
     assert surprisal_of(checkpoint).bits(ids) == expected(one_pass(checkpoint, ids))
 
 
-@pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
+@EVERY_CELL
 @pytest.mark.parametrize("cuts", [[0, 1, 1, 2, 600, 601, 3200, 3601], range(0, 3601, 300)])
 def test_blocks_continue_the_text(model, cuts):
     checkpoint, ids = checkpoint_of(model), random_ids(cuts[-1])
@@ -76,7 +79,7 @@ def test_a_text_that_is_read_in_parts_costs_the_same(monkeypatch):
     assert surprisal_of(checkpoint).bits(ids) == pytest.approx(whole, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("model", ["gru", "lstm", "rnn"])
+@EVERY_CELL
 @pytest.mark.parametrize("cuts", [[0, 200, 400], [0, 2200, 2500]])
 def test_pytorch_measures_the_same(model, cuts):
     checkpoint, ids = checkpoint_of(model), random_ids(cuts[-1])

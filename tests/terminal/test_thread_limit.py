@@ -19,6 +19,7 @@ def run_with_fake_numpy(tmp_path, charrnn, source, **environment):
     return charrnn("info", env=os.environ | settings)
 
 
+@pytest.mark.slow
 def test_a_library_that_cannot_start_its_threads_is_an_error_that_names_the_variable(
     tmp_path, charrnn
 ):
@@ -30,6 +31,7 @@ def test_a_library_that_cannot_start_its_threads_is_an_error_that_names_the_vari
     assert "OPENBLAS_NUM_THREADS=1" in line
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_same_time_is_still_ctrl_c(tmp_path, charrnn):
     source = (
         "import os, subprocess, sys\n"

@@ -100,6 +100,7 @@ def test_a_folder_of_that_name_stops_no_training(tmp_path, monkeypatch):
     assert offer(VERSE, tmp_path) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("characters", "wishes", "share"),
     [(10_000, {}, 1 / 16), (94_000, {"optimizer": "adamw"}, 1)],

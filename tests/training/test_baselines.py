@@ -127,6 +127,7 @@ def test_both_checkpoints_of_a_run_carry_the_baselines_of_its_text(rain, tmp_pat
         assert load(path).device == "cpu"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_of_an_earlier_version_gets_its_baselines(rain, tmp_path):
     _, trainer = train(rain, tmp_path, stop_at=3)
     before, trainer.baselines = trainer.baselines, None

@@ -4,6 +4,7 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
+import pytest
 import torch
 from factories import ask_to_train, train
 
@@ -107,6 +108,7 @@ def nothing_computed(monkeypatch, cuda, trainer) -> list[bool]:
     return recorded
 
 
+@pytest.mark.slow
 def test_measuring_the_speed_leaves_nothing_behind(rain, tmp_path):
     with open_training(ask_to_train(rain, tmp_path)) as training:
         trainer = training.trainer

@@ -1,6 +1,7 @@
 """What a run's losses say about its end, and the advice that follows."""
 
 import dataclasses
+import json
 import math
 import random
 import re
@@ -9,6 +10,7 @@ import pytest
 from factories import ask_to_train, train
 
 from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.formatting import duration
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.training.advice import diagnosis_lines
 from charrnn_cli.training.diagnosis import MIN_EVALUATIONS, diagnosis
@@ -54,6 +56,15 @@ def test_a_rise_that_chance_explains_is_no_overfitting():
     rising = falling(1.3)[:6] + [1.6 + 0.01 * index for index in range(6)]
     assert diagnosis(history(falling(0.5), rising)) == "overfitting"
     assert diagnosis(history(falling(0.5), rising), chance=0.1) == "settled"
+
+
+def test_a_course_that_ends_above_the_best_of_an_earlier_one_is_overfitting():
+    flat = history(falling(0.5), [*falling(1.3)[:6], *[1.6] * 6])
+    assert diagnosis(flat) == "settled"
+    best = {"step": 3, "train_loss": 1.2, "val_loss": 1.4}
+    assert diagnosis(flat, earlier_best=best) == "overfitting"
+    assert diagnosis(flat, earlier_best=best | {"train_loss": 0.4}) == "settled"
+    assert diagnosis(flat, earlier_best={"step": 3, "val_loss": 1.4}) == "settled"
 
 
 def test_a_run_that_got_worse_all_over_is_not_called_overfitting():
@@ -103,6 +114,26 @@ def test_to_go_on_is_only_advised_where_it_pays(epochs, words, rain, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("from_middle", "share", "more"), [(True, 0.75, " more"), (False, 1, "")])
+def test_the_time_of_a_longer_run_is_that_of_its_steps_and_of_one_start(
+    from_middle, share, more, rain, tmp_path
+):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    if not from_middle:
+        trainer.run.middle.unlink()
+    # two seconds a step; a resume, ten hours after the beginning, took ten minutes to start
+    seconds = [36_000, 36_020, 36_040, 36_660, 36_680]
+    records = [{"step": 10 * n, "seconds": at} for n, at in enumerate(seconds, start=1)]
+    trainer.run.metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    trainer.start_up = 30.0
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    expected = 30 + share * 8 * trainer.epoch_steps * 2
+    assert f"takes about {duration(expected)}{more}, " in line
+
+
+@pytest.mark.slow
 def test_without_the_middle_of_a_run_a_new_one_is_advised(rain, tmp_path):
     wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
     _, trainer = train(rain, tmp_path, **wishes)
@@ -137,6 +168,23 @@ def test_an_older_best_that_is_kept_is_the_one_compared_with_the_baselines(rain,
     assert nothing in diagnosis_lines(request, trainer)[0]
     trainer.to_beat = {"step": 5, "val_loss": unigram / 10}
     assert nothing not in " ".join(diagnosis_lines(request, trainer))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("five_gram", "words"),
+    [(5.0, "This course learned the text by heart"), (0.1, "The held-out loss of this course")],
+)
+def test_an_older_best_that_is_kept_is_not_said_to_be_of_this_course(
+    five_gram, words, rain, tmp_path
+):
+    _, trainer = train(rain, tmp_path)
+    trainer.baselines = dataclasses.replace(trainer.baselines, five_gram=five_gram, unigram=6.0)
+    trainer.history = tuple(history(falling(0.5), [*falling(1.3)[:6], *[2.6] * 6]))
+    trainer.to_beat = {"step": 3, "train_loss": 1.2, "val_loss": 1.4}
+    *_, advice = diagnosis_lines(ask_to_train(rain, tmp_path), trainer)
+    assert advice.startswith(words)
+    assert "from before" not in advice
 
 
 @pytest.mark.slow

@@ -94,6 +94,20 @@ def test_another_held_out_file_is_refused_and_named(upper, tmp_path):
         train_pairs(None, tmp_path / "runs", resume="", pairs=None)
 
 
+def test_a_file_that_is_no_pairs_is_named_as_not_that_of_the_run(upper, tmp_path):
+    other = upper_pairs(tmp_path / "dev.tsv", 30, seed=2)
+    train_pairs(upper, tmp_path / "runs", stop_at=10, val_source=str(other))
+    wrong = tmp_path / "poem.txt"
+    wrong.write_text("no tab in it\n")
+    with pytest.raises(TextError, match=r"poem\.txt: not the text of run upper \(SHA.*Give that"):
+        train_pairs(wrong, tmp_path / "runs", resume="", pairs=None)
+    with pytest.raises(TextError, match=r"poem\.txt: line 1: no tab"):
+        train_pairs(wrong, tmp_path / "runs", resume="", pairs=None, changed_text=True)
+    other.write_text("no tab either\n")
+    with pytest.raises(TextError, match=r"dev\.tsv: not the text of run upper"):
+        train_pairs(upper, tmp_path / "runs", resume="", pairs=None)
+
+
 def test_a_held_out_file_that_is_gone_is_asked_for(upper, tmp_path):
     other = upper_pairs(tmp_path / "dev.tsv", 30, seed=2)
     train_pairs(upper, tmp_path / "runs", stop_at=10, val_source=str(other))

@@ -7,7 +7,7 @@ from factories import ask_to_train, train, words
 
 from charrnn_cli.checkpoints.checkpoint import load
 from charrnn_cli.errors import TextError, UsageError
-from charrnn_cli.settings import SAVE_EVERY
+from charrnn_cli.settings.table import SAVE_EVERY
 from charrnn_cli.training.setup import open_training
 
 pytestmark = pytest.mark.slow  # whole trainings are prepared
@@ -167,9 +167,12 @@ def test_how_often_to_save_reaches_a_new_and_a_resumed_training(rain, tmp_path):
 
 
 def test_the_more_is_measured_the_more_of_a_time_limit_is_kept_for_it(text, tmp_path):
-    reserves = []
+    """At half the seconds of as many characters of training, and half a second more."""
+    measured = []
     for share in (0.1, 0.6):
-        request = ask_to_train(text, tmp_path, minutes=1.0, epochs=None, val_fraction=share)
+        request = ask_to_train(text, tmp_path, minutes=60.0, epochs=None, val_fraction=share)
         with open_training(request) as training:
-            reserves.append(training.trainer.reserve)
-    assert 0.5 < reserves[0] < reserves[1]
+            trainer, speed = training.trainer, training.chars_per_second
+            measured.append(trainer.held_out_part.evaluation_size(trainer.model.config.context))
+            assert trainer.reserve == pytest.approx(0.5 + measured[-1] / (2 * speed))
+    assert measured[0] < measured[1]

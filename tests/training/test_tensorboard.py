@@ -37,6 +37,7 @@ def expected(run: Run) -> dict[str, list[tuple[int, float]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["gru", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama"))]
 )

@@ -128,6 +128,7 @@ def test_a_terminal_shows_what_the_model_writes_if_asked_to(
     assert screen.getvalue().count("  > ") == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["lstm", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama"))]
 )

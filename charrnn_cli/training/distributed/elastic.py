@@ -16,6 +16,11 @@ from charrnn_cli.checkpoints.atomic_write import write_file
 from charrnn_cli.checkpoints.runs import Run
 
 
+def launched() -> bool:
+    """Whether PyTorch's launcher started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def record_launch(run: Run) -> None:
     """Store in a new run's folder which launch made it, if a launcher did. Raises WriteError."""
     launch = _launch()
@@ -55,7 +60,7 @@ def _read(path: Path) -> str | None:
 
 def _launch() -> str | None:
     """What distinguishes this launch from every other; None without a launcher."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not launched():
         return None
     launcher, began = os.getppid(), ""
     with contextlib.suppress(OSError, IndexError):  # without /proc the process number must suffice

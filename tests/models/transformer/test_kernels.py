@@ -52,6 +52,7 @@ def test_heads_are_normalised_and_rotated_as_pytorch_composes_it():
     )
 
 
+@pytest.mark.slow
 def test_the_gradients_of_rotated_heads_are_those_of_their_values():
     heads, weights = random(T, B, 2, N, D), random(2, D)
     assert torch.autograd.gradcheck(

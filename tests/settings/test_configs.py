@@ -5,10 +5,11 @@ import math
 import pytest
 from factories import make_train_config
 
-from charrnn_cli.config import SamplingConfig, TrainConfig
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.recurrent.config import CELLS, RecurrentConfig
-from charrnn_cli.settings import SETTINGS, Setting, check, check_all
+from charrnn_cli.settings.configs import SamplingConfig, TrainConfig
+from charrnn_cli.settings.setting import Setting
+from charrnn_cli.settings.table import SETTINGS, check, check_all
 
 NUMBERS = [name for name, setting in SETTINGS.items() if setting.type in (int, float)]
 

@@ -1,6 +1,6 @@
 """The settings, each declared once: name, type, help, limits, default, option and stored name.
 
-`config.py` checks the values that it stores against this table. The commands make their options
+`configs.py` checks the values that it stores against this table. The commands make their options
 from it, and from rows of the same kind for the options that only one command has.
 """
 
@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from charrnn_cli.setting import Setting as Setting  # part of what this module offers
+from charrnn_cli.settings.setting import Setting
 
 MAX_VOCABULARY = 0x110000  # the number of Unicode's code points
 SAVE_EVERY = 120.0  # seconds between saves for --resume
+MAX_BEAM_SIZE = 100
 OPTIMIZERS = ("muon", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("cosine", "linear")
@@ -187,6 +188,11 @@ _ROWS = (
     Setting(
         name="unknown", type=str, choices=("refuse", "skip", "replace"), default="refuse",
         help="What to do with unknown characters of the seed.",
+    ),
+    Setting(
+        name="beam_size", type=int, at_least=1, at_most=MAX_BEAM_SIZE,
+        default_words="1, or --n-best",
+        help="Candidates kept at each character; 1 takes the most likely character.",
     ),
     # where the runs are
     Setting(

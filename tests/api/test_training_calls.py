@@ -1,146 +1,24 @@
-"""The tool in Python: the same results as the commands, without their printing."""
+"""Training in Python: the same runs as those of the command."""
 
-import subprocess
-import sys
-
-import numpy as np
 import pytest
-from factories import NOISE, make_checkpoint, metrics_of, save_checkpoint, words
-from pairs import make_pair_checkpoint
-from typer.testing import CliRunner
+from factories import NOISE, metrics_of, words
+from terminal import loaded_by
 
 import charrnn_cli
-from charrnn_cli.__main__ import app
 from charrnn_cli.checkpoints.runs import Run
-from charrnn_cli.errors import CheckpointError, TextError, UsageError
-from charrnn_cli.scoring.score import MAX_HTML, score_text
+from charrnn_cli.errors import TextError, UsageError
 
 SMALL = {"hidden_size": 8, "num_layers": 1, "epochs": 2, "device": "cpu", "threads": 1}
 
 
-@pytest.fixture
-def model(tmp_path):
-    save_checkpoint(tmp_path / "tiny" / "best.safetensors", make_checkpoint())
-    return charrnn_cli.load("tiny", checkpoints=tmp_path)
-
-
-def loaded_by(code: str) -> set[str]:
-    """The modules of other packages that a fresh Python has loaded after this code."""
-    code += "\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return {name.split(".")[0] for name in done.stdout.split()}
-
-
-def test_importing_the_package_is_light():
-    assert loaded_by("import charrnn_cli").isdisjoint({"torch", "numpy", "typer", "rich"})
-
-
-def test_sampling_and_scoring_do_not_import_torch(model):
+@pytest.mark.slow
+def test_a_run_that_is_not_there_is_refused_before_torch_is_imported(tmp_path):
     code = (
-        f"import charrnn_cli; m = charrnn_cli.load({str(model.file)!r}); m.sample(length=3); "
-        "m.score('abab'); m.info"
+        "import charrnn_cli\n"
+        f"try: next(charrnn_cli.train(resume='nosuch', checkpoints={str(tmp_path)!r}))\n"
+        "except charrnn_cli.errors.CheckpointError: pass"
     )
     assert "torch" not in loaded_by(code)
-
-
-def test_the_package_has_no_other_attributes():
-    with pytest.raises(AttributeError, match="translate"):
-        charrnn_cli.translate  # noqa: B018
-
-
-def test_a_sample_is_that_of_the_command(model):
-    options = [
-        "--seed",
-        "ab",
-        "--length",
-        "30",
-        "--random-seed",
-        "7",
-        "--top-k",
-        "2",
-        "--no-newline",
-    ]
-    command = CliRunner().invoke(app, ["sample", str(model.file), *options])
-    assert model.sample("ab", length=30, random_seed=7, top_k=2) == command.stdout
-
-
-def test_a_seed_that_the_model_does_not_know_is_refused(model):
-    with pytest.raises(UsageError, match="never saw"):
-        model.sample("Z")
-    assert model.sample("Za", unknown="skip", length=2, random_seed=1)[0] == "a"
-
-
-def test_an_endless_sample_is_refused(model):
-    with pytest.raises(UsageError, match="--length"):
-        model.sample(length=0)
-
-
-def test_info_is_that_of_the_command(model):
-    assert model.info["val_loss"] == 1.0
-    assert model.info["file"] == str(model.file)
-
-
-def test_a_missing_model_is_a_checkpoint_error(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing-here"):
-        charrnn_cli.load("nothing-here", checkpoints=tmp_path)
-
-
-def test_a_model_of_texts_does_not_translate(model):
-    with pytest.raises(UsageError, match="does not translate"):
-        model.translate(["a"])
-
-
-def test_translations_are_those_of_the_command(tmp_path):
-    file = save_checkpoint(tmp_path / "pairs" / "best.safetensors", make_pair_checkpoint())
-    lines = ["ab", "ba"]
-    command = CliRunner().invoke(app, ["translate", str(file), *lines])
-    model = charrnn_cli.load(file)
-    assert model.translate(lines) == command.stdout.splitlines()
-    assert model.translate([]) == []
-    with pytest.raises(UsageError, match="newline"):
-        model.translate(["a\nb"])
-
-
-def test_a_model_of_pairs_neither_samples_nor_scores(tmp_path):
-    file = save_checkpoint(tmp_path / "pairs" / "best.safetensors", make_pair_checkpoint())
-    model = charrnn_cli.load(file)
-    with pytest.raises(UsageError, match="translate"):
-        model.sample()
-    with pytest.raises(UsageError, match="translate"):
-        model.score("ab")
-
-
-def test_a_score_is_that_of_the_command(model, tmp_path):
-    text = tmp_path / "a.txt"
-    text.write_text("abba\nab")
-    options = ["--checkpoint", str(model.file), "--json", "--quiet"]
-    command = CliRunner().invoke(app, ["score", str(text), *options])
-    score = model.score("abba\nab")
-    assert f'"bits_per_char": {score.bits_per_char}' in command.stdout
-    assert len(score.bits) == 7
-    assert np.isnan(score.bits[0])
-    assert np.nanmean(score.bits) == pytest.approx(score.bits_per_char)
-
-
-@pytest.mark.parametrize("text", ["", "a"])
-def test_too_short_a_text_is_not_scored(model, text):
-    with pytest.raises(TextError):
-        model.score(text)
-
-
-def test_nothing_of_a_scored_text_becomes_markup():
-    text = "<img onerror=x>&\"'\u202e\x1b"
-    page = score_text(text, make_checkpoint(vocabulary=text))._repr_html_()
-    assert "<img" not in page
-    assert "&lt;" in page
-    assert "\\x1b" in page
-    assert "\u202e" not in page
-
-
-def test_a_long_score_shows_its_beginning(model):
-    page = model.score("ab" * MAX_HTML)._repr_html_()
-    assert page.count("title=") == MAX_HTML - 1
-    assert f"and {MAX_HTML:,} more characters" in page
 
 
 @pytest.mark.parametrize(
@@ -172,6 +50,9 @@ def test_a_wrong_setting_is_named(tmp_path, settings, named):
         ({"glob": "*.md"}, "--glob"),
         ({"example": "sonnets"}, "leave text out"),
         ({"from_best": True}, "--from-best"),
+        ({"name": 3}, "name 3: must be a text"),
+        ({"threads": "2"}, "threads '2': must be a whole number"),
+        ({"save_every": None}, "save_every None: must be a number"),
     ],
 )
 def test_an_argument_that_makes_no_sense_is_named(tmp_path, monkeypatch, arguments, named):

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from charrnn_cli.errors import UsageError
-from charrnn_cli.settings import check_all
+from charrnn_cli.settings.table import check_all
 
 # The values of fields of TrainConfig that a checkpoint of format 2 leaves out.
 MEANT_BY_FORMAT_2 = {"schedule": "cosine", "shuffle": False, "label_smoothing": 0.0}

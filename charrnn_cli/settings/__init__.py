@@ -1,0 +1,1 @@
+"""The settings, each declared once, and the configurations that hold their values."""

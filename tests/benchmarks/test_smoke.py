@@ -124,7 +124,7 @@ def run(tmp_path, warm, script: str, *words: str) -> subprocess.CompletedProcess
 
 
 def test_every_script_is_run():
-    imported_by_others = {"side_by_side", "packaged_texts", "kinds_results"}
+    imported_by_others = {"side_by_side", "program", "packaged_texts", "kinds_results"}
     assert {path.stem for path in FOLDER.glob("*.py")} - imported_by_others == set(RUNS)
 
 

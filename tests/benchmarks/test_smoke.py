@@ -25,6 +25,10 @@ RATIO = r"\d+\.\d+"
 
 # The words after each script's name, and what its last lines must look like.
 RUNS = {
+    "base_model": (
+        "text.txt --characters 3000 --held-out 2000 --options '--threads 1 --epochs 0.1'",
+        rf" +3,000 +0( +{RATIO}){{2}} +{SPEED} +{RATIO} +{SPEED}",
+    ),
     "busy": (
         "text.txt --rounds 1 --epochs 0.1 --busy 0",
         rf"0 busy programs on \d+ cores: its own choice {SECONDS}, all threads {SECONDS}, "
@@ -41,6 +45,10 @@ RUNS = {
         rf"from character    500 on: {SPEED} characters a second\n"
         rf"from character  2,000 on: {SPEED} characters a second",
     ),
+    "going_on": (
+        "text.txt --epochs 0.2 --times 2 --options '--threads 1 --hidden-size 8'",
+        rf" +0 +{RATIO} +2( +{RATIO}){{2}} +-?{RATIO}",
+    ),
     "gpu": (
         "--device cpu --rounds 1 --epochs 0.1 --settings gru,8,1,2,4",
         rf"gru  1 x 8    2 x   4  float32  +{SPEED} +{SPEED} +- +{RATIO} \(bounds [\d., ]+\)\n"
@@ -56,6 +64,10 @@ RUNS = {
         "text.txt --minutes 0.01 --random-seeds 0 --plain-time 0.01",
         rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
         rf"   0.01       median +{RATIO}( +{RATIO} / {RATIO}){{2}}  carried, range: .*",
+    ),
+    "ngram_mixture": (
+        "text.txt --minutes 0.01 --options '--threads 1'",
+        rf"text\.txt +1,600( +{RATIO}){{5}}",
     ),
     "road": (
         "text.txt --minutes 0.02",

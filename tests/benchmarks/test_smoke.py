@@ -105,6 +105,11 @@ RUNS = {
         "--rounds 1",
         rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
     ),
+    "step_profile": (
+        "--threads 1 --steps 4 --settings gru,8,1,2,4",
+        rf"gru 1 x 8, batch 2 x 4, 1 threads: {RATIO} ms a step, {SPEED} characters/s\n"
+        rf"(.* -?{RATIO} ms +-?\d+%( +\d+% of the product rate)?\n?){{10}}",
+    ),
     "translating": (
         "--lines 3 --beam-sizes 1 2 --rounds 1",
         rf"start-up +{SECONDS}   one line +{SECONDS}\n"

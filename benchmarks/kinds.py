@@ -36,6 +36,7 @@ from pathlib import Path
 import torch
 from kinds_results import Result, Settings, append, in_short, median_of, read_results, row
 from packaged_texts import KINDS, fetch, sha256
+from program import charrnn
 from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import load
@@ -123,20 +124,18 @@ class Bench:
             words += ["--lines"] if lines else []
             words += ["--minutes", str(minutes)] if given is None else given().words()
             begun = time.monotonic()
-            said = charrnn(
+            said = json.loads(charrnn(
                 folder, "train", train.name, "--val-text", tuning.name, "--name", "run", "--quiet",
                 "--json", *words,
-            )  # fmt: skip
+            ))  # fmt: skip
             seconds = time.monotonic() - begun
-            score = charrnn(folder, "score", test.name, "--checkpoint", "run", "--json")
+            score = json.loads(charrnn(folder, "score", test.name, "--checkpoint", "run", "--json"))
             best = load(folder / "checkpoints" / "run" / "best.safetensors")
-        model, config, marks = best.model.to_dict(), best.train, said["marks"]
+        marks, settings = said["marks"], asdict(Settings.of(best))
         result = Result(
             kind, digest, len(text), minutes, name, seed, said["val_loss"], score["loss"], seconds,
-            said["epoch"], marks["uniform"], marks["unigram"], marks["five_gram"],
-            model["hidden_size"], model["num_layers"], model["dropout"], config.batch_size,
-            config.learning_rate, config.weight_decay, config.optimizer, config.epochs or 0.0,
-            self.named,
+            said["epoch"], marks["uniform"], marks["unigram"], marks["five_gram"], **settings,
+            options=self.named,
         )  # fmt: skip
         append(self.results, result)
         self.known[result.key] = result
@@ -171,14 +170,6 @@ def relative_speed(text: str, plan: Result, settings: Settings) -> float:
     }
     found = medians(asked, ROUNDS)
     return found["neighbour"] / found["plan"]
-
-
-def charrnn(folder: Path, *words: str) -> dict[str, object]:
-    """The JSON object that a charrnn command prints; raises CalledProcessError."""
-    command = [sys.executable, "-m", "charrnn_cli", *words]
-    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    said: dict[str, object] = json.loads(done.stdout)
-    return said
 
 
 def chosen(words: Sequence[str]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from charrnn_cli.checkpoints.checkpoint import Checkpoint
+
 LARGE_GAP = 0.015  # nats per character
 
 
@@ -21,6 +23,15 @@ class Settings:
     weight_decay: float
     optimizer: str
     epochs: float  # 0: until the time is over
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Settings":
+        """Those of a checkpoint's run."""
+        model, train = checkpoint.model.to_dict(), checkpoint.train
+        return cls(
+            model["hidden_size"], model["num_layers"], model["dropout"], train.batch_size,
+            train.learning_rate, train.weight_decay, train.optimizer, train.epochs or 0.0,
+        )  # fmt: skip
 
     def words(self) -> list[str]:
         """They as options of `charrnn train`."""

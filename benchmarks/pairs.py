@@ -29,6 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from program import charrnn
+
 from charrnn_cli.errors import CharRNNError
 
 
@@ -55,13 +57,6 @@ model: {{class_path: yoyodyne.models.AttentiveLSTMModel, init_args: {{
   source_encoder: {{class_path: yoyodyne.models.modules.LSTMEncoder}}}}}}
 data: {{train: {train}, val: {dev}, predict: {test}, model_dir: {folder}, batch_size: 32}}
 """
-
-
-def charrnn(folder: Path, *words: str) -> str:
-    """What a charrnn command prints; raises CalledProcessError, its errors on stderr."""
-    command = [sys.executable, "-m", "charrnn_cli", *words]
-    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout
 
 
 def measure(task: str, part: dict[str, str], words: Sequence[str]) -> dict[str, float | None]:

@@ -11,13 +11,13 @@ last pairs. --folder keeps the runs; --plot draws the held-out losses of the mod
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from program import charrnn
 
 from charrnn_cli.checkpoints.checkpoint import load
 
@@ -41,18 +41,12 @@ class Trained:
         return [json.loads(line) for line in lines]
 
 
-def charrnn(*words: str) -> str:
-    """What a charrnn command prints; raises CalledProcessError."""
-    command = [sys.executable, "-m", "charrnn_cli", *words]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
 def train(model: str, data: str, runs: Path, words: Sequence[str]) -> Trained:
     """Train a model on a text or on pairs."""
     begun = time.monotonic()
     charrnn(
-        "train", data, "--model", model, "--name", model, "--checkpoints", str(runs), "--quiet",
-        *words,
+        Path(), "train", data, "--model", model, "--name", model, "--checkpoints", str(runs),
+        "--quiet", *words,
     )  # fmt: skip
     return Trained(runs / model, time.monotonic() - begun)
 
@@ -113,13 +107,13 @@ def main() -> None:
             report(model, pairs[model], of_pairs=True)
         for model in texts:
             where = (str(folder / model), "--checkpoints", str(folder))
-            sample = charrnn("sample", *where, *SAMPLE)
+            sample = charrnn(Path(), "sample", *where, *SAMPLE)
             print(f"\n== {model}\n{sample.rstrip()}")
         if pairs:
             lines = Path(arguments.pairs).read_text("utf-8").splitlines()[-SHOWN:]
         for model in pairs:
             sources = [line.split("\t")[0] for line in lines]
-            targets = charrnn("translate", str(folder / model), *sources).splitlines()
+            targets = charrnn(Path(), "translate", str(folder / model), *sources).splitlines()
             print(f"\n== {model}")
             for source, target in zip(sources, targets, strict=True):
                 print(f"{source} → {target}")

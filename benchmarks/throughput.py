@@ -2,6 +2,7 @@
 
     python benchmarks/throughput.py [--threads 2] [--rounds 15] [--device cuda]
                                     [--settings gru,256,1,16,32 ...] [--tutorial 512,128,100]
+                                    [--precisions float32 bfloat16]
 
 A step is forward, loss, backward, clipping and AdamW on one window, the state carried. The plain
 one is an embedding as wide as the hidden layer, stacked `nn.GRU` (or `nn.RNN`, `nn.LSTM`), and a
@@ -15,7 +16,7 @@ large product of this machine reaches in the same precision in the same run.
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from side_by_side import medians, setting
@@ -148,15 +149,22 @@ def product_of(dtype: torch.dtype, device: torch.device, size: int = 1024) -> Ca
 
 
 def measure(
-    config: RecurrentConfig, batch: int, window: int, loop: bool, rounds: int, device: torch.device
+    config: RecurrentConfig,
+    batch: int,
+    window: int,
+    loop: bool,
+    rounds: int,
+    device: torch.device,
+    precisions: Sequence[str],
 ) -> None:
     """Print a line for each precision."""
     ids = torch.randint(VOCABULARY, (window, batch), device=device)
-    ours = {precision: RecurrentModel(config).train().to(device) for precision in PRECISIONS}
-    state = ours["float32"].initial_state(batch)
+    ours = {precision: RecurrentModel(config).train().to(device) for precision in precisions}
+    first = ours[precisions[0]]
+    state = first.initial_state(batch)
     theirs: nn.Module
     if loop:
-        theirs, their_state = Loop(ours["float32"]).train().to(device), state
+        theirs, their_state = Loop(first).train().to(device), state
     else:
         theirs = (
             Plain(config.architecture, config.hidden_size, config.num_layers).train().to(device)
@@ -168,11 +176,11 @@ def measure(
         if computes(model, state, ids, p)
     }
     measures |= {
-        f"product, {p}": product_of(DTYPES.get(p, torch.float32), device) for p in PRECISIONS
+        f"product, {p}": product_of(DTYPES.get(p, torch.float32), device) for p in precisions
     }
     taken = medians(measures | {"theirs": step_of(theirs, their_state, ids)}, rounds)
     plain = ids.numel() / taken["theirs"]
-    for precision in PRECISIONS:
+    for precision in precisions:
         name = (
             f"{config.architecture:4} {config.num_layers} x {config.hidden_size}"
             f"  {batch:3} x {window:3}  {precision:8}"
@@ -190,14 +198,16 @@ def measure(
         )
 
 
-def compare_gradients(hidden_size: int, batch: int, window: int, device: torch.device) -> None:
+def compare_gradients(
+    hidden_size: int, batch: int, window: int, device: torch.device, precisions: Sequence[str]
+) -> None:
     """Print how far our gradients are from those of the tutorial's loop."""
     ids = torch.randint(VOCABULARY, (window, batch), device=device)
     ours = RecurrentModel(RecurrentConfig("rnn", VOCABULARY, hidden_size, 1, 0.0)).to(device)
     loop, state = Loop(ours).to(device), ours.initial_state(batch)
     learn(loop, state, ids, "float32")
     exact = torch.cat([grad.flatten() for grad in loop.gradients()])
-    for precision in PRECISIONS:
+    for precision in precisions:
         learn(ours, state, ids, precision)
         grads = torch.cat([p.grad.flatten() for p in ours.parameters() if p.grad is not None])
         apart = (grads - exact).norm() / exact.norm()
@@ -211,20 +221,22 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--settings", type=setting, nargs="+", default=SETTINGS)
     parser.add_argument("--tutorial", type=setting, default=TUTORIAL)
+    parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=PRECISIONS)
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
+    rounds, precisions = arguments.rounds, arguments.precisions
     header = "model        batch      precision            charrnn  Gflop/s share  "
     with processor(arguments.threads):
-        print(f"{describe_device(device, arguments.threads)}, {arguments.rounds} rounds, medians")
+        print(f"{describe_device(device, arguments.threads)}, {rounds} rounds, medians")
         print(f"{header}PyTorch's modules  ratio")
         for kind, units, layers, batch, window in arguments.settings:
             config = RecurrentConfig(kind, VOCABULARY, units, layers, 0.0)
-            measure(config, batch, window, False, arguments.rounds, device)
+            measure(config, batch, window, False, rounds, device, precisions)
         print(f"{header}tutorial's loop    ratio")
         units, batch, window = arguments.tutorial
         config = RecurrentConfig("rnn", VOCABULARY, units, 1, 0.5)
-        measure(config, batch, window, True, arguments.rounds, device)
-        compare_gradients(units, batch, window, device)
+        measure(config, batch, window, True, rounds, device, precisions)
+        compare_gradients(units, batch, window, device, precisions)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from charrnn_cli.errors import CheckpointError, UsageError
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.registry import config_class, stored_fields
 from charrnn_cli.settings.configs import TrainConfig
-from charrnn_cli.settings.table import check_all
+from charrnn_cli.settings.table import AVERAGED, check_all
 from charrnn_cli.text.vocabulary import REPLACEMENT, Vocabulary
 
 # The largest count, such as of steps, that is accepted: floats hold all integers up to it exactly.
@@ -199,10 +199,10 @@ def training_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
 
 
 def moments(model: ModelConfig, train: TrainConfig, name: str) -> tuple[str, ...]:
-    """The optimizer's moments of a parameter, each with the parameter's shape."""
-    if train.optimizer == "muon" and name in model.matrices():
-        return ("momentum",)
-    return ("exp_avg", "exp_avg_sq")
+    """The optimizer's moments of a parameter, each with its shape; before averaging, itself."""
+    of_muon = train.optimizer == "muon" and name in model.matrices()
+    own = ("unaveraged",) if train.schedule == AVERAGED else ()
+    return (*(("momentum",) if of_muon else ("exp_avg", "exp_avg_sq")), *own)
 
 
 def _from_header(header: dict[str, Any]) -> Checkpoint:

@@ -12,13 +12,15 @@ import numpy.typing as npt
 
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.settings.configs import MEANT_BY_FORMAT_2, MEANT_BY_FORMAT_3
+from charrnn_cli.settings.table import AVERAGED
 
 Array = npt.NDArray[Any]
 
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
 # and neither schedules nor shuffling. Format 3 had no models of pairs, no lists of lines, no texts
-# of several files, no normal forms and no held-out part but the end of the text.
-FORMAT = 4
+# of several files, no normal forms and no held-out part but the end of the text. Format 4 had no
+# averages of weights.
+FORMAT = 5
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
 # Limit of lists and objects in a header: parsed, each takes 20 times the memory of its bytes.
@@ -43,6 +45,8 @@ def oldest_format(header: Mapping[str, Any]) -> int:
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
     train = header["train"].keys()
+    if header["train"].get("schedule") == AVERAGED:
+        return 5
     of_several = train & MEANT_BY_FORMAT_3.keys() or header["corpus"].keys() & SEVERAL_FILES
     if "pairs" in header or of_several:
         return 4

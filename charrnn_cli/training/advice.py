@@ -158,7 +158,7 @@ def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
     return (
         "It was still improving when it ended. A new run of twice the length, which takes about "
         f"{duration(_longer_seconds(trainer))}, learns more than this one gone on with, whose "
-        f"learning rate has fallen to zero: {longer_command(request, trainer)}. "
+        f"learning rate has fallen: {longer_command(request, trainer)}. "
         f"To go on all the same: {resume}"
     )
 

@@ -9,10 +9,12 @@ from torch.optim.adamw import adamw
 
 from charrnn_cli.models.module import Model
 from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import AVERAGED
 
 MOMENTUM = 0.95  # Muon's momentum keeps this fraction at each step.
 ITERATIONS = 5  # One update by Muon takes five Newton-Schulz iterations.
 LINEAR_FALL = 0.7  # A linear schedule falls during this fraction of the run.
+AVERAGED_END = 0.3  # The schedule `averaged` ends at this fraction of the learning rate.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # The Newton-Schulz polynomial: of x, x^3 and x^5.
 
 
@@ -121,7 +123,8 @@ def learning_rate(share: float, config: TrainConfig) -> float:
     """The learning rate when a fraction `share` of the run is done.
 
     After a linear warm-up, the schedule `cosine` falls to zero along half a cosine (Loshchilov and
-    Hutter 2017). `linear` keeps the full rate, and falls linearly to zero over the last
+    Hutter 2017), and `averaged` likewise to `AVERAGED_END`: the average of the weights takes the
+    place of the rest. `linear` keeps the full rate, and falls linearly to zero over the last
     `LINEAR_FALL` of the run (Hägele et al. 2024).
     """
     if share < config.warmup:
@@ -130,4 +133,7 @@ def learning_rate(share: float, config: TrainConfig) -> float:
     if config.schedule == "linear":
         return config.learning_rate * min(1.0, max(0.0, 1 - share) / LINEAR_FALL)
     rest = (share - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
+    rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
+    if config.schedule == AVERAGED:
+        return AVERAGED_END * config.learning_rate + (1 - AVERAGED_END) * rate
+    return rate

@@ -86,10 +86,9 @@ class Preview:
         return text
 
     def _draw(self, random_seed: int) -> str:
-        model, vocabulary = self.trainer.model, self.trainer.dataset.vocabulary
-        weights = {name: p.detach().float().cpu().numpy() for name, p in model.named_parameters()}
+        vocabulary = self.trainer.dataset.vocabulary
         drawn = generate(
-            build_decoder(model.config, weights),
+            build_decoder(self.trainer.model.config, self.trainer.updates.evaluated_weights()),
             [vocabulary.line_start],
             SamplingConfig(temperature=0.8),
             random_seed,

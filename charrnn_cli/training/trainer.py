@@ -28,7 +28,7 @@ from charrnn_cli.training.evaluation import measure
 from charrnn_cli.training.events import Evaluated, Event, Finished, Noted, Stepped
 from charrnn_cli.training.optimizer import Optimizer, learning_rate
 from charrnn_cli.training.planning import MIDDLE, planned_steps, share_of_time
-from charrnn_cli.training.updates import NotFiniteError, Updates, array
+from charrnn_cli.training.updates import NotFiniteError, Updates
 
 # A checkpoint stores the last 20,000 evaluations: more would exceed the limit of its header.
 MAX_HISTORY = 20_000
@@ -141,7 +141,6 @@ class Trainer:
             ended = self.share_done() >= 1  # once: with a time limit, the answer can change
             yield from map(Noted, self.updates.take_notes())
             yield Stepped(step, loss, min(1.0, self.share_done()))
-
             if step % config.eval_every == 0 or ended:
                 self._add_losses(self.updates.read_losses)
                 now = time.monotonic()
@@ -200,7 +199,7 @@ class Trainer:
             # `best` is shared with others, and must not contain private paths
             corpus=CorpusInfo.of(self.dataset, private=training),
             progress=progress,
-            weights={name: array(p) for name, p in self.model.named_parameters()},
+            weights=self.updates.evaluated_weights(),
             training=self.updates.stored() if training else {},
             history=self.history,
             torch_version=torch.__version__,
@@ -233,7 +232,8 @@ class Trainer:
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else self.began_at)
         self.group.align(self.model.parameters())
-        val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
+        with self.updates.weights.in_model():
+            val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):
             raise self._diverged(f"held-out loss {val_loss}", progress.step)
         best = is_best(val_loss, accuracy, progress, self.history, self.pairs, self.baselines)

@@ -14,7 +14,9 @@ from charrnn_cli.models.autocast import LossScale, autocast
 from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.module import Model
 from charrnn_cli.settings.configs import TrainConfig
+from charrnn_cli.settings.table import AVERAGED
 from charrnn_cli.text.dataset import IGNORE, Batch
+from charrnn_cli.training.averaging import EvaluatedWeights
 from charrnn_cli.training.cuda_graph import GraphedFunction, RecordingError
 from charrnn_cli.training.distributed.group import ALONE, Group
 from charrnn_cli.training.optimizer import Optimizer
@@ -24,6 +26,8 @@ MAX_WAIT = 0.2  # The queued updates take at most so many seconds: a stop waits 
 # The environment variable that turns CUDA graphs off if it is 0.
 GRAPH_VARIABLE = "CHARRNN_CUDA_GRAPH"
 
+# The names of a model's own weights in a checkpoint whose weights are an average.
+UNAVERAGED = "optimizer.unaveraged."
 # Random seeds are multiplied by this, so that runs with neighbouring seeds share no random numbers.
 _SEED_FACTOR = 0x9E3779B97F4A7C15
 
@@ -73,6 +77,7 @@ class Updates:
             name: values.clone() for name, values in model.initial_state(rows).items()
         }
         device = next(model.parameters()).device
+        self.weights = EvaluatedWeights(model, averaged=config.schedule == AVERAGED)
         self.loss_scale = LossScale(config.precision, device)
         self.rate = torch.zeros((), device=device)
         self.grad_norm = 0.0  # before clipping; of the last update that was checked
@@ -100,9 +105,12 @@ class Updates:
             for values in self.state.values():
                 values[batch.fresh] = 0.0
         if not self.ahead:
-            return [self._step_and_read(_as_int64(batch), step)]
+            loss = self._step_and_read(_as_int64(batch), step)
+            self.weights.add()
+            return [loss]
         update = partial(self._step_unread, self._in_place(batch), step)
         pair = self._replay(update, batch, step)
+        self.weights.add()
         self._pending.append((step, pair.clone()))  # the next one writes to the same place
         return self.read_losses() if len(self._pending) >= self._max_pending else []
 
@@ -136,9 +144,15 @@ class Updates:
             else:
                 values.copy_(state[name])
 
+    def evaluated_weights(self) -> dict[str, Array]:
+        """The weights that are evaluated and stored, by name."""
+        return {name: array(values) for name, values in self.weights.values.items()}
+
     def stored(self) -> dict[str, Array]:
         """The tensors that a resume needs besides the weights, for all processes' batch rows."""
         tensors = {f"optimizer.{name}": array(t) for name, t in self.optimizer.tensors()}
+        for name, values in self.weights.tensors().items():
+            tensors[f"{UNAVERAGED}{name}"] = array(values)
         for name, state in self.state.items():
             tensors[f"{STATE}{name}"] = array(self.group.gather(state, self.config.batch_size))
         if self.loss_scale.needed:
@@ -151,6 +165,8 @@ class Updates:
         device = self.rate.device
         tensors = {name: torch.tensor(values, device=device) for name, values in stored.items()}
         self.set_state({name: tensors[f"{STATE}{name}"][rows] for name in self.state})
+        own = {name: tensors[f"{UNAVERAGED}{name}"] for name in self.weights.tensors()}
+        self.weights.restore(own, step)
         if self.loss_scale.needed:
             self.loss_scale.restore(stored["loss_scale"])
         self.optimizer.restore(

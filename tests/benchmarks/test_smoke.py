@@ -25,6 +25,10 @@ RATIO = r"\d+\.\d+"
 
 # The words after each script's name, and what its last lines must look like.
 RUNS = {
+    "base_model": (
+        "text.txt --characters 3000 --held-out 2000 --options '--threads 1 --epochs 0.1'",
+        rf" +3,000 +0( +{RATIO}){{2}} +{SPEED} +{RATIO} +{SPEED}",
+    ),
     "busy": (
         "text.txt --rounds 1 --epochs 0.1 --busy 0",
         rf"0 busy programs on \d+ cores: its own choice {SECONDS}, all threads {SECONDS}, "
@@ -41,6 +45,10 @@ RUNS = {
         rf"from character    500 on: {SPEED} characters a second\n"
         rf"from character  2,000 on: {SPEED} characters a second",
     ),
+    "going_on": (
+        "text.txt --epochs 0.2 --times 2 --options '--threads 1 --hidden-size 8'",
+        rf" +0 +{RATIO} +2( +{RATIO}){{2}} +-?{RATIO}",
+    ),
     "gpu": (
         "--device cpu --rounds 1 --epochs 0.1 --settings gru,8,1,2,4",
         rf"gru  1 x 8    2 x   4  float32  +{SPEED} +{SPEED} +- +{RATIO} \(bounds [\d., ]+\)\n"
@@ -56,6 +64,10 @@ RUNS = {
         "text.txt --minutes 0.01 --random-seeds 0 --plain-time 0.01",
         rf"   0.01            0 +{RATIO}( +{RATIO} / {RATIO}){{2}}  (never|{SECONDS})\n"
         rf"   0.01       median +{RATIO}( +{RATIO} / {RATIO}){{2}}  carried, range: .*",
+    ),
+    "ngram_mixture": (
+        "text.txt --minutes 0.01 --options '--threads 1'",
+        rf"text\.txt +1,600( +{RATIO}){{5}}",
     ),
     "road": (
         "text.txt --minutes 0.02",
@@ -93,6 +105,11 @@ RUNS = {
         "--rounds 1",
         rf"(charrnn .* +{SECONDS} +{RATIO} of import torch\n?){{4}}",
     ),
+    "step_profile": (
+        "--threads 1 --steps 4 --settings gru,8,1,2,4",
+        rf"gru 1 x 8, batch 2 x 4, 1 threads: {RATIO} ms a step, {SPEED} characters/s\n"
+        rf"(.* -?{RATIO} ms +-?\d+%( +\d+% of the product rate)?\n?){{10}}",
+    ),
     "translating": (
         "--lines 3 --beam-sizes 1 2 --rounds 1",
         rf"start-up +{SECONDS}   one line +{SECONDS}\n"
@@ -124,7 +141,7 @@ def run(tmp_path, warm, script: str, *words: str) -> subprocess.CompletedProcess
 
 
 def test_every_script_is_run():
-    imported_by_others = {"side_by_side", "packaged_texts", "kinds_results"}
+    imported_by_others = {"side_by_side", "program", "packaged_texts", "kinds_results"}
     assert {path.stem for path in FOLDER.glob("*.py")} - imported_by_others == set(RUNS)
 
 

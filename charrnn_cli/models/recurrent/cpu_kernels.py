@@ -30,8 +30,9 @@ class Steps:
     writes the outputs (T, H, B), and into `states` (T+1, H, B) the state after each step;
     `states[0]` is the initial state. It returns further tensors that `backward` needs as `saved`.
 
-    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradients of the inputs'
-    contribution and of the recurrent products, (T, G*H, B) each, and the gradient of `h`.
+    `backward(outputs, h, saved, weight_hh, grad_outputs)` returns the gradient of the recurrent
+    products (T, G*H, B); that of the inputs' contribution in its last rows (T, R, B), or None if it
+    is the same in all rows; and the gradient of `h`.
 
     Matrix products are computed in the precision of `weight_hh` and `states`, everything else in
     that of `outputs`. If the two are the same, `outputs` is a view of `states`.
@@ -39,7 +40,7 @@ class Steps:
 
     forward: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]
     backward: Callable[
-        [Tensor, Tensor, tuple[Tensor, ...], Tensor, Tensor], tuple[Tensor, Tensor, Tensor]
+        [Tensor, Tensor, tuple[Tensor, ...], Tensor, Tensor], tuple[Tensor, Tensor | None, Tensor]
     ]
 
 
@@ -98,19 +99,25 @@ class _Window(Function):
     @once_differentiable
     def backward(ctx: Any, grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight_ih, weight_hh, h, states, outputs, *saved = ctx.saved_tensors
-        to_inputs, to_product, grad_h = ctx.steps.backward(
+        grads, own, grad_h = ctx.steps.backward(
             outputs, h, tuple(saved), weight_hh, grad_outputs.contiguous()
         )
-        into, product = _features(to_inputs), _features(to_product)
+        features = _features(grads)
+        grad_hh = features @ _features(states[:-1]).t()
+        sum_hh = features.sum(1)
+        if own is not None:  # from here on, the gradients of the inputs' contribution
+            rows = slice(-own.shape[1], None)
+            grads[:, rows] = own
+            features.view(-1, *grads.shape[::2])[rows] = own.transpose(0, 1)  # (R, T, B)
+        # a copy: gradients are scaled in place, each once
+        sum_ih = sum_hh.clone() if own is None else features.sum(1)
         grad_inputs = None
         if inputs.dim() == 2:
-            grad_ih = _by_character(into, inputs, weight_ih.shape[1])
+            grad_ih = _by_character(features, inputs, weight_ih.shape[1])
         else:
-            grad_ih = into @ _features(inputs).t()
-            grad_inputs = weight_ih.t().expand(len(inputs), -1, -1) @ to_inputs
-        grad_hh = product @ _features(states[:-1]).t()
-        sums = into.sum(1), product.sum(1)
-        return None, None, grad_inputs, grad_ih, grad_hh, *sums, grad_h
+            grad_ih = features @ _features(inputs).t()
+            grad_inputs = weight_ih.t().expand(len(inputs), -1, -1) @ grads
+        return None, None, grad_inputs, grad_ih, grad_hh, sum_ih, sum_hh, grad_h
 
 
 def _rnn_forward(
@@ -133,7 +140,7 @@ def _rnn_backward(
     saved: tuple[Tensor, ...],
     weight_hh: Tensor,
     grad_outputs: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor]:
     grads = _tanh_slope(outputs)
     low = _in_precision_of(weight_hh, grads)
     weight = weight_hh.t().contiguous()
@@ -142,7 +149,7 @@ def _rnn_backward(
         _copy(grads[t].mul_(grad), low[t])
         grad = _add_product(grad_outputs[t - 1].clone(), weight, low[t])
     _copy(grads[0].mul_(grad), low[0])
-    return low, low, weight @ low[0]
+    return low, None, weight @ low[0]
 
 
 def _gru_forward(
@@ -181,7 +188,7 @@ def _gru_backward(
     saved: tuple[Tensor, ...],
     weight_hh: Tensor,
     grad_outputs: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None, Tensor]:
     gates, n = saved
     time, size, batch = n.shape
     r, hn = gates[:, :size], gates[:, 2 * size :]
@@ -200,16 +207,16 @@ def _gru_backward(
     low = _in_precision_of(weight_hh, grads)
     totals = torch.empty_like(n)
     total = totals[-1].copy_(grad_outputs[-1])
-    blocks, low_blocks = grads.view(time, 3, size, batch), low.view(time, 3, size, batch)
+    blocks = grads.view(time, 3, size, batch).unbind()
+    low_blocks, products = low.view(time, 3, size, batch).unbind(), low.unbind()
+    to_outputs, all_totals, keep = grad_outputs.unbind(), totals.unbind(), z.unbind()
     for t in range(time - 1, 0, -1):
         torch.mul(blocks[t], total, out=low_blocks[t])
-        total = torch.addcmul(grad_outputs[t - 1], total, z[t], out=totals[t - 1])
-        _add_product(total, weight, low[t])
+        total = torch.addcmul(to_outputs[t - 1], total, keep[t], out=all_totals[t - 1])
+        _add_product(total, weight, products[t])
     torch.mul(blocks[0], total, out=low_blocks[0])
-    grad_h = _add_product(total * z[0], weight, low[0])
-    to_inputs = low.clone()
-    torch.mul(totals, for_n, out=to_inputs[:, 2 * size :])
-    return to_inputs, low, grad_h
+    grad_h = _add_product(total * keep[0], weight, products[0])
+    return low, totals.mul_(for_n), grad_h
 
 
 STEPS: Mapping[str, Steps] = {

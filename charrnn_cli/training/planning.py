@@ -19,6 +19,8 @@ from charrnn_cli.settings.table import SETTINGS
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.preset_choice import (
+    best_in_time,
+    can_be_larger,
     nearest_in_characters,
     nearest_presets,
     regularized,
@@ -108,7 +110,9 @@ def choose_preset(
             return _epochs_in_time(train_part, given, measure, preset)
         return float(given["epochs"])
 
-    preset = nearest_in_characters(candidates, len(train_part), epochs_of)
+    by_clock = timed and not given.keys() & {"epochs", "hidden_size"}
+    choose = best_in_time if by_clock and can_be_larger(candidates) else nearest_in_characters
+    preset = choose(candidates, len(train_part), epochs_of)
     return regularized(preset, presets(_architecture(given)), epochs_of(preset))
 
 

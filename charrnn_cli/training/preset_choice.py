@@ -10,6 +10,10 @@ import numpy as np
 from charrnn_cli.models.base import Preset
 from charrnn_cli.models.registry import DEFAULT, presets
 
+# What a GRU's held-out loss was on four texts of other kinds (benchmarks/RESULTS.md, "Kinds of
+# text"), but for a constant of each text: DATA_GAIN / sqrt(millions of characters trained on) minus
+# SIZE_GAIN * ln(hidden units), in nats per character, within 0.012.
+SIZE_GAIN, DATA_GAIN = 0.152, 0.313
 REGULARIZED = 1e6  # presets for so many characters say how much regularisation epochs want
 # What presets of AdamW are changed to for lists of at least about so many characters.
 MIN_LIST, LIST_RATE, LIST_WEIGHT_DECAY, LIST_DROPOUT = 1e5, 0.03, 0.05, 0.1
@@ -58,6 +62,37 @@ def nearest_in_characters(
             break  # presets of more epochs have models as large or larger: they are further off
         best, best_distance = preset, distance
     return best
+
+
+def best_in_time(
+    candidates: Sequence[Preset], characters: int, epochs_of: Callable[[Preset], float]
+) -> Preset:
+    """The preset whose model is expected to learn most in a run with a time limit: a larger model
+    learns more from as many characters, but is trained on fewer. `epochs_of` says how many epochs
+    of a text of `characters` a run with a preset makes. Asks for as few presets as possible: the
+    answer may have to be measured."""
+    by_size = sorted(candidates, key=lambda preset: preset.sizes["hidden_size"])
+    best, best_loss = by_size[0], math.inf
+    for preset in by_size:
+        epochs = epochs_of(preset)
+        if preset.ends:
+            epochs = min(epochs, preset.epochs)
+        loss = _expected_loss(preset.sizes["hidden_size"], max(epochs, 1e-9) * characters)
+        if loss > best_loss:
+            break
+        best, best_loss = preset, loss
+    return best
+
+
+def can_be_larger(candidates: Sequence[Preset]) -> bool:
+    """Whether presets for one size of text differ in their size alone, so that the time decides."""
+    return min(preset.characters for preset in candidates) >= REGULARIZED
+
+
+def _expected_loss(hidden_size: int, trained_on: float) -> float:
+    """The loss of a run, but for a constant of the text (Hoffmann et al. 2022 fit larger models in
+    this manner)."""
+    return DATA_GAIN * math.sqrt(1e6 / trained_on) - SIZE_GAIN * math.log(hidden_size)
 
 
 def regularized(preset: Preset, known: Sequence[Preset], epochs: float) -> Preset:

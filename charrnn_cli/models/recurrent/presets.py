@@ -37,6 +37,20 @@ def _preset(
     )
 
 
+def _large(characters: float) -> tuple[Preset, ...]:
+    """The presets for a text that is read about once or less: its size makes no difference."""
+    return tuple(
+        _preset(characters, units, 0.0, rows, rate, read / characters, "muon", 0.01)
+        for units, rows, rate, read in (
+            (512, 64, 15e-3, 12e6 if characters < 1e8 else 24e6),
+            (128, 32, 40e-3, 1e6),
+            (256, 32, 40e-3, 2e6),
+            (384, 64, 30e-3, 4e6),
+            (768, 64, 15e-3, 40e6),
+        )
+    )
+
+
 # characters, units, dropout, batch size, learning rate, epochs, optimizer, weight decay
 GATED = _preset(1e5, 512, 0.45, 16, 30e-3, 6, "muon", 0.08, ends=True)  # for GRU and LSTM
 TANH = _preset(1e5, 256, 0.6, 16, 16e-3, 16, "adamw", 0.01, ends=True)  # for the tanh RNN
@@ -47,15 +61,14 @@ PRESETS = (
     TANH,
     _preset(1e5, 256, 0.3, 16, 16e-3, 3, "adamw", 0.01),
     _preset(1e6, 512, 0.2, 64, 30e-3, 6, "muon", 0.08),
-    _preset(1e6, 256, 0.0, 32, 30e-3, 0.5, "muon", 0.01),
+    _preset(1e6, 128, 0.0, 32, 40e-3, 0.2, "muon", 0.01),
+    _preset(1e6, 256, 0.0, 32, 40e-3, 0.5, "muon", 0.01),
     _preset(1e6, 384, 0.0, 64, 30e-3, 1.5, "muon", 0.03),
     _preset(1e6, 512, 0.0, 64, 30e-3, 3, "muon", 0.05),
     _preset(1e6, 768, 0.35, 64, 25e-3, 10, "muon", 0.1, ends=True),
-    _preset(1e7, 512, 0.0, 64, 15e-3, 1.2, "muon", 0.01),
-    _preset(1e7, 384, 0.0, 64, 15e-3, 0.2, "muon", 0.01),
-    _preset(1e7, 256, 0.0, 32, 15e-3, 0.1, "muon", 0.01),
-    _preset(1e8, 512, 0.0, 64, 15e-3, 0.24, "muon", 0.01),
-    _preset(1e9, 512, 0.0, 64, 15e-3, 0.024, "muon", 0.01),
+    *_large(1e7),
+    *_large(1e8),
+    *_large(1e9),
 )
 
 # A tanh RNN takes a GRU's learning rate and dropout times these factors: it overfits less.

@@ -12,13 +12,17 @@ on). A text of your own in FOLDER is a kind, too.
 Each text is cut in three: a tenth at its end on which no plan was tuned (`test`), a tenth before
 that for choosing settings (`tuning`), each at most 250,000 characters, and the rest for training.
 charrnn runs as a user runs it, in a process of its own, with nothing but the minutes: the plan.
-Then each neighbour changes one setting of that plan. The gap is how much worse the plan is than its
-best neighbour on the tuning part; one above 0.015 nats per character is marked. Each result is
-appended to --results (FOLDER/kinds.tsv), and what is there already, with the same --options of
-`charrnn train`, is not measured again: after a change of the plans, give another file.
+Then each neighbour changes one setting of that plan, and is trained for as many epochs as it could
+make at the speed at which the plan's run went: so a machine that is slower for a while favours none
+of them. What a step costs with other sizes is measured in turn with the plan's. The gap is how
+much worse the plan is than its best neighbour on the tuning part; one above 0.015 nats per
+character is marked. Each result is appended to --results (FOLDER/kinds.tsv), and what is there
+already, with the same --options of `charrnn train`, is not measured again: after a change of the
+plans, give another file.
 """
 
 import argparse
+import functools
 import json
 import shlex
 import subprocess
@@ -26,16 +30,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 from kinds_results import Result, Settings, append, in_short, median_of, read_results, row
 from packaged_texts import KINDS, fetch, sha256
+from side_by_side import medians
 
 from charrnn_cli.checkpoints.checkpoint import load
+from charrnn_cli.text.corpus import read_corpus
+from charrnn_cli.training.planning import make_plan
+from charrnn_cli.training.throughput import Speeds
 
 TAIL, LONGEST_TAIL = 0.1, 250_000  # the share of each held-out part, and its most characters
 UNFINISHED = 0.9  # a run that took less of its minutes has time for more epochs
+ROUNDS = 5  # the speeds of two settings are compared so many times
 
 
 Change = Callable[[Settings], Settings]
@@ -91,9 +101,16 @@ class Bench:
         self.known = {result.key: result for result in read_results(results)}
 
     def measure(
-        self, kind: str, text: str, minutes: float, seed: int, name: str, given: Settings | None
+        self,
+        kind: str,
+        text: str,
+        minutes: float,
+        seed: int,
+        name: str,
+        given: Callable[[], Settings] | None,
     ) -> Result:
-        """The result of a setting, measured and noted now if it was not before."""
+        """The result of a setting, measured and noted now if it was not before. `given` says the
+        settings; the plan has none."""
         digest = sha256(text)[:12]
         key = kind, digest, minutes, name, seed, self.named
         if (found := self.known.get(key)) is not None:
@@ -102,9 +119,9 @@ class Bench:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             train, tuning, test = cut(text, folder)
-            words = ["--minutes", str(minutes), "--random-seed", str(seed), *self.options]
+            words = ["--random-seed", str(seed), *self.options]
             words += ["--lines"] if lines else []
-            words += [] if given is None else given.words()
+            words += ["--minutes", str(minutes)] if given is None else given().words()
             begun = time.monotonic()
             said = charrnn(
                 folder, "train", train.name, "--val-text", tuning.name, "--name", "run", "--quiet",
@@ -124,6 +141,36 @@ class Bench:
         append(self.results, result)
         self.known[result.key] = result
         return result
+
+
+def in_the_same_time(text: str, plan: Result, settings: Settings) -> Settings:
+    """Settings with the epochs that a run with them makes in the time of the plan's run, or with
+    their own where they say how many and there is time for them."""
+    possible = plan.epochs_made * max(1.0, 60 * plan.minutes / plan.seconds)
+    if (settings.hidden_size, settings.batch_size) != (plan.hidden_size, plan.batch_size):
+        possible *= relative_speed(text, plan, settings)
+    return replace(settings, epochs=round(min(settings.epochs or possible, possible), 4))
+
+
+def relative_speed(text: str, plan: Result, settings: Settings) -> float:
+    """How many times as fast as the plan a model with these settings is trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        train, _, _ = cut(text, Path(folder))
+        train_part, held_out = read_corpus(str(train)).split(TAIL)
+
+    def speed(given: Settings) -> float:
+        made = make_plan(train_part, held_out, asdict(given))
+        return Speeds(train_part, torch.device("cpu"))(made.model, made.train)
+
+    options = shlex.split(plan.options)
+    if "--threads" in options:
+        torch.set_num_threads(int(options[options.index("--threads") + 1]))
+    asked = {
+        "plan": functools.partial(speed, replace(plan.settings, epochs=1.0)),
+        "neighbour": functools.partial(speed, replace(settings, epochs=1.0)),
+    }
+    found = medians(asked, ROUNDS)
+    return found["neighbour"] / found["plan"]
 
 
 def charrnn(folder: Path, *words: str) -> dict[str, object]:
@@ -175,7 +222,8 @@ def main() -> None:
                 plan = bench.measure(kind, text, minutes, seed, "plan", None)
                 runs.setdefault("plan", []).append(plan)
                 for name, settings in neighbours_of(plan, names):
-                    found = bench.measure(kind, text, minutes, seed, name, settings)
+                    given = functools.partial(in_the_same_time, text, plan, settings)
+                    found = bench.measure(kind, text, minutes, seed, name, given)
                     runs.setdefault(name, []).append(found)
             plan, *others = map(median_of, runs.values())
             print(f"{kind}, {minutes:g} minutes: tuning and test part, time, settings")

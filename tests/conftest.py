@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from factories import SONNETS, ask_to_train, make_checkpoint, save_checkpoint, save_cycle, words
 from hypothesis import settings
 from typer.testing import CliRunner
@@ -25,6 +24,8 @@ settings.register_profile("quick", max_examples=20)  # see factories.fuzzed
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
     """Two test processes on two cores: more threads would only fight."""
+    import torch  # not at the top: the process that only hands out tests has no use for it
+
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
 

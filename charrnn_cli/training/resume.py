@@ -208,13 +208,9 @@ def pairs_to_resume(
 
 
 def _read_pairs(
-    source: str,
-    run: Run,
-    checkpoint: Checkpoint,
-    request: Request,
-    reader: Reader,
+    source: str, run: Run, checkpoint: Checkpoint, request: Request, reader: Reader,
     pairs: PairsRequest,
-) -> Pairs:
+) -> Pairs:  # fmt: skip
     """The pairs of a file. What cannot be read as those of the run is named as another file if it
     is one, unless the request insists on it. Raises TextError."""
     try:
@@ -225,10 +221,10 @@ def _read_pairs(
             if path is None or stored is None or not os.path.isfile(path):
                 continue
             if (sha256 := checksum(path)) != stored.sha256:
+                what = _checksums_in_words(sha256, stored)
                 raise TextError(
-                    f"{path}: not the text of run {run.name} "
-                    f"({_checksums_in_words(sha256, stored)}), and cannot be read as its pairs "
-                    "are. Give that text."
+                    f"{path}: not the text of run {run.name} ({what}), and cannot be read as its "
+                    "pairs are. Give that text."
                 ) from None
         raise
 

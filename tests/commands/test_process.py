@@ -31,8 +31,6 @@ def test_no_light_command_imports_torch_or_matplotlib(trained, words):
         (["--resume", "nosuch"], 4),
         (["a.txt", "--init-from", "nosuch"], 4),
         (["a.txt", "--name", "taken"], 2),
-        (["a.txt", "--from-best"], 2),
-        (["a.txt", "--model", "attention"], 2),
         (["a.txt", "--model", "lstm", "--num-heads", "2"], 2),
     ],
 )

@@ -8,13 +8,14 @@ from torch.nn import functional
 
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
+from charrnn_cli.models.transformer.causal_attention import causal_attention
 from charrnn_cli.models.transformer.config import (
     INITIAL_STD,
     NORM_EPSILON,
     TransformerConfig,
 )
 from charrnn_cli.models.transformer.decoder import rotation_tables
-from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
+from charrnn_cli.models.transformer.kernels import gelu, rms_norm, swiglu
 from charrnn_cli.text.dataset import Batch
 
 
@@ -106,17 +107,14 @@ class Attention(nn.Module):
 
     def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
         """The outputs (T, B, H): each position attends to itself and those before."""
-        steps, rows, size = inputs.shape
-        shape = steps, rows, 3, self.heads, self.head_size
-        joined = self.qkv(inputs).view(shape)
-        queries_and_keys, values = joined[:, :, :2], joined[:, :, 2]
-        if rotation is not None:
-            weights = torch.stack([self.query_norm.weight, self.key_norm.weight])
-            queries_and_keys = norm_and_rotate(queries_and_keys, weights, *rotation)
-        queries, keys = queries_and_keys.permute(2, 1, 3, 0, 4)  # (B, N, T, D)
-        values = values.permute(1, 2, 0, 3)
-        taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        attended: Tensor = self.output(taken.permute(2, 0, 1, 3).reshape(steps, rows, size))
+        steps, rows, _ = inputs.shape
+        joined = self.qkv(inputs).view(steps, rows, 3, self.heads, self.head_size)
+        if rotation is None:
+            taken = causal_attention(joined)
+        else:
+            norms = self.query_norm.weight, self.key_norm.weight
+            taken = causal_attention(joined, (*norms, *rotation))
+        attended: Tensor = self.output(taken)
         return attended
 
 
@@ -134,10 +132,8 @@ class FeedForward(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The outputs (T, B, H) for inputs (T, B, H)."""
-        if self.gated:
-            inner = functional.silu(self.gate(inputs)) * self.up(inputs)
-        else:
-            inner = functional.gelu(self.up(inputs), approximate="tanh")
+        up = self.up(inputs)
+        inner = swiglu(self.gate(inputs), up) if self.gated else gelu(up)
         outputs: Tensor = self.down(inner)
         return outputs
 

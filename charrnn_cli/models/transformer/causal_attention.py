@@ -27,14 +27,14 @@ Rotation = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def causal_attention(joined: Tensor, rotation: Rotation | None = None) -> Tensor:
-    """Outputs (T, B, N*D) of causal attention, from queries, keys and values (T, B, 3, N, D).
+    """Outputs (B, T, N*D) of causal attention, from queries, keys and values (B, T, 3, N, D).
 
     With a `rotation`, queries and keys are first normalised by head (RMSNorm), and rotated by the
     angles of their positions. Its tables `cosine` and `sine` are equal in both halves of D; units
     i and i + D/2 are rotated together (Su et al. 2021).
     """
     exact = joined.dtype in (torch.float32, torch.float64)
-    if joined.device.type != "cpu" or not exact or len(joined) > MAX_STEPS:
+    if joined.device.type != "cpu" or not exact or joined.shape[1] > MAX_STEPS:
         return _composed(joined, rotation)
     with torch.autocast("cpu", enabled=False):
         if rotation is None:
@@ -46,6 +46,7 @@ def causal_attention(joined: Tensor, rotation: Rotation | None = None) -> Tensor
 
 def _composed(joined: Tensor, rotation: Rotation | None) -> Tensor:
     """The same by PyTorch's kernel."""
+    joined = joined.transpose(0, 1)
     queries_and_keys, values = joined[:, :, :2], joined[:, :, 2]
     if rotation is not None:
         query_norm, key_norm, cosine, sine = rotation
@@ -72,7 +73,7 @@ class _Attention(Function):
         heads, *weights = ctx.saved_tensors
         gradients = _attend_backward(gradient, heads, weights)
         gradients[0].mul_(heads.shape[-1] ** -0.5)
-        return _joined_like(gradients).copy_(gradients.permute(3, 1, 0, 2, 4))
+        return _joined_like(gradients).copy_(gradients.permute(1, 3, 0, 2, 4))
 
 
 class _RotaryAttention(Function):
@@ -114,7 +115,7 @@ class _RotaryAttention(Function):
         share = torch.bmm(product, norms.unsqueeze(-1)).view_as(inverse)
         turned.mul_(norms[:, None, None, None]).addcmul_(normed, share, value=-1)
         grad_joined = _joined_like(gradients)
-        by_head = grad_joined.permute(2, 1, 3, 0, 4)  # (3, B, N, T, D)
+        by_head = grad_joined.permute(2, 0, 3, 1, 4)  # (3, B, N, T, D)
         torch.mul(turned, inverse, out=by_head[:2])
         by_head[2].copy_(gradients[2])
         return grad_joined, norm_gradients[0], norm_gradients[1] * size**0.5, None, None
@@ -122,18 +123,18 @@ class _RotaryAttention(Function):
 
 def _by_head(joined: Tensor) -> Tensor:
     """A copy of queries, keys and values as (3, B, N, T, D)."""
-    steps, rows, _, heads, size = joined.shape
-    return joined.new_empty(3, rows, heads, steps, size).copy_(joined.permute(2, 1, 3, 0, 4))
+    rows, steps, _, heads, size = joined.shape
+    return joined.new_empty(3, rows, heads, steps, size).copy_(joined.permute(2, 0, 3, 1, 4))
 
 
 def _by_position(taken: Tensor) -> Tensor:
-    """What was attended to, (B, N, T, D), as (T, B, N*D)."""
-    return taken.permute(2, 0, 1, 3).flatten(2)
+    """What was attended to, (B, N, T, D), as (B, T, N*D)."""
+    return taken.transpose(1, 2).flatten(2)
 
 
 def _joined_like(heads: Tensor) -> Tensor:
     _, rows, count, steps, size = heads.shape
-    return heads.new_empty(steps, rows, 3, count, size)
+    return heads.new_empty(rows, steps, 3, count, size)
 
 
 def _tables(norms: Tensor, cosine: Tensor, sine: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,16 +168,16 @@ def _attend(heads: Tensor) -> tuple[Tensor, list[Tensor]]:
         scores = torch.bmm(queries[:, begin:end], keys[:, :end].mT)
         scores[:, :, begin:].add_(future[: end - begin, : end - begin])
         weights = torch.softmax(scores, -1)
-        flat[:, begin:end] = torch.bmm(weights, values[:, :end])
+        torch.bmm(weights, values[:, :end], out=flat[:, begin:end])
         kept.append(weights)
     return taken, kept
 
 
 def _attend_backward(gradient: Tensor, heads: Tensor, kept: list[Tensor]) -> Tensor:
-    """The gradients (3, B, N, T, D) of `heads`, from those of the outputs (T, B, N*D)."""
+    """The gradients (3, B, N, T, D) of `heads`, from those of the outputs (B, T, N*D)."""
     _, rows, count, steps, size = heads.shape
     queries, keys, values = heads.flatten(1, 2)
-    by_position = gradient.view(steps, rows, count, size).permute(1, 2, 0, 3)
+    by_position = gradient.view(rows, steps, count, size).transpose(1, 2)
     above = by_position.reshape(rows * count, steps, size)
     gradients = torch.empty_like(heads)
     grad_queries, grad_keys, grad_values = gradients.flatten(1, 2)
@@ -185,7 +186,7 @@ def _attend_backward(gradient: Tensor, heads: Tensor, kept: list[Tensor]) -> Ten
         own = above[:, begin:end]
         grad_weights = torch.bmm(own, values[:, :end].mT)
         grad_scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
-        grad_queries[:, begin:end] = torch.bmm(grad_scores, keys[:, :end])
+        torch.bmm(grad_scores, keys[:, :end], out=grad_queries[:, begin:end])
         last = end == steps
         for sums, left, right in (
             (grad_values, weights, own),
@@ -194,5 +195,5 @@ def _attend_backward(gradient: Tensor, heads: Tensor, kept: list[Tensor]) -> Ten
             if last:
                 torch.bmm(left.mT, right, out=sums)
             else:
-                sums[:, :end].baddbmm_(left.mT, right)
+                sums[:, :end].add_(torch.bmm(left.mT, right))  # baddbmm_ would loop over heads
     return gradients

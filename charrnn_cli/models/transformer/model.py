@@ -20,7 +20,7 @@ from charrnn_cli.text.dataset import Batch
 
 
 class TransformerModel(Model):
-    """A decoder-only transformer. The residual stream is time-major, (T, B, H).
+    """A decoder-only transformer. The residual stream is (B, T, H): a row's heads lie together.
 
     Initial weights are as in GPT-2: normal with a standard deviation of `INITIAL_STD`, divided by
     the root of their number for layers that add to the residual stream; biases are zero.
@@ -60,18 +60,18 @@ class TransformerModel(Model):
         """Logits (T, B, V) for the character after each of the inputs (T, B), T at most the
         context; there is no state."""
         steps = len(batch.inputs)
-        stream = self.characters(batch.inputs)  # (T, B, H)
+        stream = self.characters(batch.inputs.T)  # (B, T, H)
         rotation = None
         if self.config.kind.learned_positions:
-            stream = stream + self.positions.weight[:steps, None]
+            stream = stream + self.positions.weight[:steps]
         else:
             rotation = self.cosine[:steps], self.sine[:steps]
-        stream = self.dropout(stream)
+        stream = _drop(self.dropout, stream)
         for block in self.blocks:
             stream = block(stream, rotation)
         stream = self.norm(stream)
         table = self.characters.weight if self.config.kind.tied else self.head.weight
-        return functional.linear(stream, table), {}  # (T, B, V)
+        return functional.linear(stream, table).transpose(0, 1), {}  # (T, B, V)
 
 
 class Block(nn.Module):
@@ -86,9 +86,12 @@ class Block(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, stream: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
-        """The residual stream (T, B, H) after this block."""
-        stream = stream + self.dropout(self.attention(self.attention_norm(stream), rotation))
-        after: Tensor = stream + self.dropout(self.feed_forward(self.feed_forward_norm(stream)))
+        """The residual stream (B, T, H) after this block."""
+        attended = self.attention(self.attention_norm(stream), rotation)
+        stream = stream + _drop(self.dropout, attended)
+        after: Tensor = stream + _drop(
+            self.dropout, self.feed_forward(self.feed_forward_norm(stream))
+        )
         return after
 
 
@@ -106,9 +109,9 @@ class Attention(nn.Module):
         self.output = nn.Linear(size, size, bias=biases)
 
     def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
-        """The outputs (T, B, H): each position attends to itself and those before."""
-        steps, rows, _ = inputs.shape
-        joined = self.qkv(inputs).view(steps, rows, 3, self.heads, self.head_size)
+        """The outputs (B, T, H): each position attends to itself and those before."""
+        rows, steps, _ = inputs.shape
+        joined = self.qkv(inputs).view(rows, steps, 3, self.heads, self.head_size)
         if rotation is None:
             taken = causal_attention(joined)
         else:
@@ -131,7 +134,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(wide, size, bias=biases)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The outputs (T, B, H) for inputs (T, B, H)."""
+        """The outputs (B, T, H) for inputs (B, T, H)."""
         up = self.up(inputs)
         inner = swiglu(self.gate(inputs), up) if self.gated else gelu(up)
         outputs: Tensor = self.down(inner)
@@ -148,6 +151,12 @@ class RMSNorm(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """The values, normalised and times the weight, in the precision of the values."""
         return rms_norm(values, self.weight)
+
+
+def _drop(dropout: Dropout, values: Tensor) -> Tensor:
+    """Dropout of values (B, T, H). The batch rows are its second axis."""
+    dropped: Tensor = dropout(values.transpose(0, 1)).transpose(0, 1)
+    return dropped
 
 
 def _norm(config: TransformerConfig, size: int) -> nn.Module:

@@ -27,21 +27,21 @@ def tables(steps: int) -> list[Tensor]:
 
 
 def inputs(steps: int, rotated: bool) -> list[Tensor]:
-    joined = random(steps, B, 3, N, D)
+    joined = random(B, steps, 3, N, D)
     return [joined, random(D), random(D + 1)[:D].detach().requires_grad_()] if rotated else [joined]
 
 
 def attention(joined: Tensor, *norms: Tensor) -> Tensor:
     """Our function."""
-    rotation = (*norms, *tables(len(joined))) if norms else None
+    rotation = (*norms, *tables(joined.shape[1])) if norms else None
     return causal_attention(joined, rotation)
 
 
 def composed(joined: Tensor, *norms: Tensor) -> Tensor:
     """The same as PyTorch users write it."""
-    queries, keys, values = joined.permute(2, 1, 3, 0, 4)
+    queries, keys, values = joined.permute(2, 0, 3, 1, 4)
     if norms:
-        cosine, sine = tables(len(joined))
+        cosine, sine = tables(joined.shape[1])
         turned = []
         for heads, norm in zip((queries, keys), norms, strict=True):
             normed = functional.rms_norm(heads, (D,), norm, NORM_EPSILON)
@@ -49,7 +49,7 @@ def composed(joined: Tensor, *norms: Tensor) -> Tensor:
             turned.append(normed * cosine + torch.cat([-second, first], dim=-1) * sine)
         queries, keys = turned
     taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-    return taken.permute(2, 0, 1, 3).flatten(2)
+    return taken.transpose(1, 2).flatten(2)
 
 
 @STEPS
@@ -59,7 +59,7 @@ def test_values_and_gradients_are_those_that_pytorch_composes(steps, rotated):
     for function in (attention, composed):
         given = inputs(steps, rotated)
         outputs = function(*given)
-        outputs.backward(random(steps, B, N * D).detach())
+        outputs.backward(random(B, steps, N * D).detach())
         found.append([outputs.detach(), *(tensor.grad for tensor in given)])
     torch.testing.assert_close(*found)
 
@@ -75,19 +75,19 @@ def test_no_position_sees_a_later_one(rotated):
     steps = BLOCK + 3
     joined, *norms = inputs(steps, rotated)
     changed = joined.detach().clone()
-    changed[-2:] = 9.0
+    changed[:, -2:] = 9.0
     before, after = attention(joined, *norms), attention(changed, *norms)
-    assert torch.equal(before[:-2], after[:-2])
-    assert not torch.equal(before[-2:], after[-2:])
+    assert torch.equal(before[:, :-2], after[:, :-2])
+    assert not torch.equal(before[:, -2:], after[:, -2:])
 
 
 def test_scores_beyond_the_range_of_exponentials_are_no_hindrance():
-    joined = 100 * random(BLOCK + 3, B, 3, N, D).detach().float()
+    joined = 100 * random(B, BLOCK + 3, 3, N, D).detach().float()
     torch.testing.assert_close(attention(joined), composed(joined))
 
 
 def test_more_positions_than_it_is_made_for_are_computed_as_well():
-    joined = random(MAX_STEPS + 1, 1, 3, 1, 4)
+    joined = random(1, MAX_STEPS + 1, 3, 1, 4)
     torch.testing.assert_close(attention(joined), composed(joined))
 
 

@@ -132,16 +132,19 @@ def polar_express(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     iteration computes (x x')² in any case, and the fourth root of its norm is a close bound.
     """
     tall = blocks.shape[1] > blocks.shape[2]
-    x = blocks.mT if tall else blocks
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(dtype)
+    x = (blocks.mT if tall else blocks).to(dtype)
     gram = x @ x.mT
+    squares = gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] + 1e-14  # of the Frobenius norm
+    gram = gram / squares
     square = gram @ gram
     bound = SAFETY * square.norm(dim=(1, 2), keepdim=True).pow(0.25).clamp_min(1e-3)
     linear, cubic, quintic = POLAR_EXPRESS[0]
     change = (gram * (cubic / bound**3)).addcmul_(square, quintic / bound**5)
-    x = torch.baddbmm(x * (linear / bound), change, x)
+    change.diagonal(dim1=1, dim2=2).add_(linear / bound[:, 0])
+    x = change.mul_(squares.rsqrt()) @ x
     for linear, cubic, quintic in POLAR_EXPRESS[1:]:
         gram = x @ x.mT
         change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
-        x = torch.baddbmm(x, change, x, beta=linear)
+        change.diagonal(dim1=1, dim2=2).add_(linear)
+        x = change @ x
     return (x.mT if tall else x).to(blocks.dtype)

@@ -130,6 +130,13 @@ def test_singular_values_from_a_hundredth_of_the_largest_on_come_near_one():
     assert 0.7 < values.min() <= values.max() < 1.29
 
 
+def test_bfloat16_is_precise_enough_for_polar_express():
+    found = polar_express(random_blocks(3, 24, 48) * 1e-6, torch.bfloat16)
+    assert found.dtype == torch.float32
+    values = torch.linalg.svdvals(found)
+    assert 0.6 < values.min() <= values.max() < 1.4
+
+
 def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():
     model = make_model()
     optimizer = Optimizer(model, make_train_config(weight_decay=0.5))

@@ -1,6 +1,7 @@
 """Muon: the optimizer of the matrices inside a model."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class Muon:
     `matrices` holds the parameters by name. Each block of a matrix is treated as one matrix. They
     are updated every `config.muon_interval` steps, with an update that many times as large. The
     root mean square of the updates does not depend on a matrix's shape (Liu et al. 2025). `dtype`
-    is that of the products.
+    is that of the Newton-Schulz products.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Muon:
             config.muon_rms,
             weight_decay,
         )
-        self.orthogonalize = polar_express if config.muon_polar else newton_schulz
-        self.dtype = dtype
+        # bfloat16 is too coarse for Polar Express: its polynomials are steep near one
+        polar = config.muon_polar and dtype == torch.float32
+        self.orthogonalize = polar_express if polar else partial(newton_schulz, dtype=dtype)
         blocks = config.matrices()
         shapes = {
             name: (blocks[name], p.shape[0] // blocks[name], p.shape[1])
@@ -73,7 +75,7 @@ class Muon:
             if not self.moves(step):
                 continue
             ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov momentum
-            update = self.orthogonalize(ahead, self.dtype)
+            update = self.orthogonalize(ahead)
             size = max(update.shape[1:])  # an orthogonal block's root mean square is size**-0.5
             update.mul_(self.interval * self.rms * size**0.5 * rate)
             group.subtract(update, 1 - self.interval * self.weight_decay * rate)
@@ -123,16 +125,16 @@ def newton_schulz(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return (x.mT if tall else x).to(blocks.dtype)
 
 
-def polar_express(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def polar_express(blocks: Tensor) -> Tensor:
     """Matrices (N, R, C) with all singular values above a hundredth of the largest changed to
     between about 0.7 and 1.3.
 
-    Polar Express (Amsel et al. 2025), computed in `dtype`. It needs a bound of the largest singular
+    Polar Express (Amsel et al. 2025) needs a bound of the largest singular
     value. The Frobenius norm exceeds it several times, which costs an iteration. The first
     iteration computes (x x')² in any case, and the fourth root of its norm is a close bound.
     """
     tall = blocks.shape[1] > blocks.shape[2]
-    x = (blocks.mT if tall else blocks).to(dtype)
+    x = blocks.mT if tall else blocks
     gram = x @ x.mT
     squares = gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] + 1e-14  # of the Frobenius norm
     gram = gram / squares
@@ -147,4 +149,4 @@ def polar_express(blocks: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         change = torch.baddbmm(gram, gram, gram, beta=cubic, alpha=quintic)
         change.diagonal(dim1=1, dim2=2).add_(linear)
         x = change @ x
-    return (x.mT if tall else x).to(blocks.dtype)
+    return x.mT if tall else x

@@ -130,11 +130,15 @@ def test_singular_values_from_a_hundredth_of_the_largest_on_come_near_one():
     assert 0.7 < values.min() <= values.max() < 1.29
 
 
-def test_bfloat16_is_precise_enough_for_polar_express():
-    found = polar_express(random_blocks(3, 24, 48) * 1e-6, torch.bfloat16)
-    assert found.dtype == torch.float32
-    values = torch.linalg.svdvals(found)
-    assert 0.6 < values.min() <= values.max() < 1.4
+def test_in_bfloat16_a_transformers_matrices_take_newton_schulz_iterations():
+    model = make_transformer()
+    optimizer = Optimizer(model, make_train_config(weight_decay=0.0, precision="bfloat16"))
+    name = "blocks.1.attention.output.weight"
+    before = model.get_parameter(name).detach().clone()
+    learn(model, optimizer, range(1))
+    after = model.get_parameter(name)
+    expected = newton_schulz(after.grad[None], torch.bfloat16)[0] * -0.01 * 0.15 * 32**0.5
+    torch.testing.assert_close(after.detach() - before, expected, atol=1e-5, rtol=1e-3)
 
 
 def test_weight_decay_shrinks_hidden_matrices_by_all_the_steps_between():

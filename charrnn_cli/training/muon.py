@@ -91,7 +91,9 @@ class _Group:
 
     def views(self) -> Iterator[Tensor]:
         """Each matrix's part of the momentum."""
-        for matrix, part in zip(self.matrices, self.momentum.split(self.counts), strict=True):
+        for matrix, part in zip(
+            self.matrices, torch.split(self.momentum, self.counts), strict=True
+        ):
             yield part.view(matrix.shape)
 
     def gradient(self) -> Tensor:
@@ -104,7 +106,7 @@ class _Group:
 
     def subtract(self, update: Tensor, kept: Tensor) -> None:
         """Multiply the matrices by `kept`, a scalar, and subtract an update (N, R, C)."""
-        for matrix, part in zip(self.matrices, update.split(self.counts), strict=True):
+        for matrix, part in zip(self.matrices, torch.split(update, self.counts), strict=True):
             matrix.mul_(kept)
             matrix.sub_(part.reshape(matrix.shape))
 
@@ -134,7 +136,7 @@ def polar_express(blocks: Tensor) -> Tensor:
     iteration computes (x x')² in any case, and the fourth root of its norm is a close bound.
     """
     tall = blocks.shape[1] > blocks.shape[2]
-    x = blocks.mT if tall else blocks
+    x: Tensor = blocks.mT if tall else blocks
     gram = x @ x.mT
     squares = gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] + 1e-14  # of the Frobenius norm
     gram = gram / squares

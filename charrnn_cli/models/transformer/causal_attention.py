@@ -15,10 +15,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from charrnn_cli.models.transformer.config import NORM_EPSILON
-from charrnn_cli.models.transformer.kernels import norm_and_rotate
+from charrnn_cli.models.transformer.kernels import norm_and_rotate, on_cpu_and_exact
 
 # Queries are computed in blocks of so many positions, and see no keys after their own block.
-BLOCK = 64
+BLOCK = 128
 # The attention weights that are kept grow with the square of the positions.
 MAX_STEPS = 1024
 
@@ -29,12 +29,13 @@ Rotation = tuple[Tensor, Tensor, Tensor, Tensor]
 def causal_attention(joined: Tensor, rotation: Rotation | None = None) -> Tensor:
     """Outputs (B, T, N*D) of causal attention, from queries, keys and values (B, T, 3, N, D).
 
+    Without gradients, in other precisions and on other devices, PyTorch's kernel computes them.
+
     With a `rotation`, queries and keys are first normalised by head (RMSNorm), and rotated by the
     angles of their positions. Its tables `cosine` and `sine` are equal in both halves of D; units
     i and i + D/2 are rotated together (Su et al. 2021).
     """
-    exact = joined.dtype in (torch.float32, torch.float64)
-    if joined.device.type != "cpu" or not exact or joined.shape[1] > MAX_STEPS:
+    if not torch.is_grad_enabled() or not on_cpu_and_exact(joined) or joined.shape[1] > MAX_STEPS:
         return _composed(joined, rotation)
     with torch.autocast("cpu", enabled=False):
         if rotation is None:

@@ -39,7 +39,7 @@ def norm_and_rotate(heads: Tensor, weights: Tensor, cosine: Tensor, sine: Tensor
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     """SiLU of `gate` times `up` (Shazeer 2020), of equal shapes."""
-    if not _on_cpu_and_exact(gate):
+    if not on_cpu_and_exact(gate):
         return functional.silu(gate) * up
     product: Tensor = _SwiGLU.apply(gate, up)  # type: ignore[no-untyped-call]
     return product
@@ -47,13 +47,15 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
 
 def gelu(values: Tensor) -> Tensor:
     """GELU in its tanh form (Hendrycks and Gimpel 2016)."""
-    if not _on_cpu_and_exact(values):
-        return functional.gelu(values, approximate="tanh")
+    if not on_cpu_and_exact(values):
+        composed: Tensor = functional.gelu(values, approximate="tanh")
+        return composed
     activated: Tensor = _GELU.apply(values)  # type: ignore[no-untyped-call]
     return activated
 
 
-def _on_cpu_and_exact(values: Tensor) -> bool:
+def on_cpu_and_exact(values: Tensor) -> bool:
+    """Whether the functions of our own are made for these values."""
     return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
 
 
@@ -90,7 +92,8 @@ class _GELU(Function):
         values, sigmoid, activated = ctx.saved_tensors
         slope = (values * values).mul_(6 * GELU_SCALE * GELU_CUBIC).add_(2 * GELU_SCALE)
         slope.mul_(activated)
-        return slope.addcmul_(slope, sigmoid, value=-1).add_(sigmoid).mul_(gradient)
+        grad_values: Tensor = slope.addcmul_(slope, sigmoid, value=-1).add_(sigmoid).mul_(gradient)
+        return grad_values
 
 
 class _RMSNorm(Function):

@@ -81,6 +81,14 @@ def test_no_position_sees_a_later_one(rotated):
     assert not torch.equal(before[:, -2:], after[:, -2:])
 
 
+@ROTATED
+def test_without_gradients_the_values_are_the_same(rotated):
+    given = inputs(BLOCK + 3, rotated)
+    with torch.no_grad():
+        without = attention(*given)
+    torch.testing.assert_close(without, attention(*given).detach())
+
+
 def test_scores_beyond_the_range_of_exponentials_are_no_hindrance():
     joined = 100 * random(B, BLOCK + 3, 3, N, D).detach().float()
     torch.testing.assert_close(attention(joined), composed(joined))

@@ -53,11 +53,11 @@ class Muon:
         together: dict[object, list[str]] = {}
         for name, shape in shapes.items():
             together.setdefault(shape[1:] if config.muon_polar else name, []).append(name)
-        self.groups = [
-            _Group([matrices[name] for name in names], [shapes[name] for name in names])
+        self.stacks = [
+            _Stack([matrices[name] for name in names], [shapes[name] for name in names])
             for names in together.values()
         ]
-        views = (view for group in self.groups for view in group.views())
+        views = (view for stack in self.stacks for view in stack.views())
         found = dict(
             zip((name for names in together.values() for name in names), views, strict=True)
         )
@@ -69,19 +69,19 @@ class Muon:
 
     def step(self, rate: Tensor, step: int) -> None:
         """Make update number `step`, from 0. `rate` is a scalar on the parameters' device."""
-        for group in self.groups:
-            gradient = group.gradient()
-            momentum = group.momentum.lerp_(gradient, 1 - MOMENTUM)
+        for stack in self.stacks:
+            gradient = stack.gradient()
+            momentum = stack.momentum.lerp_(gradient, 1 - MOMENTUM)
             if not self.moves(step):
                 continue
             ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov momentum
             update = self.orthogonalize(ahead)
             size = max(update.shape[1:])  # an orthogonal block's root mean square is size**-0.5
             update.mul_(self.interval * self.rms * size**0.5 * rate)
-            group.subtract(update, 1 - self.interval * self.weight_decay * rate)
+            stack.subtract(update, 1 - self.interval * self.weight_decay * rate)
 
 
-class _Group:
+class _Stack:
     """Matrices whose blocks have one shape, and are computed together; `momentum` is (N, R, C)."""
 
     def __init__(self, matrices: list[Tensor], shapes: list[tuple[int, int, int]]) -> None:

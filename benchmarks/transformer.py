@@ -19,6 +19,7 @@ from side_by_side import medians, setting
 from torch import Tensor, nn
 from torch.nn import functional
 
+from charrnn_cli.models.device import processor
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.models.transformer.model import TransformerModel
 from charrnn_cli.settings.configs import TrainConfig
@@ -137,35 +138,40 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--settings", type=setting, nargs="+", default=SETTINGS)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     print(f"{arguments.threads} threads, {arguments.rounds} rounds in turn, medians")
+    with processor(arguments.threads):
+        for size, layers, rows, context in arguments.settings:
+            compare(size, layers, rows, context, arguments.rounds)
+
+
+def compare(size: int, layers: int, rows: int, context: int, rounds: int) -> None:
+    """Print the speeds of one size."""
     left = torch.randn(PRODUCT, PRODUCT)
-    for size, layers, rows, context in arguments.settings:
-        config = TransformerConfig(
-            architecture="llama", vocabulary_size=VOCABULARY, hidden_size=size, num_layers=layers,
-            dropout=0.0, num_heads=size // HEAD, context=context,
-        )  # fmt: skip
-        ids = torch.randint(VOCABULARY, (context + 1, rows))
-        batch = Batch(ids[:-1], ids[1:])
-        steps = {
-            "plain PyTorch, AdamW": plain_step(config, batch),
-            "charrnn, AdamW": our_step(config, "adamw", batch),
-            "charrnn, Muon": our_step(config, "muon", batch),
-            "one large product": lambda: left @ left,
-        }
-        measures = {name: (lambda step=step: seconds_of(step)) for name, step in steps.items()}
-        for measure in measures.values():  # the first call of each prepares memory
-            measure()
-        seconds = medians(measures, arguments.rounds)
-        rate = 2 * PRODUCT**3 / seconds["one large product"]
-        operations = 6 * config.multiplications * rows * context
-        print(f"{layers} x {size}, batch {rows} x {context}")
-        for name in list(steps)[:3]:
-            print(
-                f"  {name:22} {1e3 * seconds[name]:8.1f} ms   "
-                f"{seconds['plain PyTorch, AdamW'] / seconds[name]:5.2f} of plain   "
-                f"{operations / seconds[name] / rate:5.0%} of the product rate"
-            )
+    config = TransformerConfig(
+        architecture="llama", vocabulary_size=VOCABULARY, hidden_size=size, num_layers=layers,
+        dropout=0.0, num_heads=size // HEAD, context=context,
+    )  # fmt: skip
+    ids = torch.randint(VOCABULARY, (context + 1, rows))
+    batch = Batch(ids[:-1], ids[1:])
+    steps = {
+        "plain PyTorch, AdamW": plain_step(config, batch),
+        "charrnn, AdamW": our_step(config, "adamw", batch),
+        "charrnn, Muon": our_step(config, "muon", batch),
+        "one large product": lambda: left @ left,
+    }
+    measures = {name: (lambda step=step: seconds_of(step)) for name, step in steps.items()}
+    for measure in measures.values():  # the first call of each prepares memory
+        measure()
+    seconds = medians(measures, rounds)
+    rate = 2 * PRODUCT**3 / seconds["one large product"]
+    operations = 6 * config.multiplications * rows * context
+    print(f"{layers} x {size}, batch {rows} x {context}")
+    for name in list(steps)[:3]:
+        print(
+            f"  {name:22} {1e3 * seconds[name]:8.1f} ms   "
+            f"{seconds['plain PyTorch, AdamW'] / seconds[name]:5.2f} of plain   "
+            f"{operations / seconds[name] / rate:5.0%} of the product rate"
+        )
 
 
 if __name__ == "__main__":

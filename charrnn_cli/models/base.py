@@ -56,6 +56,9 @@ class ModelConfig(ABC):
     """Number of optimizer steps between two updates by Muon."""
     muon_rms: ClassVar[float] = 0.065
     """Root mean square of an update by Muon at a learning rate of one; Adam's is about 0.2."""
+    muon_polar: ClassVar[bool] = False
+    """Whether Muon takes the three iterations of Polar Express, of all matrices of one shape
+    together, in place of five Newton-Schulz iterations."""
 
     def __post_init__(self) -> None:
         check_all(vars(self))

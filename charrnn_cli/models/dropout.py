@@ -52,6 +52,8 @@ class Dropout(nn.Module):
 def _as_laid_out(values: Tensor, batch_size: int) -> Tensor:
     """An empty tensor like values (T, B, H) with `batch_size` rows and the same memory layout."""
     steps, _, units = values.shape
+    if values.stride(1) > values.stride(0):
+        return values.new_empty(batch_size, steps, units).transpose(0, 1)
     if values.stride(1) > values.stride(2):
         return values.new_empty(steps, batch_size, units)
     return values.new_empty(steps, units, batch_size).transpose(1, 2)

@@ -54,6 +54,7 @@ class TransformerConfig(ModelConfig):
     # Larger updates than recurrent models bear: at the end of 0.6 million characters of Shakespeare
     # a loss of 1.64 in place of 1.68, at the best learning rate of each.
     muon_rms = 0.15
+    muon_polar = True
 
     def __post_init__(self) -> None:
         if self.architecture not in KINDS:

@@ -1,8 +1,10 @@
-"""RMSNorm and rotary positions, each as one autograd function.
+"""RMSNorm, rotary positions, SwiGLU and GELU, each as one autograd function.
 
 PyTorch has a fused kernel for LayerNorm on the CPU, but composes RMSNorm of some six operations and
 differentiates each of them, as it does for rotations. In a training step with small batches these
-took a third of the time (benchmarks/transformer.py).
+took a third of the time (benchmarks/transformer.py). Its GELU and the gradients of both
+activations compute a hyperbolic tangent or an exponential again, which takes as long as ten
+multiplications.
 """
 
 from typing import Any
@@ -11,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
+from charrnn_cli.models.transformer.block import GELU_CUBIC, GELU_SCALE
 from charrnn_cli.models.transformer.config import NORM_EPSILON
 
 
@@ -31,6 +35,65 @@ def norm_and_rotate(heads: Tensor, weights: Tensor, cosine: Tensor, sine: Tensor
     with torch.autocast(heads.device.type, enabled=False):
         rotated: Tensor = _NormAndRotate.apply(heads, weights, cosine, sine)  # type: ignore[no-untyped-call]
     return rotated
+
+
+def swiglu(gate: Tensor, up: Tensor) -> Tensor:
+    """SiLU of `gate` times `up` (Shazeer 2020), of equal shapes."""
+    if not on_cpu_and_exact(gate):
+        return functional.silu(gate) * up
+    product: Tensor = _SwiGLU.apply(gate, up)  # type: ignore[no-untyped-call]
+    return product
+
+
+def gelu(values: Tensor) -> Tensor:
+    """GELU in its tanh form (Hendrycks and Gimpel 2016)."""
+    if not on_cpu_and_exact(values):
+        composed: Tensor = functional.gelu(values, approximate="tanh")
+        return composed
+    activated: Tensor = _GELU.apply(values)  # type: ignore[no-untyped-call]
+    return activated
+
+
+def on_cpu_and_exact(values: Tensor) -> bool:
+    """Whether the functions of our own are made for these values."""
+    return values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+
+
+class _SwiGLU(Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        sigmoid = torch.sigmoid(gate)
+        silu = gate * sigmoid
+        ctx.save_for_backward(sigmoid, silu, up)
+        return silu * up
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        sigmoid, silu, up = ctx.saved_tensors
+        slope = torch.addcmul(silu, silu, sigmoid, value=-1).add_(sigmoid)
+        return slope.mul_(up).mul_(gradient), gradient * silu
+
+
+class _GELU(Function):
+    """The tanh form is x sigmoid(2 scale (x + cubic x³)), and an exponential is faster."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        inner = (values * values).mul_(2 * GELU_SCALE * GELU_CUBIC).add_(2 * GELU_SCALE)
+        sigmoid = inner.mul_(values).sigmoid_()
+        activated = values * sigmoid
+        ctx.save_for_backward(values, sigmoid, activated)
+        return activated
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        values, sigmoid, activated = ctx.saved_tensors
+        slope = (values * values).mul_(6 * GELU_SCALE * GELU_CUBIC).add_(2 * GELU_SCALE)
+        slope.mul_(activated)
+        grad_values: Tensor = slope.addcmul_(slope, sigmoid, value=-1).add_(sigmoid).mul_(gradient)
+        return grad_values
 
 
 class _RMSNorm(Function):

@@ -8,18 +8,19 @@ from torch.nn import functional
 
 from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
+from charrnn_cli.models.transformer.causal_attention import causal_attention
 from charrnn_cli.models.transformer.config import (
     INITIAL_STD,
     NORM_EPSILON,
     TransformerConfig,
 )
 from charrnn_cli.models.transformer.decoder import rotation_tables
-from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
+from charrnn_cli.models.transformer.kernels import gelu, rms_norm, swiglu
 from charrnn_cli.text.dataset import Batch
 
 
 class TransformerModel(Model):
-    """A decoder-only transformer. The residual stream is time-major, (T, B, H).
+    """A decoder-only transformer. The residual stream is (B, T, H): a row's heads lie together.
 
     Initial weights are as in GPT-2: normal with a standard deviation of `INITIAL_STD`, divided by
     the root of their number for layers that add to the residual stream; biases are zero.
@@ -59,18 +60,18 @@ class TransformerModel(Model):
         """Logits (T, B, V) for the character after each of the inputs (T, B), T at most the
         context; there is no state."""
         steps = len(batch.inputs)
-        stream = self.characters(batch.inputs)  # (T, B, H)
+        stream = self.characters(batch.inputs.T)  # (B, T, H)
         rotation = None
         if self.config.kind.learned_positions:
-            stream = stream + self.positions.weight[:steps, None]
+            stream = stream + self.positions.weight[:steps]
         else:
             rotation = self.cosine[:steps], self.sine[:steps]
-        stream = self.dropout(stream)
+        stream = _drop(self.dropout, stream)
         for block in self.blocks:
             stream = block(stream, rotation)
         stream = self.norm(stream)
         table = self.characters.weight if self.config.kind.tied else self.head.weight
-        return functional.linear(stream, table), {}  # (T, B, V)
+        return functional.linear(stream, table).transpose(0, 1), {}  # (T, B, V)
 
 
 class Block(nn.Module):
@@ -85,9 +86,12 @@ class Block(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, stream: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
-        """The residual stream (T, B, H) after this block."""
-        stream = stream + self.dropout(self.attention(self.attention_norm(stream), rotation))
-        after: Tensor = stream + self.dropout(self.feed_forward(self.feed_forward_norm(stream)))
+        """The residual stream (B, T, H) after this block."""
+        attended = self.attention(self.attention_norm(stream), rotation)
+        stream = stream + _drop(self.dropout, attended)
+        after: Tensor = stream + _drop(
+            self.dropout, self.feed_forward(self.feed_forward_norm(stream))
+        )
         return after
 
 
@@ -105,18 +109,15 @@ class Attention(nn.Module):
         self.output = nn.Linear(size, size, bias=biases)
 
     def forward(self, inputs: Tensor, rotation: tuple[Tensor, Tensor] | None) -> Tensor:
-        """The outputs (T, B, H): each position attends to itself and those before."""
-        steps, rows, size = inputs.shape
-        shape = steps, rows, 3, self.heads, self.head_size
-        joined = self.qkv(inputs).view(shape)
-        queries_and_keys, values = joined[:, :, :2], joined[:, :, 2]
-        if rotation is not None:
-            weights = torch.stack([self.query_norm.weight, self.key_norm.weight])
-            queries_and_keys = norm_and_rotate(queries_and_keys, weights, *rotation)
-        queries, keys = queries_and_keys.permute(2, 1, 3, 0, 4)  # (B, N, T, D)
-        values = values.permute(1, 2, 0, 3)
-        taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        attended: Tensor = self.output(taken.permute(2, 0, 1, 3).reshape(steps, rows, size))
+        """The outputs (B, T, H): each position attends to itself and those before."""
+        rows, steps, _ = inputs.shape
+        joined = self.qkv(inputs).view(rows, steps, 3, self.heads, self.head_size)
+        if rotation is None:
+            taken = causal_attention(joined)
+        else:
+            norms = self.query_norm.weight, self.key_norm.weight
+            taken = causal_attention(joined, (*norms, *rotation))
+        attended: Tensor = self.output(taken)
         return attended
 
 
@@ -133,11 +134,9 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(wide, size, bias=biases)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The outputs (T, B, H) for inputs (T, B, H)."""
-        if self.gated:
-            inner = functional.silu(self.gate(inputs)) * self.up(inputs)
-        else:
-            inner = functional.gelu(self.up(inputs), approximate="tanh")
+        """The outputs (B, T, H) for inputs (B, T, H)."""
+        up = self.up(inputs)
+        inner = swiglu(self.gate(inputs), up) if self.gated else gelu(up)
         outputs: Tensor = self.down(inner)
         return outputs
 
@@ -152,6 +151,12 @@ class RMSNorm(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """The values, normalised and times the weight, in the precision of the values."""
         return rms_norm(values, self.weight)
+
+
+def _drop(dropout: Dropout, values: Tensor) -> Tensor:
+    """Dropout of values (B, T, H). The batch rows are its second axis."""
+    dropped: Tensor = dropout(values.transpose(0, 1)).transpose(0, 1)
+    return dropped
 
 
 def _norm(config: TransformerConfig, size: int) -> nn.Module:

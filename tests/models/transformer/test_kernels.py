@@ -1,4 +1,4 @@
-"""RMSNorm and rotary positions as one function each: the same values and gradients as PyTorch's."""
+"""Parts of a block as one function each: the same values and gradients as PyTorch's."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
 from charrnn_cli.models.transformer.decoder import rotation_tables
-from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
+from charrnn_cli.models.transformer.kernels import gelu, norm_and_rotate, rms_norm, swiglu
 
 torch.set_num_threads(1)
 
@@ -97,3 +97,29 @@ def test_heads_of_a_lower_precision_keep_it(precision):
     assert weights.grad.dtype == torch.float32
     expected = composed(heads.double(), weights.double(), cosine.double(), sine.double())
     torch.testing.assert_close(rotated.double(), expected, atol=0.05, rtol=0.05)
+
+
+def test_swiglu_and_gelu_have_the_values_of_pytorchs():
+    gate, up = random(T, B, D), random(B, T, D).view(T, B, D)
+    torch.testing.assert_close(swiglu(3 * gate, up), functional.silu(3 * gate) * up)
+    torch.testing.assert_close(gelu(3 * gate), functional.gelu(3 * gate, approximate="tanh"))
+
+
+def test_the_gradients_of_swiglu_and_gelu_are_those_of_their_values():
+    gate, up = random(T, B, D), random(B, T, D)
+    assert torch.autograd.gradcheck(lambda a, b: swiglu(3 * a, b.view(T, B, D)), (gate, up))
+    assert torch.autograd.gradcheck(lambda a: gelu(3 * a), (gate,))
+
+
+def test_far_from_zero_swiglu_and_gelu_are_finite_and_so_are_their_gradients():
+    far = torch.tensor([-1e4, -50.0, 50.0, 1e4], requires_grad=True)
+    (swiglu(far, torch.ones(4)) + gelu(far)).sum().backward()
+    assert far.grad is not None
+    assert far.grad.tolist() == pytest.approx([0.0, 0.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_activations_of_a_lower_precision_are_pytorchs(precision):
+    gate, up = random(T, B, D).to(precision), random(T, B, D).to(precision)
+    assert torch.equal(swiglu(gate, up), functional.silu(gate) * up)
+    assert torch.equal(gelu(gate), functional.gelu(gate, approximate="tanh"))

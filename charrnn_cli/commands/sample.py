@@ -97,7 +97,7 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
 
     The filters apply in this order: temperature, top-k, top-p, min-p.
     """
-    import_numpy(one_thread=request["num_samples"] == 1)
+    import_numpy(one_thread=True)  # several samples have threads of ours
     from charrnn_cli.sampling.items import NewItems, compare_items
     from charrnn_cli.sampling.prompt import unescape
     from charrnn_cli.sampling.samples import SampleRequest, open_samples

@@ -9,13 +9,20 @@ from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.environment import available_cores
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.decoders import decoders_on
-from charrnn_cli.sampling.drawing import Floats, generate_with_logits, surprisal
+from charrnn_cli.models.decoders import decoders_on, in_numpy
+from charrnn_cli.sampling.drawing import (
+    Floats,
+    generate_in_threads,
+    generate_with_logits,
+    surprisal,
+)
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
 from charrnn_cli.text.corpus import Corpus
 
+STREAMS_PER_THREAD = 16  # fewer side by side take nearly as long
 MAX_ROUNDS = 100  # So many times at most, samples that were copied are drawn again.
 
 Ended = Literal["until", "lines", "length", "stopped"]
@@ -178,9 +185,10 @@ class Drawing:
         going = list(range(task.num_samples))
         for ids, logits in itertools.islice(self._steps(), task.max_length):
             bits = surprisal(logits, ids) if measure else None
+            drawn = ids.tolist() if self.several else [ids]
             for number in tuple(going):
                 sample = self.written[number]
-                character = characters[ids[number] if self.several else ids]
+                character = characters[drawn[number]]
                 sample.characters.append(character)
                 sample.lines += character == "\n"
                 if bits is not None:
@@ -224,18 +232,32 @@ class Drawing:
     def _steps(self) -> Iterator[tuple[Any, Floats]]:
         """Yield the ids of each step, an int or (B,), and the logits that they were drawn from."""
         task, prompt = self.task, self.task.prompt.ids
-        streams = task.num_samples if self.several else None
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
-        decoder = open_decoder(streams)
+        shares = shares_of(task.num_samples, threads_for(task.num_samples, task.device))
+        decoders = [open_decoder(count if self.several else None) for count in shares]
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
             one.prefill(prompt[:-1])
-            decoder.set_state(one.state())
+            for decoder in decoders:
+                decoder.set_state(one.state())
             prompt = prompt[-1:]
-        return generate_with_logits(
-            decoder, prompt, task.sampling, task.random_seed, streams, self.first_stream
-        )
+        how = task.sampling, task.random_seed
+        if len(decoders) > 1:
+            return generate_in_threads(decoders, prompt, *how, shares, self.first_stream)
+        streams = task.num_samples if self.several else None
+        return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
+
+
+def threads_for(samples: int, device: str) -> int:
+    """How many threads write some samples side by side."""
+    cores = available_cores() if in_numpy(device) else 1
+    return max(1, min(cores, samples // STREAMS_PER_THREAD))
+
+
+def shares_of(count: int, parts: int) -> list[int]:
+    """A number of samples divided into like parts."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
 
 
 def _ends_with(characters: deque[str], end: str) -> bool:

@@ -32,6 +32,14 @@ def test_several_samples_differ(abc_runs):
     assert len(set(texts(ask_to_write(abc_runs, length=60, num_samples=4)))) == 4
 
 
+@pytest.mark.parametrize("cores", [2, 3, 5])
+def test_samples_do_not_depend_on_the_number_of_cores(abc_runs, monkeypatch, cores):
+    monkeypatch.setattr(written_module, "available_cores", lambda: 1)
+    alone = texts(ask_to_write(abc_runs, seed="abc", num_samples=70))
+    monkeypatch.setattr(written_module, "available_cores", lambda: cores)
+    assert texts(ask_to_write(abc_runs, seed="abc", num_samples=70)) == alone
+
+
 @pytest.mark.parametrize("sampling", [GREEDY, SamplingConfig(), SamplingConfig(top_k=3)])
 def test_the_first_of_several_samples_is_that_of_one_alone(abc_runs, sampling):
     one = texts(ask_to_write(abc_runs, sampling=sampling, length=100))

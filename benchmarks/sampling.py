@@ -27,13 +27,14 @@ import torch
 from side_by_side import medians, setting
 
 from charrnn_cli.config import SamplingConfig
+from charrnn_cli.environment import threads_for
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.drawing import generate, generate_in_threads
-from charrnn_cli.sampling.written import shares_of, threads_for
+from charrnn_cli.sampling.written import shares_of
 from charrnn_cli.text.dataset import Batch
 
 STREAMS = 64
@@ -159,7 +160,7 @@ def main() -> None:
     plain, top_k = SamplingConfig(), SamplingConfig(top_k=5)
     memory = memory_of_a_sample(5 * characters)
     print(f"{arguments.rounds} rounds, medians, characters a second")
-    threads = threads_for(STREAMS, "cpu")
+    threads = threads_for(STREAMS)
     print(
         f"model         torch loop   charrnn  ratio   --top-k 5   {STREAMS} samples  ratio"
         f"   {threads} threads  ratio"

@@ -32,7 +32,7 @@ OPTIONS = (
     Setting(name="file", type=str, help="File with the lines to translate, or - for stdin."),
     Setting(
         name="beam_size", type=int, at_least=1, at_most=MAX_BEAM_SIZE,
-        default_words="1, or --n-best",
+        default_words="3, or --n-best if that is more",
         help="Candidates kept at each character; 1 takes the most likely character.",
     ),
     Setting(

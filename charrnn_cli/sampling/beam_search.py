@@ -71,7 +71,8 @@ def search_all(
         batch, most = [sources[i] for i in places], [limits[i] for i in places]
         return search(decoder.another(), batch, most, beam_size, n_best)
 
-    order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
+    # the longest first: a thread that begins one of them last would keep the others waiting
+    order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
     batches = [order[begin : begin + rows_at_once] for begin in range(0, len(order), rows_at_once)]
     if min(threads, len(batches)) > 1:
         with ThreadPoolExecutor(threads) as pool:

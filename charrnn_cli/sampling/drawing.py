@@ -82,7 +82,7 @@ def draw(probabilities: Floats, uniform: Any) -> Any:
     The probabilities may be unnormalised: (V,) and a number give an int, (B, V) and numbers (B,)
     give ids (B,).
     """
-    cumulative = probabilities.cumsum(-1)
+    cumulative = np.add.accumulate(probabilities, axis=-1)  # `cumsum` takes longer to call
     if cumulative.ndim == 1:
         return int(cumulative.searchsorted(uniform * cumulative[-1], side="right"))
     return (cumulative <= (uniform * cumulative[:, -1])[:, None]).sum(-1)
@@ -142,7 +142,7 @@ def generate_in_threads(
     """Yield what `generate_with_logits` yields, for streams that are divided among decoders: each
     reads and draws as many as `streams` says, in a thread of its own.
 
-    The threads are some characters ahead of what was yielded.
+    The threads are up to twice `STEPS_AT_ONCE` characters ahead of what was yielded.
     """
     firsts = itertools.accumulate(streams, initial=first_stream)
     parts = [
@@ -150,8 +150,10 @@ def generate_in_threads(
         for decoder, count, first in zip(decoders, streams, firsts, strict=False)
     ]
     with ThreadPoolExecutor(len(parts)) as pool:
+        ahead = [pool.submit(_next_steps, part) for part in parts]
         while True:
-            ids, logits = zip(*pool.map(_next_steps, parts), strict=True)
+            ids, logits = zip(*(one.result() for one in ahead), strict=True)
+            ahead = [pool.submit(_next_steps, part) for part in parts]
             yield from zip(np.concatenate(ids, axis=1), np.concatenate(logits, axis=1), strict=True)
 
 

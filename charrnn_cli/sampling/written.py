@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.config import SamplingConfig
-from charrnn_cli.environment import available_cores
+from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoders import decoders_on, in_numpy
 from charrnn_cli.sampling.drawing import (
@@ -22,7 +22,6 @@ from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
 from charrnn_cli.text.corpus import Corpus
 
-STREAMS_PER_THREAD = 16  # fewer side by side take nearly as long
 MAX_ROUNDS = 100  # So many times at most, samples that were copied are drawn again.
 
 Ended = Literal["until", "lines", "length", "stopped"]
@@ -234,7 +233,8 @@ class Drawing:
         task, prompt = self.task, self.task.prompt.ids
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
-        shares = shares_of(task.num_samples, threads_for(task.num_samples, task.device))
+        threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
+        shares = shares_of(task.num_samples, threads)
         decoders = [open_decoder(count if self.several else None) for count in shares]
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
@@ -247,12 +247,6 @@ class Drawing:
             return generate_in_threads(decoders, prompt, *how, shares, self.first_stream)
         streams = task.num_samples if self.several else None
         return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
-
-
-def threads_for(samples: int, device: str) -> int:
-    """How many threads write some samples side by side."""
-    cores = available_cores() if in_numpy(device) else 1
-    return max(1, min(cores, samples // STREAMS_PER_THREAD))
 
 
 def shares_of(count: int, parts: int) -> list[int]:

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.drawing import generate, generate_in_threads
-from charrnn_cli.sampling.written import shares_of
+from charrnn_cli.sampling.written import divided
 from charrnn_cli.text.dataset import Batch
 
 STREAMS = 64
@@ -74,9 +75,12 @@ def numpy_speed(
     if streams is None or threads == 1:
         steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
     else:
-        shares = shares_of(streams, threads)
-        decoders = [build_decoder(model.config, weights, share) for share in shares]
-        steps = generate_in_threads(decoders, [0], sampling, 0, shares)
+        open_decoder = partial(build_decoder, model.config, weights)
+        decoders, shares = divided(open_decoder, streams, threads)
+        if len(decoders) == 1:
+            steps = generate(decoders[0], [0], sampling, 0, streams)
+        else:
+            steps = generate_in_threads(decoders, [0], sampling, 0, shares)
     for _ in range(1 + (model.config.context or 0)):  # a transformer's context is full from here on
         next(steps)
     count = characters if streams is None else max(1, 4 * characters // streams)

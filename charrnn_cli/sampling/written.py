@@ -11,7 +11,8 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.config import SamplingConfig
 from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.decoders import decoders_on, in_numpy
+from charrnn_cli.models.decoder import Decoder
+from charrnn_cli.models.decoders import OpenDecoder, decoders_on, in_numpy
 from charrnn_cli.sampling.drawing import (
     Floats,
     generate_in_threads,
@@ -233,9 +234,11 @@ class Drawing:
         task, prompt = self.task, self.task.prompt.ids
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
-        threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
-        shares = shares_of(task.num_samples, threads)
-        decoders = [open_decoder(count if self.several else None) for count in shares]
+        if not self.several:
+            decoders, shares = [open_decoder(None)], [1]
+        else:
+            threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
+            decoders, shares = divided(open_decoder, task.num_samples, threads)
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
             one.prefill(prompt[:-1])
@@ -249,8 +252,21 @@ class Drawing:
         return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
 
 
+def divided(
+    open_decoder: OpenDecoder, streams: int, threads: int
+) -> tuple[list[Decoder], list[int]]:
+    """Decoders that together keep so many threads busy, and how many of the streams each has."""
+    if threads > 1:
+        shares = shares_of(streams, threads // 2)
+        decoders = [open_decoder(share) for share in shares]
+        if all(decoder.use_second_core() for decoder in decoders):
+            return decoders, shares
+    shares = shares_of(streams, threads)
+    return [open_decoder(share) for share in shares], shares
+
+
 def shares_of(count: int, parts: int) -> list[int]:
-    """A number of samples divided into like parts."""
+    """A number of streams divided into like parts."""
     return [count // parts + (part < count % parts) for part in range(parts)]
 
 

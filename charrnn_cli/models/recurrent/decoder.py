@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from charrnn_cli.models.decoder import Array, Decoder, Floats, State
+from charrnn_cli.models.product_thread import ProductThread
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 
 
@@ -30,6 +31,15 @@ class RecurrentDecoder(Decoder):
         self.head_bias = _column(np.asarray(weights["head.bias"], np.float32), streams)
         self._logits = _zeros(config.vocabulary_size, streams)
 
+    def use_second_core(self) -> bool:
+        """See `Decoder`: products with the states are computed beside the rest of the step."""
+        if len(self.layers) == 1 or not self.layers[0].by_column:
+            return False
+        thread = ProductThread()
+        for layer in self.layers:
+            layer.thread = thread
+        return True
+
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
@@ -47,6 +57,8 @@ class RecurrentDecoder(Decoder):
 
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
         """See `Decoder`."""
+        for layer in self.layers:
+            layer.forget()
         for name, values in self._rows().items():
             values[rows] = 0.0 if state is None else state[name]
 
@@ -109,21 +121,39 @@ class Layer:
         self.state = [_zeros(size, streams) for _ in range(cell.states)]
         self.from_inputs, self.gates = _zeros(rows, streams), _zeros(rows, streams)
         self.spare = _zeros(size, streams)
+        self.thread: ProductThread | None = None
+        self.asked = False  # the thread for the product with the state
 
     def read(self, ids: Any) -> Floats:
         """Read an id or ids (B,), as the first layer does; return the outputs (H,) or (H, B)."""
-        np.dot(self.recurrent, self.state[0], out=self.gates)
         if self.by_column:
             np.take(self.table, ids, axis=1, out=self.from_inputs, mode="clip")
-            return self.advance(self, self.from_inputs)
-        return self.advance(self, self.table[ids])
+            return self._advance(self.from_inputs)
+        return self._advance(self.table[ids])
 
     def step(self, inputs: Floats) -> Floats:
         """Read the outputs (W,) or (W, B) of the layer below; return this layer's."""
         np.dot(self.inputs, inputs, out=self.from_inputs)
         np.add(self.from_inputs, self.bias, out=self.from_inputs)
-        np.dot(self.recurrent, self.state[0], out=self.gates)
-        return self.advance(self, self.from_inputs)
+        return self._advance(self.from_inputs)
+
+    def forget(self) -> None:
+        """Let the state change before the next step."""
+        if self.asked and self.thread is not None:
+            self.thread.wait()
+        self.asked = False
+
+    def _advance(self, inputs: Floats) -> Floats:
+        """The outputs, which are the new state, for what the inputs contribute to the gates."""
+        if self.asked and self.thread is not None:
+            self.thread.wait()
+        else:
+            np.dot(self.recurrent, self.state[0], out=self.gates)
+        outputs = self.advance(self, inputs)
+        if self.thread is not None:
+            self.thread.ask(self.recurrent, self.state[0], self.gates)  # for the next step
+            self.asked = True
+        return outputs
 
 
 def _rnn(layer: Layer, inputs: Floats) -> Floats:

@@ -33,7 +33,7 @@ class RecurrentDecoder(Decoder):
 
     def use_second_core(self) -> bool:
         """See `Decoder`: products with the states are computed beside the rest of the step."""
-        if len(self.layers) == 1 or not self.layers[0].by_column:
+        if not self.layers[0].by_column:
             return False
         thread = ProductThread()
         for layer in self.layers:

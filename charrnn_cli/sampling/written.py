@@ -21,6 +21,7 @@ from charrnn_cli.sampling.drawing import (
 )
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
+from charrnn_cli.terminal.thread_limit import can_start
 from charrnn_cli.text.corpus import Corpus
 
 MAX_ROUNDS = 100  # So many times at most, samples that were copied are drawn again.
@@ -238,6 +239,7 @@ class Drawing:
             decoders, shares = [open_decoder(None)], [1]
         else:
             threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
+            threads = threads if can_start(threads) else 1
             decoders, shares = divided(open_decoder, task.num_samples, threads)
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once

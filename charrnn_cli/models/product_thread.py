@@ -19,23 +19,29 @@ class ProductThread:
     """
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[Product | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Product | None] = SimpleQueue()
         self._done: SimpleQueue[None] = SimpleQueue()
-        arguments = self._asked, self._done
+        self._asked, self._completed = 0, 0  # numbers of products
+        arguments = self._jobs, self._done
         threading.Thread(target=_compute, args=arguments, daemon=True).start()
-        weakref.finalize(self, self._asked.put, None)
+        weakref.finalize(self, self._jobs.put, None)
 
-    def ask(self, weight: Floats, inputs: Floats, outputs: Floats) -> None:
-        """Compute `weight @ inputs` into `outputs`, none of which may change until `wait`."""
-        self._asked.put((weight, inputs, outputs))
+    def ask(self, weight: Floats, inputs: Floats, outputs: Floats) -> int:
+        """Compute `weight @ inputs` into `outputs`, none of which may change until it is done.
+        Returns its number, to wait for."""
+        self._jobs.put((weight, inputs, outputs))
+        self._asked += 1
+        return self._asked
 
-    def wait(self) -> None:
-        """Wait for the first of the products for which nobody has waited."""
-        self._done.get()
+    def wait(self, number: int) -> None:
+        """Wait until a product is computed, and with it all that were asked for before."""
+        while self._completed < number:
+            self._done.get()
+            self._completed += 1
 
 
-def _compute(asked: "SimpleQueue[Product | None]", done: "SimpleQueue[None]") -> None:
-    while (product := asked.get()) is not None:
+def _compute(jobs: "SimpleQueue[Product | None]", done: "SimpleQueue[None]") -> None:
+    while (product := jobs.get()) is not None:
         weight, inputs, outputs = product
         np.dot(weight, inputs, out=outputs)
         done.put(None)

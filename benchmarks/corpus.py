@@ -1,11 +1,14 @@
-"""How fast a text is read and encoded, and the memory that takes, beside the tutorial's way.
+"""How fast a text or a file of pairs is read and encoded, and the memory that takes, beside the
+tutorial's way of reading a text.
 
-    python benchmarks/corpus.py [--megabytes 10 100 1000] [--ascii] [--rounds 3]
+    python benchmarks/corpus.py [--megabytes 10 100 1000] [--kinds text pairs] [--ascii]
+                                [--rounds 3]
 
 It makes the texts itself, the same each time, in a temporary folder: words of several scripts, an
-eighth of the bytes in characters of more than one byte, or ASCII alone. Each reading has a process
-of its own; memory is its peak over what it had with everything imported. The tutorial's way, which
-takes many times the file, is left out for texts above 100 MB.
+eighth of the bytes in characters of more than one byte, or ASCII alone. Pairs are of one or two
+such words, and the same spelled out. Each reading has a process of its own; memory is its peak over
+what it had with everything imported. The tutorial's way, which takes many times the file, is left
+out for texts above 100 MB.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # The largest text, in megabytes, read in the tutorial's way, which takes twenty times its memory.
@@ -25,6 +29,11 @@ MEASURE = """
 import os, re, sys, time
 import numpy as np
 from charrnn_cli.text.corpus import read_corpus
+from charrnn_cli.text.pair_file import read_pairs
+from charrnn_cli.text.pair_format import PairFormat
+
+def pairs(path):
+    return read_pairs(path, PairFormat())
 
 def plain(path):
     text = open(path, encoding="utf-8").read()
@@ -36,20 +45,36 @@ def memory(which):
 
 before = memory("VmRSS")
 begun = time.perf_counter()
-result = {"charrnn": read_corpus, "plain": plain}[sys.argv[1]](sys.argv[2])
+result = {"text": read_corpus, "pairs": pairs, "plain": plain}[sys.argv[1]](sys.argv[2])
 print(time.perf_counter() - begun, memory("VmHWM") - before)
 """
 
 
-def write_text(path: Path, size: int, words: list[str]) -> None:
-    """A text of exactly `size` bytes: some megabytes of random words, again and again."""
-    rng = random.Random(1)
-    lines = (" ".join(rng.choices(words, k=rng.randint(4, 12))) for _ in range(100_000))
+def text_lines(words: list[str], rng: random.Random) -> Iterator[str]:
+    """Lines of a text: random words."""
+    for _ in range(100_000):
+        yield " ".join(rng.choices(words, k=rng.randint(4, 12)))
+
+
+def pair_lines(words: list[str], rng: random.Random) -> Iterator[str]:
+    """Lines of a source, a tab and a target, which is the source with spaces between its
+    characters."""
+    for _ in range(100_000):
+        source = "".join(rng.choices(words, k=rng.randint(1, 2)))
+        yield f"{source}\t{' '.join(source)}"
+
+
+LINES = {"text": text_lines, "pairs": pair_lines}
+
+
+def write_file(path: Path, size: int, kind: str, words: list[str]) -> None:
+    """A file of about `size` bytes, at most a line more: the same megabytes of random lines again
+    and again."""
+    lines = list(LINES[kind](words, random.Random(1)))
     part = ("\n".join(lines) + "\n").encode()
     with path.open("wb") as file:
         for left in range(size, 0, -len(part)):
-            end = part[:left].decode("utf-8", "ignore").encode()  # whole characters only
-            file.write(end + b"." * (min(left, len(part)) - len(end)))
+            file.write(part if left >= len(part) else part[: part.index(b"\n", left - 1) + 1])
 
 
 def measured(way: str, path: Path, rounds: int) -> tuple[float, float]:
@@ -66,26 +91,31 @@ def measured(way: str, path: Path, rounds: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--kinds", nargs="+", choices=list(LINES), default=list(LINES))
     parser.add_argument("--ascii", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     words = (ASCII if arguments.ascii else 6 * f"{ASCII} " + MORE).split()
     print(f"best of {arguments.rounds} readings, one thread; memory over the interpreter's own")
-    print("           charrnn                            the tutorial's way                ratio")
     with tempfile.TemporaryDirectory() as folder:
-        for megabytes in arguments.megabytes:
-            path, size = Path(folder) / "text.txt", megabytes * 10**6
-            write_text(path, size, words)
-            line, found = f"{megabytes:5,} MB", []
-            for way in ("charrnn", "plain"):
-                if way == "charrnn" or megabytes <= LARGEST_PLAIN:
+        for kind in arguments.kinds:
+            others = "  the tutorial's way                ratio" if kind == "text" else ""
+            print(f"{kind:8}   charrnn                          {others}".rstrip())
+            for megabytes in arguments.megabytes:
+                path = Path(folder) / "file.txt"
+                write_file(path, megabytes * 10**6, kind, words)
+                size = path.stat().st_size
+                ways = [kind, "plain"] if others and megabytes <= LARGEST_PLAIN else [kind]
+                line, found = f"{megabytes:5,} MB", []
+                for way in ways:
                     seconds, memory = measured(way, path, arguments.rounds)
                     found.append(seconds)
                     line += (
                         f"  {seconds:6.2f} s {size / seconds / 1e6:5.0f} MB/s "
                         f"{memory / size:5.2f} x file"
                     )
-            print(line + (f"  {found[1] / found[0]:5.1f}" if len(found) == 2 else ""), flush=True)
+                line += f"  {found[1] / found[0]:5.1f}" if len(found) == 2 else ""
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

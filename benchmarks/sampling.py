@@ -5,7 +5,8 @@
 The PyTorch loop is the tutorial's: one-hot, one step of the model, softmax, torch.multinomial. For
 a transformer it is nanoGPT's: the whole context anew for each character. In a round one stream has
 --characters, the loop a quarter of that, or a fiftieth for a transformer, all streams of many
-together four times as much.
+together four times as much. Many streams are written by one thread, and by as many as
+`charrnn sample` takes on this machine.
 """
 
 import os
@@ -19,18 +20,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from side_by_side import medians, setting
 
+from charrnn_cli.environment import threads_for
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.transformer.config import TransformerConfig
-from charrnn_cli.sampling.drawing import generate
+from charrnn_cli.sampling.drawing import generate, generate_in_threads
+from charrnn_cli.sampling.written import divided
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.text.dataset import Batch
 
@@ -63,11 +67,20 @@ def config_of(kind: str, size: int, layers: int) -> ModelConfig:
 
 
 def numpy_speed(
-    model: Model, streams: int | None, sampling: SamplingConfig, characters: int
+    model: Model, streams: int | None, sampling: SamplingConfig, characters: int, threads: int = 1
 ) -> float:
     """Characters a second, all streams together."""
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
+    steps: Iterator[object]
+    if streams is None or threads == 1:
+        steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
+    else:
+        open_decoder = partial(build_decoder, model.config, weights)
+        decoders, shares = divided(open_decoder, streams, threads)
+        if len(decoders) == 1:
+            steps = generate(decoders[0], [0], sampling, 0, streams)
+        else:
+            steps = generate_in_threads(decoders, [0], sampling, 0, shares)
     for _ in range(1 + (model.config.context or 0)):  # a transformer's context is full from here on
         next(steps)
     count = characters if streams is None else max(1, 4 * characters // streams)
@@ -151,7 +164,11 @@ def main() -> None:
     plain, top_k = SamplingConfig(), SamplingConfig(top_k=5)
     memory = memory_of_a_sample(5 * characters)
     print(f"{arguments.rounds} rounds, medians, characters a second")
-    print("model         torch loop   charrnn  ratio   --top-k 5  ", f"{STREAMS} samples  ratio")
+    threads = threads_for(STREAMS)
+    print(
+        f"model         torch loop   charrnn  ratio   --top-k 5   {STREAMS} samples  ratio"
+        f"   {threads} threads  ratio"
+    )
     for kind, size, layers in arguments.models:
         torch.manual_seed(0)
         model = build_model(config_of(kind, size, layers))
@@ -160,12 +177,14 @@ def main() -> None:
             "one": lambda model=model: numpy_speed(model, None, plain, characters),
             "top_k": lambda model=model: numpy_speed(model, None, top_k, characters),
             "many": lambda model=model: numpy_speed(model, STREAMS, plain, characters),
+            "threads": lambda model=model: numpy_speed(model, STREAMS, plain, characters, threads),
         }
         speed = medians(measures, arguments.rounds)
         print(
             f"{kind:5} {layers} x {size:3} {speed['torch']:11,.0f} {speed['one']:9,.0f} "
             f"{speed['one'] / speed['torch']:6.1f} {speed['top_k']:11,.0f} {speed['many']:13,.0f} "
-            f"{speed['many'] / speed['one']:6.1f}"
+            f"{speed['many'] / speed['one']:6.1f} {speed['threads']:11,.0f} "
+            f"{speed['threads'] / speed['one']:6.1f}"
         )
     print(
         f"peak memory of `charrnn sample --length {5 * characters}`, gru 2 x 256: {memory:.0f} MB"

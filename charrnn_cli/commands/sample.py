@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
+from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.settings.setting import Setting
@@ -98,7 +99,9 @@ def sample(request: Values, sampling: Values, output: Values, hardware: Values) 
 
     The filters apply in this order: temperature, top-k, top-p, min-p.
     """
-    import_numpy(one_thread=request["num_samples"] == 1)
+    # a single stream is too small to gain from more, and many have threads of ours
+    streams = request["num_samples"]
+    import_numpy(one_thread=streams == 1 or threads_for(streams) > 1)
     from charrnn_cli.sampling.items import NewItems, compare_items
     from charrnn_cli.sampling.prompt import unescape
     from charrnn_cli.sampling.samples import SampleRequest, open_samples

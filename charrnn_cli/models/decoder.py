@@ -26,6 +26,11 @@ class Decoder(ABC):
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
 
+    def use_second_core(self) -> bool:
+        """From now on, compute in a thread beside the caller's what need not wait for the next
+        character. Returns whether there is such a thing; nothing changes otherwise."""
+        return False
+
     def read(self, ids: Any) -> None:
         """Read one character of each stream without computing logits."""
         self.step(ids)

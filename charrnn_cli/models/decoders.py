@@ -17,10 +17,15 @@ def decoders_on(config: ModelConfig, weights: Mapping[str, Array], device: str) 
     On a CPU they do not import PyTorch, which takes longer than reading most texts. Raises
     UsageError for a device that this machine does not have.
     """
-    if device in ("auto", "cpu"):
+    if in_numpy(device):
         return partial(build_decoder, config, weights)
     from charrnn_cli.models.device import choose_device
     from charrnn_cli.models.torch_decoder import TorchDecoder
     from charrnn_cli.models.weights import trained_model
 
     return partial(TorchDecoder, trained_model(config, weights, choose_device(device)))
+
+
+def in_numpy(device: str) -> bool:
+    """Whether the decoders for a `--device` compute in NumPy."""
+    return device in ("auto", "cpu")

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,10 +43,11 @@ def search(
     `sources` are ids (S,) without END, `limits` the most symbols of each target; `n_best` is at
     most `beam_size`. A beam size of one is greedy decoding. Hypotheses are ranked by their log
     probability divided by a power of their length (Wu et al. 2016). The search for a source ends
-    with `beam_size` complete hypotheses, if no other would be better were it complete now. What is
-    found does not depend on the other sources of the batch.
+    with `beam_size` complete hypotheses, if no other would be better were it complete now; or with
+    `n_best`, if no other can become better. What is found does not depend on the other sources of
+    the batch.
     """
-    beams = _Beams(decoder, sources, np.asarray(limits), beam_size)
+    beams = _Beams(decoder, sources, np.asarray(limits), beam_size, n_best)
     while len(beams.rows):
         beams.advance()
     ranked = (sorted(found, key=lambda one: -one.score) for found in beams.finished)
@@ -70,7 +71,8 @@ def search_all(
         batch, most = [sources[i] for i in places], [limits[i] for i in places]
         return search(decoder.another(), batch, most, beam_size, n_best)
 
-    order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
+    # the longest first: a thread that begins one of them last would keep the others waiting
+    order = sorted(range(len(sources)), key=lambda place: -len(sources[place]))
     batches = [order[begin : begin + rows_at_once] for begin in range(0, len(order), rows_at_once)]
     if min(threads, len(batches)) > 1:
         with ThreadPoolExecutor(threads) as pool:
@@ -104,11 +106,18 @@ class _Beams:
     """
 
     def __init__(
-        self, decoder: PairDecoder, sources: Sequence[Array], limits: Array, beam_size: int
+        self,
+        decoder: PairDecoder,
+        sources: Sequence[Array],
+        limits: Array,
+        beam_size: int,
+        n_best: int,
     ) -> None:
         self.decoder, self.sources, self.limits = decoder, sources, limits
-        self.beam_size, self.end = beam_size, decoder.end
+        self.beam_size, self.n_best, self.end = beam_size, n_best, decoder.end
         self.finished: list[list[Hypothesis]] = [[] for _ in sources]
+        # scores of the best finished hypotheses, falling
+        self.best: Array = np.full((len(sources), beam_size), -np.inf)
         self.rows = np.arange(len(sources))
         self.open = np.ones(len(sources), bool)  # of `rows`, those to go on with
         self.scores: Array = np.full((len(sources), beam_size), -np.inf)
@@ -173,8 +182,11 @@ class _Beams:
         for row, rank in np.argwhere(ends[:, : self.beam_size]):
             target = self.targets[row, parents[row, rank], : self.length].copy()
             score = float(scores[row, rank])
-            hypothesis = Hypothesis(target, score, score / self._power)
-            self.finished[self.rows[row]].append(hypothesis)
+            hypothesis = Hypothesis(target, score, score / _power(self.length))
+            finished = self.finished[self.rows[row]]
+            finished.append(hypothesis)
+            best = sorted((one.score for one in finished), reverse=True)[: self.beam_size]
+            self.best[row, : len(best)] = best
 
     def _go_on(self, ids: Array, parents: Array, scores: Array) -> None:
         """Continue with the best K hypotheses that do not end."""
@@ -188,24 +200,10 @@ class _Beams:
         self.scores = np.where(ids == self.end, -np.inf, scores)
         self.inputs = ids
         self.targets[:, :, self.length] = ids
-        best = self.scores.max(axis=1) / self._power
-        self.open &= best > self._least_needed()
-
-    @property
-    def _power(self) -> float:
-        """By this the log probability of a target of the current length is divided."""
-        return float(((5 + self.length + 1) / 6) ** LENGTH_POWER)
-
-    def _least_needed(self) -> Array:
-        """The score (B,) that a hypothesis must exceed to be among the best K of its source."""
-        size = self.beam_size
-        scores = ([one.score for one in self.finished[row]] for row in self.rows)
-        return np.array(
-            [
-                sorted(some, reverse=True)[size - 1] if len(some) >= size else -np.inf
-                for some in scores
-            ]
-        )
+        likeliest = self.scores.max(axis=1)
+        self.open &= likeliest / _power(self.length) > self.best[:, -1]
+        # a log probability only falls, and is divided by no more than the power of the limit
+        self.open &= likeliest / _power(self.limits[self.rows]) > self.best[:, self.n_best - 1]
 
     def _compact(self) -> None:
         """Leave out finished sources once there are enough to save time."""
@@ -216,7 +214,12 @@ class _Beams:
         self.decoder.keep(kept)
         self.rows, self.open = self.rows[kept], self.open[kept]
         self.scores, self.inputs = self.scores[kept], self.inputs[kept]
-        self.targets = self.targets[kept]
+        self.targets, self.best = self.targets[kept], self.best[kept]
+
+
+def _power(length: Any) -> Any:
+    """By this the log probability of a target of so many symbols and its END is divided."""
+    return ((5 + length + 1) / 6) ** LENGTH_POWER
 
 
 def _padded(sources: Sequence[Array], end: int) -> Array:

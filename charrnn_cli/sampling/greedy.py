@@ -1,4 +1,4 @@
-"""Greedy decoding of many sources, as `translate` decodes them by default."""
+"""Greedy decoding of many sources, as `translate --beam-size 1` decodes them."""
 
 from collections.abc import Sequence
 

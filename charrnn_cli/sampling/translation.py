@@ -21,7 +21,7 @@ from charrnn_cli.sampling.source_lines import LineReader
 from charrnn_cli.settings.table import SETTINGS, check_all
 from charrnn_cli.text.reader import TextStream
 
-BEAM_SIZE = 1  # wider beams won nothing (benchmarks/RESULTS.md)
+BEAM_SIZE = 3  # nothing was won by a wider beam (benchmarks/RESULTS.md)
 BATCH_SIZE = 128
 
 

@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
+from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
-from charrnn_cli.models.decoders import decoders_on
-from charrnn_cli.sampling.drawing import Floats, generate_with_logits, surprisal
+from charrnn_cli.models.decoder import Decoder
+from charrnn_cli.models.decoders import OpenDecoder, decoders_on, in_numpy
+from charrnn_cli.sampling.drawing import (
+    Floats,
+    generate_in_threads,
+    generate_with_logits,
+    surprisal,
+)
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
 from charrnn_cli.settings.configs import SamplingConfig
+from charrnn_cli.terminal.thread_limit import can_start
 from charrnn_cli.text.corpus import Corpus
 
 MAX_ROUNDS = 100  # So many times at most, samples that were copied are drawn again.
@@ -178,9 +186,10 @@ class Drawing:
         going = list(range(task.num_samples))
         for ids, logits in itertools.islice(self._steps(), task.max_length):
             bits = surprisal(logits, ids) if measure else None
+            drawn = ids.tolist() if self.several else [ids]
             for number in tuple(going):
                 sample = self.written[number]
-                character = characters[ids[number] if self.several else ids]
+                character = characters[drawn[number]]
                 sample.characters.append(character)
                 sample.lines += character == "\n"
                 if bits is not None:
@@ -224,18 +233,43 @@ class Drawing:
     def _steps(self) -> Iterator[tuple[Any, Floats]]:
         """Yield the ids of each step, an int or (B,), and the logits that they were drawn from."""
         task, prompt = self.task, self.task.prompt.ids
-        streams = task.num_samples if self.several else None
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
-        decoder = open_decoder(streams)
+        if not self.several:
+            decoders, shares = [open_decoder(None)], [1]
+        else:
+            threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
+            threads = threads if can_start(threads) else 1
+            decoders, shares = divided(open_decoder, task.num_samples, threads)
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
             one.prefill(prompt[:-1])
-            decoder.set_state(one.state())
+            for decoder in decoders:
+                decoder.set_state(one.state())
             prompt = prompt[-1:]
-        return generate_with_logits(
-            decoder, prompt, task.sampling, task.random_seed, streams, self.first_stream
-        )
+        how = task.sampling, task.random_seed
+        if len(decoders) > 1:
+            return generate_in_threads(decoders, prompt, *how, shares, self.first_stream)
+        streams = task.num_samples if self.several else None
+        return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
+
+
+def divided(
+    open_decoder: OpenDecoder, streams: int, threads: int
+) -> tuple[list[Decoder], list[int]]:
+    """Decoders that together keep so many threads busy, and how many of the streams each has."""
+    if threads > 1:
+        shares = shares_of(streams, threads // 2)
+        decoders = [open_decoder(share) for share in shares]
+        if all(decoder.use_second_core() for decoder in decoders):
+            return decoders, shares
+    shares = shares_of(streams, threads)
+    return [open_decoder(share) for share in shares], shares
+
+
+def shares_of(count: int, parts: int) -> list[int]:
+    """A number of streams divided into like parts."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
 
 
 def _ends_with(characters: deque[str], end: str) -> bool:

@@ -192,7 +192,7 @@ _ROWS = (
     ),
     Setting(
         name="beam_size", type=int, at_least=1, at_most=MAX_BEAM_SIZE,
-        default_words="1, or --n-best",
+        default_words="3, or --n-best if that is more",
         help="Candidates kept at each character; 1 takes the most likely character.",
     ),
     # where the runs are

@@ -56,20 +56,27 @@ def check_threads() -> None:
     would end the process without a word of ours."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     wanted = int(given) if given.isdecimal() else os.cpu_count() or 1
+    if not can_start(wanted - 1):
+        raise _too_few("OMP_NUM_THREADS")
+
+
+def can_start(count: int) -> bool:
+    """Whether so many more threads can run at the same time: they are started, and end."""
     enough = threading.Event()
     started = []
     try:
-        for _ in range(wanted - 1):
+        for _ in range(count):
             started.append(threading.Thread(target=enough.wait, daemon=True))
             started[-1].start()
     except RuntimeError:
         started.pop()
-        raise _too_few("OMP_NUM_THREADS") from None
+        return False
     finally:
         enough.set()
         with contextlib.suppress(KeyboardInterrupt):
             for thread in started:
                 thread.join()
+    return True
 
 
 def _too_few(variable: str) -> MemoryLimitError:

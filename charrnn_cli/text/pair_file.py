@@ -42,7 +42,7 @@ def read_pairs(
             raise TextError(f"{held_out.name}: has no pairs. Give a file of sources and targets.")
         notes += tuple(note for note in held_out.notes if note not in notes)
     sources, source_vocabulary, targets, target_vocabulary = reader.finish()
-    rows: Rows = np.arange(reader.pairs).astype(targets.offsets.dtype)
+    rows: Rows = np.arange(reader.pairs, dtype=targets.offsets.dtype)
     pairs = Pairs(
         stream.name,
         sources,

@@ -40,7 +40,7 @@ class PairReader:
 
     A line that is no pair is refused, or with `skip_bad` counted and left out. A side is cut after
     `max_length` characters; a target that was cut has no end. Peak memory is one copy of the ids,
-    of a byte each (two from 257 symbols on), eight bytes a pair, and one block.
+    of a byte each (two from 257 symbols on), some ten bytes a pair, and one block.
     """
 
     def __init__(self, pair_format: PairFormat, skip_bad: bool = False) -> None:
@@ -71,7 +71,7 @@ class PairReader:
             points, ids = indexer.finish_points()
             known = [names[p - CODE_POINTS] for p in points.tolist() if CODE_POINTS <= p < END]
             vocabulary = SymbolVocabulary(Vocabulary(points[points < CODE_POINTS]), known)
-            found += [Ragged.of(ids, np.concatenate(lengths)), vocabulary]
+            found += [Ragged.of(ids, *lengths), vocabulary]
             lengths.clear()
         source, source_vocabulary, target, target_vocabulary = found
         assert isinstance(source, Ragged)
@@ -124,7 +124,8 @@ class PairReader:
                 features, counts = self._features_of(block, cells, name)
                 points, lengths = _merged(features, counts, points, lengths)
             self._sides[side].add_points(points)
-            self._lengths[side].append(lengths.astype(np.uint32))
+            # as many bytes as the longest needs: most pairs are short, and there are many
+            self._lengths[side].append(lengths.astype(np.min_scalar_type(lengths.max())))
 
     def _capped(self, points: Points, lengths: Counts, is_target: bool) -> tuple[Points, Counts]:
         """Sides, their ends included, with at most `max_length` characters each."""

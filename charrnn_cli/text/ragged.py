@@ -23,11 +23,18 @@ class Ragged:
     offsets: Rows
 
     @classmethod
-    def of(cls, ids: Ids, lengths: Rows) -> "Ragged":
-        """Sequences of these `lengths` (N,), one after another in `ids`."""
+    def of(cls, ids: Ids, *lengths: Rows) -> "Ragged":
+        """Sequences one after another in `ids`; their lengths are all of `lengths`, in that
+        order."""
         small = len(ids) < 1 << 32
-        offsets: Rows = np.zeros(len(lengths) + 1, np.uint32 if small else np.int64)
-        np.cumsum(lengths, out=offsets[1:], dtype=offsets.dtype)
+        count = sum(map(len, lengths))
+        offsets: Rows = np.zeros(count + 1, np.uint32 if small else np.int64)
+        begin = 0
+        for some in lengths:
+            part = offsets[begin : begin + len(some) + 1]  # the first is known
+            part[1:] = some
+            np.cumsum(part, dtype=part.dtype, out=part)
+            begin += len(some)
         return cls(ids, offsets)
 
     def __len__(self) -> int:

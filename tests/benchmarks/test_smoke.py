@@ -36,7 +36,8 @@ RUNS = {
     ),
     "corpus": (
         "--megabytes 1 --rounds 1",
-        rf" +1 MB( +{SECONDS} +\d+ MB/s +{RATIO} x file){{2}} +{RATIO}",
+        rf" +1 MB( +{SECONDS} +\d+ MB/s +{RATIO} x file){{2}} +{RATIO}\n"
+        rf"pairs +charrnn\n +1 MB +{SECONDS} +\d+ MB/s +{RATIO} x file",
     ),
     "distance": (
         "text.txt --minutes 0.005 --characters 2000 --distance 100",
@@ -84,8 +85,8 @@ RUNS = {
     ),
     "sampling": (
         "--rounds 1 --characters 40 --models gru,8,1 llama,8,1",
-        rf"gru   1 x   8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
-        rf"llama 1 x   8 +{SPEED} +{SPEED} +{RATIO} +{SPEED} +{SPEED} +{RATIO}\n"
+        rf"gru   1 x   8 +{SPEED} +{SPEED} +{RATIO}( +{SPEED}){{2}} +{RATIO} +{SPEED} +{RATIO}\n"
+        rf"llama 1 x   8 +{SPEED} +{SPEED} +{RATIO}( +{SPEED}){{2}} +{RATIO} +{SPEED} +{RATIO}\n"
         r"peak memory of `charrnn sample --length 200`, gru 2 x 256: \d+ MB",
     ),
     "scaling": (
@@ -113,7 +114,7 @@ RUNS = {
     "translating": (
         "--lines 3 --beam-sizes 1 2 --rounds 1",
         rf"start-up +{SECONDS}   one line +{SECONDS}\n"
-        rf"(beam \d +{SECONDS} +{SPEED} lines/s after start-up\n?){{2}}",
+        rf"(beam \d +{SECONDS} +{SPEED} lines/s after start-up +{RATIO} right\n?){{2}}",
     ),
     "throughput": (
         "--threads 1 --rounds 1 --tutorial 8,4,5 --settings gru,8,1,2,4",

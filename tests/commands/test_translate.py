@@ -79,6 +79,12 @@ def test_the_size_of_a_batch_changes_nothing(translate, wishes):
         assert translate(*wishes, "--batch-size", size, input=lines).stdout == expected
 
 
+def test_without_a_beam_size_three_candidates_are_kept(translate):
+    lines = "\n".join(LINES)
+    wanted = translate("--json", "--beam-size", 3, input=lines).stdout
+    assert translate("--json", input=lines).stdout == wanted
+
+
 def test_n_best_are_distinct_and_the_first_is_what_a_beam_of_that_size_finds(translate):
     several = translate("abca", "--n-best", 4).stdout.removesuffix("\n").split("\t")
     assert len(set(several)) == 4

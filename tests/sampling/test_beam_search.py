@@ -106,6 +106,19 @@ def test_several_targets_are_distinct_and_the_best_comes_first(name):
 
 
 @EVERY_MODEL
+@pytest.mark.parametrize("n_best", [1, 2, 4])
+def test_fewer_targets_are_the_first_of_more(name, n_best):
+    config = make_pair_config(name)
+    weights = make_pair_weights(config)
+    weights["head.weight"] = weights["head.weight"] * 8  # surer of its targets, so searches end
+    decoder, sources = build_pair_decoder(config, weights), sources_of(30)
+    limits = [4 + len(source) for source in sources]
+    more = search(decoder, sources, limits, 5, 5)
+    fewer = search(decoder, sources, limits, 5, n_best)
+    assert texts(fewer) == [some[:n_best] for some in texts(more)]
+
+
+@EVERY_MODEL
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_no_target_is_longer_than_its_limit(name, beam_size):
     limits = [1, 2, 3, 4, 5, 6]
@@ -142,6 +155,26 @@ def test_an_endless_repetition_is_ended(beam_size):
     decoder = Stuck(make_pair_config("attention"))
     (found,) = search(decoder, [np.array([1, 2])], [1000], beam_size=beam_size)
     assert found[0].ids.tolist() == [3, 4, 5] * 4
+
+
+class Sure(PairDecoder):
+    """Certain but for one in a billion that a target is two symbols long."""
+
+    def _encode(self, ids, real, beams):
+        self.steps = 0
+
+    def step(self, ids):
+        self.steps += 1
+        logits = np.zeros((*np.shape(ids), self.vocabulary_size), np.float32)
+        logits[..., self.end if self.steps > 2 else 3] = 20
+        return logits
+
+
+def test_a_search_ends_when_no_other_target_can_become_better():
+    decoder = Sure(make_pair_config("attention"))
+    (found,) = search(decoder, [np.array([1, 2])], [100], beam_size=4)
+    assert found[0].ids.tolist() == [3, 3]
+    assert decoder.steps == 3
 
 
 def test_a_repetition_that_the_source_has_is_not_ended():

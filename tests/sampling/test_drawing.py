@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from charrnn_cli.models.decoder import Decoder
-from charrnn_cli.sampling.drawing import draw, generate, generate_with_logits, surprisal
+from charrnn_cli.sampling.drawing import (
+    draw,
+    generate,
+    generate_in_threads,
+    generate_with_logits,
+    surprisal,
+)
 from charrnn_cli.settings.configs import SamplingConfig
 
 LAST_UNIFORM = 1 - 2**-53  # the largest number that a generator's random() gives
@@ -136,6 +142,15 @@ def test_a_stream_does_not_depend_on_how_many_there_are():
     five = drawn(5)
     np.testing.assert_array_equal(drawn(2), five[:, :2])
     np.testing.assert_array_equal(drawn(None), five[:, :1])
+
+
+def test_streams_are_the_same_in_threads():
+    together = generate_with_logits(random_chain(), [0], SamplingConfig(), 5, 7, first_stream=2)
+    chains = [random_chain() for _ in range(3)]
+    divided = generate_in_threads(chains, [0], SamplingConfig(), 5, [3, 2, 2], first_stream=2)
+    for (ids, logits), (others, other_logits) in islice(zip(together, divided, strict=True), 300):
+        np.testing.assert_array_equal(ids, others)
+        np.testing.assert_array_equal(logits, other_logits)
 
 
 def test_streams_differ_from_each_other():

@@ -78,3 +78,12 @@ def test_a_limit_of_one_thread_ends_with_the_code_of_memory(tmp_path, words):
     if words[0] == "train":
         epochs = ["--epochs", "0.1", "--hidden-size", "8"]
         assert limited([*words, *epochs], tmp_path, OMP_NUM_THREADS="1").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_limit(), reason="needs root, setpriv and two cores")
+def test_under_a_limit_of_one_thread_many_samples_are_written_by_one(tmp_path):
+    words = "sample", "sonnets", "--num-samples", "40", "--length", "3", "--random-seed", "1"
+    done = limited(words, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == limited(words, tmp_path, OPENBLAS_NUM_THREADS="1").stdout

@@ -52,17 +52,25 @@ from charrnn_cli.text.pair_file import read_pairs
 from charrnn_cli.text.pair_format import PairFormat
 memory = lambda: open("/proc/self/status").read()
 before = int(re.search(r"VmRSS:\\s+(\\d+)", memory())[1])
-read_pairs(sys.argv[1], PairFormat()).split(0.1)
+pairs = read_pairs(sys.argv[1], PairFormat())
+if sys.argv[2] == "split":
+    pairs.split(0.1)
 print(1024 * (int(re.search(r"VmHWM:\\s+(\\d+)", memory())[1]) - before))
 """
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc/self/status")
-def test_pairs_are_read_and_split_within_twice_their_size(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "also"),
+    [
+        ("{:08} is read as a source\tand this is written as its target\n", "split"),
+        ("{:08}\tis a word\n", "nothing"),
+    ],
+)
+def test_pairs_are_read_within_twice_their_size(tmp_path, line, also):
     path = tmp_path / "pairs.tsv"
-    line = "{:08} is read as a source\tand this is written as its target\n"
-    path.write_text("".join(map(line.format, range(SIZE // 60))))
-    command = [sys.executable, "-c", READ_PAIRS_AND_TELL, path]
+    path.write_text("".join(map(line.format, range(SIZE // len(line.format(0))))))
+    command = [sys.executable, "-c", READ_PAIRS_AND_TELL, path, also]
     done = subprocess.run(command, capture_output=True, text=True)
     assert int(done.stdout) < 2 * path.stat().st_size + ALLOWANCE
 

@@ -1,12 +1,17 @@
 """A recurrent model's forward step in NumPy, so that sampling does not import PyTorch."""
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from charrnn_cli.models.decoder import Array, Decoder, Floats, State
+from charrnn_cli.models.product_thread import ProductThread
 from charrnn_cli.models.recurrent.config import RecurrentConfig
+
+# A second thread computes this share of a layer's product with its inputs: both then take as long.
+SHARE = 0.25
 
 
 class RecurrentDecoder(Decoder):
@@ -29,6 +34,13 @@ class RecurrentDecoder(Decoder):
         self.head = np.asarray(weights["head.weight"], np.float32)  # (V, H)
         self.head_bias = _column(np.asarray(weights["head.bias"], np.float32), streams)
         self._logits = _zeros(config.vocabulary_size, streams)
+        self.thread: ProductThread | None = None
+
+    def use_second_core(self) -> bool:
+        """See `Decoder`: products with the states are computed beside the rest of the step."""
+        if self.layers[0].by_column:
+            self.thread = ProductThread()
+        return self.thread is not None
 
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
@@ -47,6 +59,10 @@ class RecurrentDecoder(Decoder):
 
     def set_state(self, state: State | None, rows: Any = slice(None)) -> None:
         """See `Decoder`."""
+        for layer in self.layers:
+            if self.thread is not None and layer.asked is not None:
+                self.thread.wait(layer.asked)
+            layer.asked = None  # for the product with another state
         for name, values in self._rows().items():
             values[rows] = 0.0 if state is None else state[name]
 
@@ -61,9 +77,30 @@ class RecurrentDecoder(Decoder):
 
     def _outputs(self, ids: Any) -> Floats:
         """Read one character of each stream; return the last layer's outputs, (H,) or (H, B)."""
+        if self.thread is not None:
+            return self._outputs_on_two_cores(ids, self.thread)
         outputs = self.layers[0].read(ids)
         for layer in self.layers[1:]:
             outputs = layer.step(outputs)
+        return outputs
+
+    def _outputs_on_two_cores(self, ids: Any, thread: ProductThread) -> Floats:
+        """As `_outputs`. A layer's product with its state is computed by the thread during the rest
+        of the step and the beginning of the next, and so is a part of one with its inputs."""
+        first = self.layers[0]
+        first.look_up(ids)
+        first.wait_for_state(thread)
+        outputs = first.advance(first, first.from_inputs)
+        for below, layer in pairwise(self.layers):
+            own, other = slice(layer.own_rows), slice(layer.own_rows, None)
+            part = thread.ask(layer.inputs[other], outputs, layer.from_inputs[other])
+            below.ask_for_next(thread)
+            np.dot(layer.inputs[own], outputs, out=layer.from_inputs[own])
+            layer.wait_for_state(thread)
+            thread.wait(part)
+            np.add(layer.from_inputs, layer.bias, out=layer.from_inputs)
+            outputs = layer.advance(layer, layer.from_inputs)
+        self.layers[-1].ask_for_next(thread)
         return outputs
 
     def _rows(self) -> dict[str, Floats]:
@@ -109,14 +146,20 @@ class Layer:
         self.state = [_zeros(size, streams) for _ in range(cell.states)]
         self.from_inputs, self.gates = _zeros(rows, streams), _zeros(rows, streams)
         self.spare = _zeros(size, streams)
+        self.asked: int | None = None  # the product with the state that a thread computes
+        self.own_rows = rows - int(rows * SHARE) // 16 * 16
 
     def read(self, ids: Any) -> Floats:
         """Read an id or ids (B,), as the first layer does; return the outputs (H,) or (H, B)."""
         np.dot(self.recurrent, self.state[0], out=self.gates)
         if self.by_column:
-            np.take(self.table, ids, axis=1, out=self.from_inputs, mode="clip")
+            self.look_up(ids)
             return self.advance(self, self.from_inputs)
         return self.advance(self, self.table[ids])
+
+    def look_up(self, ids: Any) -> None:
+        """What ids (B,) contribute to the gates."""
+        np.take(self.table, ids, axis=1, out=self.from_inputs, mode="clip")
 
     def step(self, inputs: Floats) -> Floats:
         """Read the outputs (W,) or (W, B) of the layer below; return this layer's."""
@@ -124,6 +167,17 @@ class Layer:
         np.add(self.from_inputs, self.bias, out=self.from_inputs)
         np.dot(self.recurrent, self.state[0], out=self.gates)
         return self.advance(self, self.from_inputs)
+
+    def ask_for_next(self, thread: ProductThread) -> None:
+        """Have the thread compute the product with the state for the next step."""
+        self.asked = thread.ask(self.recurrent, self.state[0], self.gates)
+
+    def wait_for_state(self, thread: ProductThread) -> None:
+        """Wait for that product, or compute it if it was not asked for."""
+        if self.asked is None:
+            np.dot(self.recurrent, self.state[0], out=self.gates)
+        else:
+            thread.wait(self.asked)
 
 
 def _rnn(layer: Layer, inputs: Floats) -> Floats:

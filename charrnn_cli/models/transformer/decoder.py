@@ -49,6 +49,7 @@ class TransformerDecoder(Decoder):
         self.filled = 0  # number of characters in the context
         self.most_at_once = max(1, MAX_CHARACTERS // self.streams)  # of each stream
         self.space = Workspace(config, self.streams, 1)
+        self.wide: Workspace | None = None  # the last one for more than one step
         self.last_logits = self._room_for_logits(self.space)
 
     def step(self, ids: Any) -> Floats:
@@ -152,9 +153,10 @@ class TransformerDecoder(Decoder):
         if ids.shape[1] == 1:
             self._embed(ids[:, 0], self.space)
             return self.space
-        space = Workspace(self.config, *ids.shape)
-        self._embed(ids, space)
-        return space
+        if self.wide is None or self.wide.steps != ids.shape[1]:
+            self.wide = Workspace(self.config, *ids.shape)
+        self._embed(ids, self.wide)
+        return self.wide
 
     def _embed(self, ids: Array, space: Workspace) -> None:
         """Add ids (B, T) to the context, or one for each stream, and begin the residual stream with

@@ -1,5 +1,8 @@
 """The decoder in NumPy: its step is the PyTorch model's, for every size and number of streams."""
 
+import gc
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -126,6 +129,38 @@ def test_decoders_of_the_same_weights_share_no_state(name):
     expected = first.step(3).copy()
     first.step(4)
     np.testing.assert_array_equal(RecurrentDecoder(config, weights, streams=None).step(3), expected)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_a_second_core_changes_no_logits(name, num_layers):
+    config = RecurrentConfig(name, 11, 40, num_layers, 0.5)
+    weights, ids = make_weights(config), random_ids(config, streams=6, length=200)
+    alone, helped = (RecurrentDecoder(config, weights, streams=6) for _ in range(2))
+    assert helped.use_second_core()
+    for place, row in enumerate(ids):
+        if place in (0, 50, 120):  # also in the middle of a text
+            for decoder in (alone, helped):
+                decoder.set_state(None, [1, 4])
+        np.testing.assert_array_equal(alone.step(row), helped.step(row))
+
+
+def test_a_second_core_does_not_help_one_stream():
+    config = RecurrentConfig("gru", 11, 8, 2, 0.5)
+    assert not RecurrentDecoder(config, make_weights(config), streams=None).use_second_core()
+
+
+def test_the_thread_of_a_second_core_ends_with_its_decoder():
+    config = RecurrentConfig("gru", 11, 8, 2, 0.5)
+    decoder = RecurrentDecoder(config, make_weights(config), streams=3)
+    before = set(threading.enumerate())
+    decoder.use_second_core()
+    (thread,) = set(threading.enumerate()) - before
+    decoder.step(np.array([1, 2, 3]))
+    del decoder
+    gc.collect()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("streams", [None, 1, 3])

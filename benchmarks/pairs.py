@@ -13,7 +13,8 @@ checkpoint scores the test part; chrF needs sacrebleu. --options are words for `
 
 --yoyodyne names the Python of a virtual environment with yoyodyne 0.5.27, whose attention LSTM is
 trained beside on the same parts for the same time, one run a seed, at the settings of its test
-suite.
+suite. Where pip does not come to an end with its dependencies, install them with --no-deps by name:
+those of its metadata, and of these wandb's, which its import asks for (opentelemetry, xxhash).
 """
 
 import argparse
@@ -53,7 +54,7 @@ YOYODYNE = """
 trainer: {{max_epochs: 1000000, max_time: "00:{minutes:02.0f}:{seconds:02.0f}:00",
   enable_progress_bar: false, logger: false, default_root_dir: {folder}}}
 seed_everything: {seed}
-model: {{class_path: yoyodyne.models.AttentiveLSTMModel, init_args: {{
+model: {{class_path: yoyodyne.models.SoftAttentionLSTMModel, init_args: {{
   source_encoder: {{class_path: yoyodyne.models.modules.LSTMEncoder}}}}}}
 data: {{train: {train}, val: {dev}, predict: {test}, model_dir: {folder}, batch_size: 32}}
 """

@@ -24,9 +24,11 @@ def make_pair_config(
     dropout=0.0,
     vocabulary_size=11,
     source_vocabulary_size=13,
+    adds_positions=True,
 ):
     """A small model of pairs, with vocabularies of different sizes."""
     sizes = {"hidden_size": units, "num_layers": layers, "dropout": dropout, "num_heads": heads}
+    sizes["adds_positions"] = adds_positions
     return make_config(name, vocabulary_size, sizes, {}, source_vocabulary_size)
 
 

@@ -235,8 +235,9 @@ def _from_header(header: dict[str, Any]) -> Checkpoint:
 def _model_config(values: Any) -> ModelConfig:
     """A model's configuration from its stored form. Raises one of `_DAMAGE`."""
     architecture = typed("model", values["model"], str)
-    sizes = checked(values, stored_fields(architecture))
-    return config_class(architecture)(architecture=sizes.pop("model"), **sizes)
+    cls = config_class(architecture)
+    sizes = checked({**cls.meant, **values}, stored_fields(architecture))
+    return cls(architecture=sizes.pop("model"), **sizes)
 
 
 def _check_vocabularies(checkpoint: Checkpoint) -> None:

@@ -19,9 +19,10 @@ def add_encoder(graph: Graph, model: Seq2SeqTransformerConfig, weights: Weights)
     `new_values.0` … (B, N, 0, D)."""
     ids, mask, _ = add_sources(graph, model.source_end)
     seen = graph.node("Unsqueeze", mask, np.array([1, 2]))  # (B, 1, 1, S)
-    stream = _embedded(graph, weights, "source", ids)
     length = graph.node("Reshape", graph.size(ids, 1), ONE)
-    tables = rotation(graph, model.head_size, np.array([0]), length)
+    places = np.array([0]), length
+    stream = _embedded(graph, model, weights, "source", ids, places)
+    tables = rotation(graph, model.head_size, *places)
     for layer in range(model.num_layers):
         block = Block(graph, weights, f"encoder.{layer}.", model.num_heads, model.head_size)
         attended, _ = block.attend(stream, (), seen, tables)
@@ -61,7 +62,7 @@ def add_decoder(graph: Graph, model: Seq2SeqTransformerConfig, weights: Weights)
     tables = rotation(graph, model.head_size, past, total)
     causal = causal_mask(graph, past, total)
     seen = graph.node("Unsqueeze", mask, np.array([1, 2]))  # (B, 1, 1, S)
-    stream = _embedded(graph, weights, "target", ids)
+    stream = _embedded(graph, model, weights, "target", ids, (past, total))
     looked_at = []
     for layer, (own, (keys, values)) in enumerate(zip(caches, memory, strict=True)):
         block = Block(graph, weights, f"decoder.{layer}.", model.num_heads, model.head_size)
@@ -82,15 +83,17 @@ def add_decoder(graph: Graph, model: Seq2SeqTransformerConfig, weights: Weights)
     graph.output(logits, "logits", ("batch", "time", model.vocabulary_size))
 
 
-def rotation(graph: Graph, head_size: int, begin: str | np.ndarray, end: str) -> list[str]:
-    """Cosine and sine (T, D) of the angles by which the positions from `begin` to `end`, int64 (1,)
-    each, rotate a head's units.
+def rotation(
+    graph: Graph, size: int, begin: str | np.ndarray, end: str, name: str = "frequencies"
+) -> list[str]:
+    """Cosine and sine (T, D) of the angles of the positions from `begin` to `end`, int64 (1,) each,
+    for `size` units D; `name` is that of the constant with their frequencies.
 
     There is no longest position. Angles are computed in double precision and reduced to one turn.
     """
     types, zero = graph.onnx.TensorProto, np.array([0])
-    half = ROPE_BASE ** -(np.arange(0, head_size, 2) / head_size)
-    frequencies = graph.constant(np.concatenate([half, half]), "frequencies", np.float64)
+    half = ROPE_BASE ** -(np.arange(0, size, 2) / size)
+    frequencies = graph.constant(np.concatenate([half, half]), name, np.float64)
     first = graph.node("Squeeze", begin, zero)
     positions = graph.node("Range", first, graph.node("Squeeze", end, zero), np.int64(1))
     positions = graph.node("Cast", graph.node("Unsqueeze", positions, ONE), to=types.DOUBLE)
@@ -100,9 +103,24 @@ def rotation(graph: Graph, head_size: int, begin: str | np.ndarray, end: str) ->
     return [graph.node("Cos", angles), graph.node("Sin", angles)]
 
 
-def _embedded(graph: Graph, weights: Weights, half: str, ids: str) -> str:
+def _embedded(
+    graph: Graph,
+    model: Seq2SeqTransformerConfig,
+    weights: Weights,
+    half: str,
+    ids: str,
+    places: tuple[str | np.ndarray, str],
+) -> str:
+    """The embeddings (B, T, H) of ids, with the sinusoids of their places, from the first to the
+    second, if the model adds them."""
     table = graph.constant(weights[f"{half}.weight"], f"{half}.weight")
-    return str(graph.node("Gather", table, ids))
+    stream = graph.node("Gather", table, ids)
+    if model.adds_positions:
+        cosine, sine = rotation(graph, model.hidden_size, *places, "sinusoids")
+        first, _ = graph.node("Split", sine, outputs=2, axis=1)
+        second, _ = graph.node("Split", cosine, outputs=2, axis=1)
+        stream = graph.node("Add", stream, graph.node("Concat", first, second, axis=1))
+    return str(stream)
 
 
 def _axes(model: Seq2SeqTransformerConfig, length: str | int) -> tuple[str | int, ...]:

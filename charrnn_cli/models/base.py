@@ -7,7 +7,7 @@ NumPy (`decoder.py`) and presets. `registry.py` lists the packages. This file do
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from charrnn_cli.settings.table import check_all
@@ -48,6 +48,8 @@ class ModelConfig(ABC):
     dropout: float
     """Probability with which a value is set to zero in training."""
 
+    meant: ClassVar[Mapping[str, Any]] = {}
+    """The values of fields that a checkpoint leaves out; no option sets these fields."""
     input_kind: ClassVar[str] = "one-hot"
     """How the first layer represents a character, for `info`."""
     dropout_between_parts: ClassVar[bool] = False
@@ -153,6 +155,11 @@ class ModelConfig(ABC):
         """
         return self
 
+    def starting_from(self, other: "ModelConfig") -> "ModelConfig":
+        """The configuration for starting from the weights of another model of the same kind and
+        sizes: with its values of the fields that no option sets."""
+        return replace(self, **{name: getattr(other, name) for name in self.meant})
+
     @classmethod
     def choose(cls, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """A preset's `sizes`, with those that the user has `given` in their place, and what must
@@ -167,9 +174,10 @@ class ModelConfig(ABC):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as a checkpoint stores them."""
+        """The fields as a checkpoint stores them: those of `meant` only if they differ."""
         values = asdict(self)
-        return {"model": values.pop("architecture"), **values}
+        stored = {n: value for n, value in values.items() if (n, value) not in self.meant.items()}
+        return {"model": stored.pop("architecture"), **stored}
 
 
 def in_words(sizes: Mapping[str, Any]) -> str:

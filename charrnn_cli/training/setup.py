@@ -142,6 +142,8 @@ def _prepare(
         torch.set_num_threads(1)
         again = plans.make()  # the time may now be enough for a larger model
         plan = again if plans.one_thread_is_faster(again, threads) else plan
+    if init is not None:
+        plan = dataclasses.replace(plan, model=plan.model.starting_from(init.model))
     if init is not None and "learning_rate" not in given:
         plan = plan_from_weights(plan, dataset)
     train, speed = plan.train, plans.speeds(plan.model, plan.train)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from factories import TINY, make_checkpoint, make_train_config, plain, save_checkpoint
+from pairs import make_pair_checkpoint
 from stored import table_and_body
 
 from charrnn_cli.checkpoints.checkpoint import load, to_bytes, training_shapes
@@ -20,6 +21,15 @@ def test_a_checkpoint_is_read_back_as_it_was(tmp_path, model, training):
     checkpoint = make_checkpoint(model, training=training, vocabulary="aé\n😀\0")
     path = save_checkpoint(tmp_path / "c.safetensors", checkpoint)
     assert plain(load(path)) == plain(checkpoint)
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_where_a_transformer_of_pairs_has_its_positions_is_read_back(tmp_path, adds):
+    checkpoint = make_pair_checkpoint("transformer", adds_positions=adds)
+    path = save_checkpoint(tmp_path / "c.safetensors", checkpoint)
+    assert load(path).model.adds_positions is adds
+    # the first of these models have no such field
+    assert (b"adds_positions" in path.read_bytes()) is adds
 
 
 def test_optional_values_are_read_back_set_or_unset(tmp_path):

@@ -84,6 +84,14 @@ def test_targets_in_one_call_get_the_same_logits(name, layers, tmp_path):
     np.testing.assert_allclose(logits, own_logits(checkpoint, inputs), atol=1e-4, rtol=1e-4)
 
 
+def test_a_transformer_that_adds_no_positions_gets_the_same_logits(tmp_path):
+    checkpoint = make_pair_checkpoint("transformer", adds_positions=False)
+    halves, inputs = Halves(checkpoint, tmp_path), some_inputs(checkpoint, 30)
+    given = halves.encode(some_sources(checkpoint, checkpoint.pairs.source.end))
+    logits, _ = halves.step(inputs, given)
+    np.testing.assert_allclose(logits, own_logits(checkpoint, inputs), atol=1e-4, rtol=1e-4)
+
+
 @EVERY_MODEL
 def test_targets_symbol_by_symbol_get_the_same_logits(name, tmp_path):
     checkpoint = make_pair_checkpoint(name, layers=2)

@@ -48,9 +48,12 @@ def translate(invoke, *words):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@EVERY_MODEL
-def test_a_page_computes_the_logits_of_pairs_that_numpy_computes(name, open_page):
-    checkpoint = make(name)
+@pytest.mark.parametrize(
+    ("name", "adds"),
+    [("seq2seq", True), ("attention", True), ("transformer", True), ("transformer", False)],
+)
+def test_a_page_computes_the_logits_of_pairs_that_numpy_computes(name, adds, open_page):
+    checkpoint = make(name, adds_positions=adds)
     rng = np.random.default_rng(3)
     source = rng.integers(0, checkpoint.model.source_end, 120)
     target = rng.integers(0, checkpoint.model.end, 200)

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from factories import ask_to_train, files, metrics_of, train
+from factories import ask_to_train, files, metrics_of, save_checkpoint, train
 from pair_files import train_pairs, upper_pairs, write_pairs
 from pairs import make_pair_checkpoint
 
@@ -175,6 +175,18 @@ def test_a_new_run_starts_from_the_weights_of_symbols_that_both_know(upper, tmp_
             np.testing.assert_array_equal(
                 weights[name].detach().numpy()[:, ids[0]], old.weights[name][:, ids[1]]
             )
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_a_new_run_has_its_positions_where_the_model_that_it_starts_from_has(upper, tmp_path, adds):
+    start = make_pair_checkpoint("transformer", adds_positions=adds)
+    save_checkpoint(tmp_path / "runs" / "old" / "best.safetensors", start)
+    sizes = dict.fromkeys(("hidden_size", "num_layers", "seq_length"))
+    request = ask_to_train(
+        upper, tmp_path / "runs", init_from="old", pairs=PairsRequest(), batch_size=2, **sizes
+    )
+    with open_training(request) as training:
+        assert training.trainer.model.config.adds_positions is adds
 
 
 def test_a_language_model_is_no_start_for_pairs(rain, upper, tmp_path):

@@ -18,7 +18,7 @@ class Seq2SeqTransformerDecoder {
       this.encoder.push(new SelfAttentionBlock(config, weights, `encoder.${layer}`));
       this.decoder.push(new CrossAttentionBlock(config, weights, `decoder.${layer}`));
     }
-    this.tables = rotationTables({ ...config, context: 64 });
+    this._setTables(64);
     this.attention = null; // (K, S): what each target's last symbol looked at
   }
 
@@ -28,6 +28,7 @@ class Seq2SeqTransformerDecoder {
     this.steps = steps;
     this._needPositions(steps);
     let stream = rowsOf(this.source, ids, this.size);
+    ids.forEach((_, step) => this._addPosition(stream, step, step));
     for (const block of this.encoder) block.readSource(stream, steps, this.tables);
     stream = this.encoderNorm(stream, steps);
     for (const block of this.decoder) block.setSource(stream, steps);
@@ -46,6 +47,7 @@ class Seq2SeqTransformerDecoder {
     const beams = ids.length;
     this._needPositions(this.filled + 1);
     const stream = rowsOf(this.target, ids, size);
+    ids.forEach((_, beam) => this._addPosition(stream, beam, this.filled));
     this.attention = new Float32Array(beams * steps);
     for (const block of this.decoder) {
       block.readTarget(stream, beams, this.filled, this.tables, this.attention);
@@ -67,7 +69,23 @@ class Seq2SeqTransformerDecoder {
     let length = 2 * this.tables.cosine.length / (this.size / this.config.num_heads);
     if (count <= length) return;
     while (length < count) length *= 2;
-    this.tables = rotationTables({ ...this.config, context: length });
+    this._setTables(length);
+  }
+
+  _setTables(context) {
+    this.tables = rotationTables({ ...this.config, context });
+    this.sinusoids = rotationTables({ ...this.config, num_heads: 1, context });
+  }
+
+  /** Add the sinusoids of a position to a row of a stream, if the model has them. */
+  _addPosition(stream, row, position) {
+    if (!this.config.adds_positions) return;
+    const half = this.size / 2, { cosine, sine } = this.sinusoids;
+    const start = row * this.size;
+    for (let i = 0; i < half; i++) {
+      stream[start + i] += sine[position * half + i];
+      stream[start + half + i] += cosine[position * half + i];
+    }
   }
 }
 

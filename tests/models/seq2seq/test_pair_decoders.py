@@ -34,6 +34,26 @@ def test_numpy_and_pytorch_agree_in_a_padded_batch(name, layers):
     np.testing.assert_allclose(got, expected.numpy(), rtol=0, atol=1e-4)
 
 
+def test_numpy_and_pytorch_agree_on_a_transformer_that_adds_no_positions():
+    config, weights, decoder = made("transformer", adds_positions=False)
+    batch = batch_of(config, random_pairs(7, longest=40))
+    with torch.no_grad():
+        expected, _ = trained_model(config, weights, torch.device("cpu"))(batch, {})
+    got = decoder.logits(batch.source.numpy(), batch.inputs.numpy())
+    np.testing.assert_allclose(got, expected.numpy(), rtol=0, atol=1e-4)
+
+
+def test_a_transformer_that_adds_no_positions_gives_what_the_first_ones_gave():
+    config, _, decoder = made("transformer", adds_positions=False)
+    batch = batch_of(config, random_pairs(2))
+    got = decoder.logits(batch.source.numpy(), batch.inputs.numpy())[-1, :, :4]
+    expected = [
+        [0.848866, 1.317336, -0.980351, 2.532629],
+        [-0.283347, -1.031711, 0.370750, 3.064147],
+    ]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
+
+
 @EVERY_MODEL
 def test_beams_read_what_targets_of_their_own_would(name):
     config, _, decoder = made(name)

@@ -88,6 +88,27 @@ def test_symbols_that_are_attended_to_reach_the_output_beside_the_recurrent_laye
     assert np.abs(one - two).max() > 0.01
 
 
+def test_positions_that_are_added_reach_the_target():
+    # with embeddings of zero nothing else differs from place to place
+    config = make_pair_config("transformer", layers=1)
+    weights = make_pair_weights(config)
+    weights |= {n: 0 * w for n, w in weights.items() if n in ("source.weight", "target.weight")}
+    model = trained_model(config, weights, CPU)
+    logits = logits_of(model, batch_of(config, [([1, 1], [2, 2, 2])]))
+    assert np.abs(np.diff(logits, axis=0)).max(-1).min() > 0.01
+
+
+def test_a_new_transformer_keeps_its_symbols_in_the_stream():
+    weights = dict(build_model(make_pair_config("transformer", units=96)).named_parameters())
+    deviations = {
+        name: float(weights[name].detach().std()) for name in weights if "norm" not in name
+    }
+    assert deviations["source.weight"] == pytest.approx(1, rel=0.1)
+    assert deviations["target.weight"] == pytest.approx(1, rel=0.1)
+    assert deviations["encoder.0.attention.qkv.weight"] == pytest.approx(96**-0.5, rel=0.1)
+    assert deviations["decoder.1.feed_forward.down.weight"] == pytest.approx(384**-0.5 / 2, rel=0.1)
+
+
 @EVERY_MODEL
 def test_a_character_does_not_see_those_of_the_target_after_it(name):
     model, pairs = trained(name), random_pairs(3)

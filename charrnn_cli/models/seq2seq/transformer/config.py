@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import LayerInfo, Shape
@@ -13,15 +13,18 @@ from charrnn_cli.models.seq2seq.base import PairConfig
 class Seq2SeqTransformerConfig(PairConfig):
     """The encoder-decoder of Vaswani et al. (2017), `num_layers` blocks in each half.
 
-    As usual since: RMSNorm before each part (Xiong et al. 2020), rotary positions (Su et al. 2021)
-    in self-attention, none between target and source; queries and keys are normalised by head; no
-    biases. Feed-forward layers have 4 H units and GELU. Dropout stands after the embeddings and
-    after each part.
+    Sinusoids of each place are added to the embeddings, by which the target finds the places of the
+    source. As usual since: RMSNorm before each part (Xiong et al. 2020), rotary positions (Su et
+    al. 2021) in self-attention; queries and keys are normalised by head; no biases. Feed-forward
+    layers have 4 H units and GELU. Dropout stands after the embeddings and after each part.
     """
 
     num_heads: int = field()
     """Attention heads in each block, N; they divide the hidden size."""
+    adds_positions: bool = field()
+    """Whether sinusoids of each place are added to the embeddings; the first models had none."""
 
+    meant: ClassVar[Mapping[str, Any]] = {"adds_positions": False}
     input_kind = "embedding"
 
     def __post_init__(self) -> None:
@@ -48,11 +51,17 @@ class Seq2SeqTransformerConfig(PairConfig):
     def choose(cls, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """See `ModelConfig`: to a width that is given, as many heads as divide it well."""
         chosen = super().choose(sizes, given)
+        chosen["adds_positions"] = sizes.get("adds_positions", True)
         if "hidden_size" in given and "num_heads" not in given:
             counts = range(chosen["num_heads"], 1, -1)
             fitting = (n for n in counts if chosen["hidden_size"] % (2 * n) == 0)
             chosen["num_heads"] = next(fitting, 1)
         return chosen
+
+    @classmethod
+    def sizes(cls) -> tuple[str, ...]:
+        """See `ModelConfig`; where positions stand is no size."""
+        return tuple(name for name in super().sizes() if name != "adds_positions")
 
     def parameter_shapes(self) -> dict[str, Shape]:
         """Name and shape of every parameter."""

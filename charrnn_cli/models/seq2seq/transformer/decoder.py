@@ -8,7 +8,7 @@ import numpy as np
 from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.seq2seq.decoder import PairDecoder
 from charrnn_cli.models.seq2seq.transformer.config import Seq2SeqTransformerConfig
-from charrnn_cli.models.seq2seq.transformer.positions import rotation_tables
+from charrnn_cli.models.seq2seq.transformer.positions import rotation_tables, sinusoids
 from charrnn_cli.models.transformer.decoder import inverse_root_mean_square, linear
 
 FIRST_CAPACITY = 16  # The cache has room for so many symbols at first; it doubles when it is full.
@@ -24,6 +24,7 @@ class Seq2SeqTransformerDecoder(PairDecoder):
         super().__init__(config)
         self.heads, self.head_size = config.num_heads, config.head_size
         self.scale = np.float32(config.head_size**-0.5)
+        self.adds_positions = config.adds_positions
         self.own = {name: np.asarray(values, np.float32) for name, values in weights.items()}
         self.encoder = [f"encoder.{index}." for index in range(config.num_layers)]
         self.decoder = [f"decoder.{index}." for index in range(config.num_layers)]
@@ -34,6 +35,8 @@ class Seq2SeqTransformerDecoder(PairDecoder):
         rows = ids.shape[1]
         mask = np.where(real, 0, -np.inf).astype(np.float32).T[:, None, None]  # (B, 1, 1, S)
         stream = self.own["source.weight"][ids.T]  # (B, S, H)
+        if self.adds_positions:
+            stream = stream + sinusoids(stream.shape[1], stream.shape[2])
         tables = rotation_tables(stream.shape[1], self.head_size)
         for block in self.encoder:
             queries, keys, values = self._project(block, stream, tables)
@@ -58,6 +61,8 @@ class Seq2SeqTransformerDecoder(PairDecoder):
         stream = self.own["target.weight"][np.reshape(ids, (rows * beams, 1))]  # (B * K, 1, H)
         self._make_room()
         at = self.filled
+        if self.adds_positions:
+            stream = stream + sinusoids(at + 1, stream.shape[2])[at]
         tables = tuple(table[at:] for table in rotation_tables(at + 1, self.head_size))
         weights: list[Floats] = []  # (B, K, S) of each block
         for block in self.decoder:

@@ -10,7 +10,7 @@ from charrnn_cli.models.dropout import Dropout
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.seq2seq.padding import unpad
 from charrnn_cli.models.seq2seq.transformer.config import Seq2SeqTransformerConfig
-from charrnn_cli.models.seq2seq.transformer.positions import rotation_tables
+from charrnn_cli.models.seq2seq.transformer.positions import rotation_tables, sinusoids
 from charrnn_cli.models.transformer.config import INITIAL_STD
 from charrnn_cli.models.transformer.kernels import norm_and_rotate, rms_norm
 from charrnn_cli.models.transformer.model import RMSNorm
@@ -23,7 +23,10 @@ Rotation = tuple[Tensor, Tensor]
 class Seq2SeqTransformerModel(Model):
     """A transformer for pairs, see `Seq2SeqTransformerConfig`. Streams are time-major, (T, B, H).
 
-    Initial weights are as in `models.transformer`.
+    Initial embeddings have a standard deviation of one, as large as the positions and as what the
+    blocks add: with 0.02 as in GPT-2 far fewer pairs are right after two minutes
+    (benchmarks/RESULTS.md). A matrix of W inputs has 1 / sqrt(W), divided by the root of twice the
+    number of layers if it adds to the stream.
     """
 
     config: Seq2SeqTransformerConfig
@@ -43,27 +46,41 @@ class Seq2SeqTransformerModel(Model):
         self._set_initial_weights()
 
     def _set_initial_weights(self) -> None:
-        narrower = INITIAL_STD / math.sqrt(2 * self.config.num_layers)
+        parts = math.sqrt(2 * self.config.num_layers)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                adds = name.endswith(("output.weight", "down.weight"))
-                nn.init.normal_(parameter, 0.0, narrower if adds else INITIAL_STD)
+            if parameter.dim() != 2:
+                continue
+            deviation = 1 / math.sqrt(parameter.shape[1])
+            if name in ("source.weight", "target.weight"):
+                deviation = 1.0
+            elif name == "head.weight":
+                deviation = INITIAL_STD
+            elif name.endswith(("output.weight", "down.weight")):
+                deviation /= parts
+            nn.init.normal_(parameter, 0.0, deviation)
 
     def forward(self, batch: Batch, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (T, B, V) for the symbol after each of the inputs (T, B); there is no state."""
         source = unpad(batch.source, self.config.source_end)
         # (B, 1, 1, S): every head of every position sees the same symbols of the source
         seen = source.real.t()[:, None, None]
-        memory = self.dropout(self.source(source.ids))  # (S, B, H)
+        memory = self._embedded(self.source(source.ids))  # (S, B, H)
         rotation = self._rotation(memory)
         for block in self.encoder:
             memory = block(memory, rotation, seen)
         memory = self.encoder_norm(memory)
-        stream = self.dropout(self.target(batch.inputs))  # (T, B, H)
+        stream = self._embedded(self.target(batch.inputs))  # (T, B, H)
         rotation = self._rotation(stream)
         for block in self.decoder:
             stream = block(stream, rotation, seen, memory)
         return self.head(self.decoder_norm(stream)), {}  # (T, B, V)
+
+    def _embedded(self, stream: Tensor) -> Tensor:
+        if self.config.adds_positions:
+            added = torch.from_numpy(sinusoids(len(stream), self.config.hidden_size))
+            stream = stream + added.to(stream)[:, None]
+        embedded: Tensor = self.dropout(stream)
+        return embedded
 
     def _rotation(self, stream: Tensor) -> Rotation:
         cosine, sine = rotation_tables(len(stream), self.config.head_size)

@@ -1,4 +1,4 @@
-"""Rotary positions for sequences of any length."""
+"""Positions in sequences of any length."""
 
 import functools
 
@@ -15,3 +15,11 @@ def rotation_tables(length: int, head_size: int) -> tuple[Floats, Floats]:
     angles = np.outer(np.arange(length), ROPE_BASE**-half)
     angles = np.concatenate([angles, angles], axis=1)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def sinusoids(length: int, size: int) -> Floats:
+    """What is added to the embeddings (T, H): sine and cosine of each position's angles (Vaswani et
+    al. 2017), the sines in the first half of the units."""
+    cosine, sine = rotation_tables(length, size)
+    return np.concatenate([sine[:, : size // 2], cosine[:, : size // 2]], axis=1)

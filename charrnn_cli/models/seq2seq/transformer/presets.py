@@ -1,4 +1,6 @@
-"""Presets for the transformer encoder-decoder: the best measured (benchmarks/RESULTS.md).
+"""Presets for the transformer encoder-decoder, measured for targets of ten and a hundred thousand
+characters (benchmarks/RESULTS.md). Those for fewer and for more follow from these and are not
+compared.
 
 `characters` are those of the targets; `batch_size` counts pairs.
 """
@@ -31,8 +33,8 @@ def _preset(
         32,
         learning_rate,
         epochs,
-        "muon",
-        0.1,
+        "adamw",
+        0.01,
         schedule="linear",
         shuffle=True,
         label_smoothing=0.1,
@@ -41,12 +43,12 @@ def _preset(
 
 # characters, layers, units, heads, dropout, batch size, learning rate, epochs
 PRESETS = (
-    _preset(1e3, 2, 64, 2, 0.3, 8, 5e-3, 60),
-    _preset(1e4, 3, 128, 4, 0.3, 32, 5e-3, 60),
-    _preset(1e5, 3, 128, 4, 0.2, 32, 5e-3, 30),
-    _preset(1e6, 3, 192, 4, 0.1, 64, 5e-3, 10),
-    _preset(1e7, 4, 256, 4, 0.1, 128, 5e-3, 2),
-    _preset(1e8, 4, 256, 4, 0.0, 128, 5e-3, 0.2),
+    _preset(1e3, 2, 64, 2, 0.3, 8, 3e-3, 60),
+    _preset(1e4, 2, 128, 4, 0.3, 16, 3e-3, 45),
+    _preset(1e5, 2, 128, 4, 0.2, 16, 3e-3, 15),
+    _preset(1e6, 3, 192, 4, 0.1, 32, 2e-3, 8),
+    _preset(1e7, 4, 256, 4, 0.1, 64, 1e-3, 2),
+    _preset(1e8, 4, 256, 4, 0.0, 64, 1e-3, 0.2),
 )
 
 

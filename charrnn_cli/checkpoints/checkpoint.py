@@ -111,9 +111,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     header |= {} if checkpoint.val_text is None else {"val_text": checkpoint.val_text.to_dict()}
     header["format"] = oldest_format(header)
     tensors = {**checkpoint.weights, **checkpoint.training}
-    header = sealed(header, tensors)
     # one key only: the library writes several in random order
-    metadata = {"charrnn": json.dumps(header, sort_keys=True, allow_nan=False)}
+    metadata = {"charrnn": json.dumps(sealed(header, tensors), sort_keys=True, allow_nan=False)}
     return serialize_tensors(tensors, metadata)
 
 

@@ -89,7 +89,7 @@ def can_be_larger(candidates: Sequence[Preset]) -> bool:
     return min(preset.characters for preset in candidates) >= REGULARIZED
 
 
-def _expected_loss(hidden_size: int, trained_on: float) -> float:
+def _expected_loss(hidden_size: float, trained_on: float) -> float:
     """The loss of a run, but for a constant of the text (Hoffmann et al. 2022 fit larger models in
     this manner)."""
     return DATA_GAIN * math.sqrt(1e6 / trained_on) - SIZE_GAIN * math.log(hidden_size)

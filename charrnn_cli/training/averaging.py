@@ -1,7 +1,7 @@
 """The weights that a run evaluates and stores: those of its last step, or an average of its last
 ones, which loses less than any one step's while the learning rate is high."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -32,6 +32,11 @@ class EvaluatedWeights:
             self.steps += 1
             share = (POWER + 1) / (POWER + self.steps)
             torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), share)
+
+    @property
+    def averages(self) -> Iterable[Tensor]:
+        """The averaged weights, if they are not the model's own."""
+        return self.values.values() if self.averaged else ()
 
     @contextmanager
     def in_model(self) -> Iterator[None]:

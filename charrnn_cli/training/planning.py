@@ -15,15 +15,15 @@ from charrnn_cli.errors import UsageError
 from charrnn_cli.models.base import ModelConfig, Preset
 from charrnn_cli.models.registry import DEFAULT, check_sizes, make_config, presets
 from charrnn_cli.settings.configs import TrainConfig
-from charrnn_cli.settings.table import SETTINGS
+from charrnn_cli.settings.table import AVERAGED, SETTINGS
 from charrnn_cli.text.corpus import MAX_MEASURED
 from charrnn_cli.text.dataset import Dataset
 from charrnn_cli.training.preset_choice import (
     best_in_time,
-    can_be_larger,
     nearest_in_characters,
     nearest_presets,
     regularized,
+    time_decides,
 )
 
 # settings that every plan takes from the table, if the user does not set them
@@ -111,7 +111,7 @@ def choose_preset(
         return float(given["epochs"])
 
     by_clock = timed and not given.keys() & {"epochs", "hidden_size"}
-    choose = best_in_time if by_clock and can_be_larger(candidates) else nearest_in_characters
+    choose = best_in_time if by_clock and time_decides(candidates) else nearest_in_characters
     preset = choose(candidates, len(train_part), epochs_of)
     return regularized(preset, presets(_architecture(given)), epochs_of(preset))
 
@@ -156,6 +156,8 @@ def apply_given(
         **{name: SETTINGS[name].planned for name in BY_DEFAULT},
     }
     chosen = {name: given.get(name, value) for name, value in settings.items()}
+    if chosen["schedule"] == AVERAGED and chosen["optimizer"] != preset.optimizer:
+        chosen["schedule"] = "cosine"  # averaging was measured with the preset's optimizer
     if source_size is not None and "seq_length" in given:
         raise UsageError(
             f"--seq-length {given['seq_length']}: pairs are read whole. Use --max-length to cut "

@@ -231,7 +231,7 @@ class Trainer:
         """
         progress = self.progress
         since = progress.step - (int(self.history[-1]["step"]) if self.history else self.began_at)
-        self.group.align(self.model.parameters())
+        self.group.align((*self.model.parameters(), *self.updates.weights.averages))
         with self.updates.weights.in_model():
             val_loss, accuracy = measure(self.model, self.held_out_part, self.group)
         if not math.isfinite(val_loss):

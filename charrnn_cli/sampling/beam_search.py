@@ -11,7 +11,6 @@ from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.seq2seq.decoder import PairDecoder
 from charrnn_cli.text.dataset import IGNORE
 
-BEAM_SIZE = 3  # The default; nothing was won by a wider beam (benchmarks/RESULTS.md).
 ROWS_AT_ONCE = 128  # Sources are read so many side by side.
 LENGTH_POWER = 0.6  # The exponent of the length normalisation.
 COMPACTED = 0.125  # Finished sources are left out once they are this fraction of a batch.

@@ -16,11 +16,12 @@ from charrnn_cli.environment import available_cores
 from charrnn_cli.errors import TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.registry import build_pair_decoder
-from charrnn_cli.sampling.beam_search import BEAM_SIZE, attention_of, search_all
+from charrnn_cli.sampling.beam_search import attention_of, search_all
 from charrnn_cli.sampling.source_lines import LineReader
 from charrnn_cli.settings.table import SETTINGS, check_all
 from charrnn_cli.text.reader import TextStream
 
+BEAM_SIZE = 3  # nothing was won by a wider beam (benchmarks/RESULTS.md)
 BATCH_SIZE = 128
 
 

@@ -13,7 +13,7 @@ from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.models.decoder import Array
 from charrnn_cli.models.registry import build_pair_decoder
 from charrnn_cli.models.seq2seq.decoder import PairDecoder
-from charrnn_cli.sampling.beam_search import BEAM_SIZE, search_all
+from charrnn_cli.sampling.greedy import decode_greedily
 from charrnn_cli.text.dataset import IGNORE
 from charrnn_cli.text.edit_distance import edit_distance
 from charrnn_cli.text.pair_batches import make_batch
@@ -117,7 +117,7 @@ class PairTotals:
 
 
 class PairScorer:
-    """A model of pairs that scores pairs, translated as `charrnn translate` does by default."""
+    """A model of pairs that scores pairs, decoding greedily in NumPy."""
 
     def __init__(self, name: str, file: Path, checkpoint: Checkpoint) -> None:
         assert checkpoint.pairs is not None
@@ -142,8 +142,7 @@ class PairScorer:
         sources = _as_ragged([ids for ids, _ in read])
         targets = _as_ragged([ids for ids, _ in wanted])
         limits = [self.info.lengths.limit(len(ids) - 1) for ids, _ in read]
-        found = search_all(self.decoder, [ids[:-1] for ids, _ in read], limits, BEAM_SIZE)
-        outputs = [best.ids for best, *_ in found]
+        outputs = decode_greedily(self.decoder, [ids[:-1] for ids, _ in read], limits)
         bits = self._surprisal(sources, targets)
         for row, (pair, ids) in enumerate(zip(texts, outputs, strict=True)):
             output = self.info.target.decode(ids)

@@ -139,7 +139,7 @@ def test_a_model_without_attention_shows_none(open_page):
 
 def test_features_have_a_field_of_their_own(open_page, invoke):
     page = open_page(make_turkish())
-    (record,) = translate(invoke, "bad\tNOM;PL")
+    (record,) = translate(invoke, "bad\tNOM;PL", "--beam-size", 1)
     type_line(page, "bad")
     assert type_line(page, "NOM;PL", column=3) == record["target"]
     assert page.text_content("#source") == "NOMPLbad¶"
@@ -148,7 +148,7 @@ def test_features_have_a_field_of_their_own(open_page, invoke):
 
 def test_a_line_with_tabs_is_pasted_into_all_fields(open_page, invoke):
     page = open_page(make_turkish())
-    (record,) = translate(invoke, "cab\tPL")
+    (record,) = translate(invoke, "cab\tPL", "--beam-size", 1)
     assert type_line(page, "cab\tPL\nbad\tNOM") == record["target"]
     assert page.input_value("#column-1") == "cab"
     assert page.input_value("#column-3") == "PL"
@@ -157,7 +157,7 @@ def test_a_line_with_tabs_is_pasted_into_all_fields(open_page, invoke):
 def test_unknown_symbols_are_left_out_and_named(open_page, invoke):
     page = open_page(make_turkish())
     type_line(page, "GÈN;NOM", column=3)
-    (record,) = translate(invoke, "bÁXd\tGÈN;NOM", "--unknown", "skip")
+    (record,) = translate(invoke, "bÁXd\tGÈN;NOM", "--unknown", "skip", "--beam-size", 1)
     assert type_line(page, "bÁXd") == record["target"]
     note = page.inner_text("#source-note")
     assert note == "Unknown, left out: the feature GÈN, Á (it knows a), X."
@@ -169,14 +169,14 @@ def test_unknown_symbols_are_left_out_and_named(open_page, invoke):
 
 def test_a_model_that_has_u_fffd_reads_unknown_characters_as_that(open_page, invoke):
     page = open_page(rounded(make_pair_checkpoint("attention", source="abc\ufffd")))
-    (record,) = translate(invoke, "aXb", "--unknown", "replace")
+    (record,) = translate(invoke, "aXb", "--unknown", "replace", "--beam-size", 1)
     assert type_line(page, "aXb") == record["target"]
     assert page.inner_text("#source-note") == "Unknown, read as U+FFFD: X."
 
 
 def test_a_long_line_is_cut_as_in_training(open_page, invoke):
     page = open_page(make("attention", pair_format=PairFormat(max_length=5)))
-    (record,) = translate(invoke, "abcdeabcde")
+    (record,) = translate(invoke, "abcdeabcde", "--beam-size", 1)
     assert type_line(page, "abcdeabcde") == record["target"]
     assert page.inner_text("#source-note") == "Read only 5 characters, as in training."
 

@@ -242,7 +242,7 @@ def _longer_seconds(trainer: Trainer, beginning_at: float = 0.0) -> float:
     if (minutes := _minutes(trainer)) is not None:
         return (1 - beginning_at) * 60 * max(1, 2 * minutes)
     steps = (1 - beginning_at) * _more_epochs(trainer) * trainer.epoch_steps
-    return trainer.start_up + steps * step_seconds(trainer)
+    return max(1.0, trainer.start_up + steps * step_seconds(trainer))
 
 
 def longer_command(request: Request, trainer: Trainer) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.models.decoders import OpenDecoder, decoders_on, in_numpy
@@ -20,6 +19,7 @@ from charrnn_cli.sampling.drawing import (
 )
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
+from charrnn_cli.sampling.threads import threads_for
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.terminal.thread_limit import can_start
 from charrnn_cli.text.corpus import Corpus

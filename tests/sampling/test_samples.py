@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
-from charrnn_cli import environment as environment_module
+from charrnn_cli.sampling import threads as threads_module
 from charrnn_cli.sampling import written as written_module
 from charrnn_cli.sampling.samples import Samples
 from charrnn_cli.settings.configs import SamplingConfig
@@ -35,9 +35,9 @@ def test_several_samples_differ(abc_runs):
 
 @pytest.mark.parametrize("cores", [2, 3, 5])
 def test_samples_do_not_depend_on_the_number_of_cores(abc_runs, monkeypatch, cores):
-    monkeypatch.setattr(environment_module, "available_cores", lambda: 1)
+    monkeypatch.setattr(threads_module, "available_cores", lambda: 1)
     alone = texts(ask_to_write(abc_runs, seed="abc", num_samples=70))
-    monkeypatch.setattr(environment_module, "available_cores", lambda: cores)
+    monkeypatch.setattr(threads_module, "available_cores", lambda: cores)
     assert texts(ask_to_write(abc_runs, seed="abc", num_samples=70)) == alone
 
 

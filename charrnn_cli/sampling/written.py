@@ -11,12 +11,7 @@ from charrnn_cli.checkpoints.checkpoint import Checkpoint
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.models.decoders import OpenDecoder, decoders_on, in_numpy
-from charrnn_cli.sampling.drawing import (
-    Floats,
-    generate_in_threads,
-    generate_with_logits,
-    surprisal,
-)
+from charrnn_cli.sampling.drawing import generate_in_threads, generate_with_bits
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
 from charrnn_cli.sampling.threads import threads_for
@@ -184,8 +179,7 @@ class Drawing:
         most = None if keep else len(until) or 1
         self.written = [Written(deque(maxlen=most)) for _ in range(task.num_samples)]
         going = list(range(task.num_samples))
-        for ids, logits in itertools.islice(self._steps(), task.max_length):
-            bits = surprisal(logits, ids) if measure else None
+        for ids, bits in itertools.islice(self._steps(measure), task.max_length):
             drawn = ids.tolist() if self.several else [ids]
             for number in tuple(going):
                 sample = self.written[number]
@@ -230,8 +224,8 @@ class Drawing:
                 "training text. Raise --temperature or --length."
             )
 
-    def _steps(self) -> Iterator[tuple[Any, Floats]]:
-        """Yield the ids of each step, an int or (B,), and the logits that they were drawn from."""
+    def _steps(self, measure: bool) -> Iterator[tuple[Any, Any]]:
+        """Yield each step's ids, an int or (B,), and their surprisal, None without `measure`."""
         task, prompt = self.task, self.task.prompt.ids
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
@@ -249,9 +243,12 @@ class Drawing:
             prompt = prompt[-1:]
         how = task.sampling, task.random_seed
         if len(decoders) > 1:
-            return generate_in_threads(decoders, prompt, *how, shares, self.first_stream)
+            first = self.first_stream
+            return generate_in_threads(decoders, prompt, *how, shares, first, measure=measure)
         streams = task.num_samples if self.several else None
-        return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
+        return generate_with_bits(
+            decoders[0], prompt, *how, streams, self.first_stream, measure=measure
+        )
 
 
 def divided(

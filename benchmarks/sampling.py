@@ -76,7 +76,8 @@ def numpy_speed(
         steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
     else:
         open_decoder = partial(build_decoder, model.config, weights)
-        decoders, shares = divided(open_decoder, streams, threads)
+        in_pairs = model.config.decodes_on_two_cores
+        decoders, shares = divided(open_decoder, streams, threads, in_pairs=in_pairs)
         if len(decoders) == 1:
             steps = generate(decoders[0], [0], sampling, 0, streams)
         else:

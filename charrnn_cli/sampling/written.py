@@ -234,7 +234,8 @@ class Drawing:
         else:
             threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
             threads = threads if can_start(threads) else 1
-            decoders, shares = divided(open_decoder, task.num_samples, threads)
+            in_pairs = model.decodes_on_two_cores
+            decoders, shares = divided(open_decoder, task.num_samples, threads, in_pairs=in_pairs)
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
             one.prefill(prompt[:-1])
@@ -252,16 +253,17 @@ class Drawing:
 
 
 def divided(
-    open_decoder: OpenDecoder, streams: int, threads: int
+    open_decoder: OpenDecoder, streams: int, threads: int, *, in_pairs: bool
 ) -> tuple[list[Decoder], list[int]]:
-    """Decoders that together keep so many threads busy, and how many of the streams each has."""
-    if threads > 1:
-        shares = shares_of(streams, threads // 2)
-        decoders = [open_decoder(share) for share in shares]
-        if all(decoder.use_second_core() for decoder in decoders):
-            return decoders, shares
-    shares = shares_of(streams, threads)
-    return [open_decoder(share) for share in shares], shares
+    """Decoders that together keep so many threads busy, and how many of the streams each has: a
+    thread each or, `in_pairs`, two threads and twice the streams as far as there are two."""
+    pairs = threads // 2 if in_pairs else 0
+    single = shares_of(streams, threads)[2 * pairs :]
+    shares = [*shares_of(streams - sum(single), pairs), *single]
+    decoders = [open_decoder(share) for share in shares]
+    for decoder in decoders[:pairs]:
+        decoder.use_second_core()
+    return decoders, shares
 
 
 def shares_of(count: int, parts: int) -> list[int]:

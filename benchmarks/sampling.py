@@ -27,13 +27,13 @@ import numpy as np
 import torch
 from side_by_side import medians, setting
 
-from charrnn_cli.environment import threads_for
 from charrnn_cli.models.base import ModelConfig
 from charrnn_cli.models.module import Model
 from charrnn_cli.models.recurrent.config import RecurrentConfig
 from charrnn_cli.models.registry import build_decoder, build_model
 from charrnn_cli.models.transformer.config import TransformerConfig
 from charrnn_cli.sampling.drawing import generate, generate_in_threads
+from charrnn_cli.sampling.threads import threads_for
 from charrnn_cli.sampling.written import divided
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.text.dataset import Batch
@@ -76,7 +76,8 @@ def numpy_speed(
         steps = generate(build_decoder(model.config, weights, streams), [0], sampling, 0, streams)
     else:
         open_decoder = partial(build_decoder, model.config, weights)
-        decoders, shares = divided(open_decoder, streams, threads)
+        in_pairs = model.config.decodes_on_two_cores
+        decoders, shares = divided(open_decoder, streams, threads, in_pairs=in_pairs)
         if len(decoders) == 1:
             steps = generate(decoders[0], [0], sampling, 0, streams)
         else:

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
-STREAMS_PER_THREAD = 16  # A thread writes at least so many samples side by side.
-
 
 class Output:
     """Stdout or stderr: its file, which is None if it is closed, and what it can show."""
@@ -103,9 +101,3 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def threads_for(streams: int) -> int:
-    """How many threads write so many samples side by side: each has a core, and enough of them that
-    products gain from being made together."""
-    return max(1, min(available_cores(), streams // STREAMS_PER_THREAD))

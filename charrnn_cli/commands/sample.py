@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn_cli.commands.options import CHECKPOINT, Values, takes
-from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
+from charrnn_cli.sampling.threads import threads_for
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.settings.setting import Setting
 from charrnn_cli.settings.table import SETTINGS, settings_of

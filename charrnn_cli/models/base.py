@@ -54,6 +54,8 @@ class ModelConfig(ABC):
     """How the first layer represents a character, for `info`."""
     dropout_between_parts: ClassVar[bool] = False
     """Whether dropout stands between the parts that `info` draws."""
+    decodes_on_two_cores: ClassVar[bool] = False
+    """Whether a decoder of several streams has work for `Decoder.use_second_core`."""
     muon_interval: ClassVar[int] = 1
     """Number of optimizer steps between two updates by Muon."""
     muon_rms: ClassVar[float] = 0.065

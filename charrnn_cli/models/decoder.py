@@ -26,10 +26,10 @@ class Decoder(ABC):
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)
         for the next. The array is overwritten by the next step."""
 
-    def use_second_core(self) -> bool:
+    def use_second_core(self) -> None:
         """From now on, compute in a thread beside the caller's what need not wait for the next
-        character. Returns whether there is such a thing; nothing changes otherwise."""
-        return False
+        character. For a model whose configuration says `decodes_on_two_cores`."""
+        raise NotImplementedError
 
     def read(self, ids: Any) -> None:
         """Read one character of each stream without computing logits."""

@@ -10,6 +10,8 @@ import numpy as np
 from charrnn_cli.models.decoder import Floats
 
 Product: TypeAlias = tuple[Floats, Floats, Floats]
+Outcome: TypeAlias = Exception | None
+"""What computing a product has raised."""
 
 
 class ProductThread:
@@ -20,7 +22,7 @@ class ProductThread:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Product | None] = SimpleQueue()
-        self._done: SimpleQueue[None] = SimpleQueue()
+        self._done: SimpleQueue[Outcome] = SimpleQueue()
         self._asked, self._completed = 0, 0  # numbers of products
         arguments = self._jobs, self._done
         threading.Thread(target=_compute, args=arguments, daemon=True).start()
@@ -34,14 +36,21 @@ class ProductThread:
         return self._asked
 
     def wait(self, number: int) -> None:
-        """Wait until a product is computed, and with it all that were asked for before."""
+        """Wait until a product is computed, and with it all that were asked for before. Raises
+        what computing one of them has raised, such as MemoryError."""
         while self._completed < number:
-            self._done.get()
+            error = self._done.get()
             self._completed += 1
+            if error is not None:
+                raise error
 
 
-def _compute(jobs: "SimpleQueue[Product | None]", done: "SimpleQueue[None]") -> None:
+def _compute(jobs: "SimpleQueue[Product | None]", done: "SimpleQueue[Outcome]") -> None:
     while (product := jobs.get()) is not None:
         weight, inputs, outputs = product
-        np.dot(weight, inputs, out=outputs)
-        done.put(None)
+        error = None
+        try:
+            np.dot(weight, inputs, out=outputs)
+        except Exception as raised:
+            error = raised
+        done.put(error)

@@ -133,6 +133,22 @@ def generate_with_logits(
             logits = decoder.step(chosen)
 
 
+def generate_with_bits(
+    decoder: Decoder,
+    prompt: Sequence[int] | Ids,
+    config: SamplingConfig,
+    random_seed: int,
+    streams: int | None = None,
+    first_stream: int = 0,
+    *,
+    measure: bool,
+) -> Iterator[tuple[Any, Any]]:
+    """Yield what `generate` yields, each with its `surprisal` if that is to be measured, else with
+    None."""
+    steps = generate_with_logits(decoder, prompt, config, random_seed, streams, first_stream)
+    return ((ids, surprisal(logits, ids) if measure else None) for ids, logits in steps)
+
+
 def generate_in_threads(
     decoders: Sequence[Decoder],
     prompt: Sequence[int] | Ids,
@@ -140,32 +156,32 @@ def generate_in_threads(
     random_seed: int,
     streams: Sequence[int],
     first_stream: int = 0,
-) -> Iterator[tuple[Ids, Floats]]:
-    """Yield what `generate_with_logits` yields, for streams that are divided among decoders: each
-    reads and draws as many as `streams` says, in a thread of its own.
+    *,
+    measure: bool = False,
+) -> Iterator[tuple[Ids, Floats | None]]:
+    """Yield what `generate_with_bits` yields, for streams that are divided among decoders: each
+    reads, draws and measures as many as `streams` says, in a thread of its own.
 
     The threads are up to twice `STEPS_AT_ONCE` characters ahead of what was yielded.
     """
     firsts = itertools.accumulate(streams, initial=first_stream)
     parts = [
-        generate_with_logits(decoder, prompt, config, random_seed, count, first)
+        generate_with_bits(decoder, prompt, config, random_seed, count, first, measure=measure)
         for decoder, count, first in zip(decoders, streams, firsts, strict=False)
     ]
     with ThreadPoolExecutor(len(parts)) as pool:
         ahead = [pool.submit(_next_steps, part) for part in parts]
         while True:
-            ids, logits = zip(*(one.result() for one in ahead), strict=True)
+            drawn = [one.result() for one in ahead]
             ahead = [pool.submit(_next_steps, part) for part in parts]
-            yield from zip(np.concatenate(ids, axis=1), np.concatenate(logits, axis=1), strict=True)
+            for steps in zip(*drawn, strict=True):
+                ids, bits = zip(*steps, strict=True)
+                yield np.concatenate(ids), np.concatenate(bits) if measure else None
 
 
-def _next_steps(steps: Iterator[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
-    """The next `STEPS_AT_ONCE` ids (T, B) of some streams, and their logits (T, B, V)."""
-    ids, logits = zip(
-        *((ids, logits.copy()) for ids, logits in itertools.islice(steps, STEPS_AT_ONCE)),
-        strict=True,
-    )
-    return np.stack(ids), np.stack(logits)
+def _next_steps(steps: Iterator[tuple[Ids, Any]]) -> list[tuple[Ids, Any]]:
+    """The next `STEPS_AT_ONCE` steps of some streams."""
+    return list(itertools.islice(steps, STEPS_AT_ONCE))
 
 
 def surprisal(logits: Floats, ids: Any) -> Any:

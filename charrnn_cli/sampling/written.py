@@ -8,18 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from charrnn_cli.checkpoints.checkpoint import Checkpoint
-from charrnn_cli.environment import threads_for
 from charrnn_cli.errors import UsageError
 from charrnn_cli.models.decoder import Decoder
 from charrnn_cli.models.decoders import OpenDecoder, decoders_on, in_numpy
-from charrnn_cli.sampling.drawing import (
-    Floats,
-    generate_in_threads,
-    generate_with_logits,
-    surprisal,
-)
+from charrnn_cli.sampling.drawing import generate_in_threads, generate_with_bits
 from charrnn_cli.sampling.originality import copied
 from charrnn_cli.sampling.prompt import Prompt
+from charrnn_cli.sampling.threads import threads_for
 from charrnn_cli.settings.configs import SamplingConfig
 from charrnn_cli.terminal.thread_limit import can_start
 from charrnn_cli.text.corpus import Corpus
@@ -184,8 +179,7 @@ class Drawing:
         most = None if keep else len(until) or 1
         self.written = [Written(deque(maxlen=most)) for _ in range(task.num_samples)]
         going = list(range(task.num_samples))
-        for ids, logits in itertools.islice(self._steps(), task.max_length):
-            bits = surprisal(logits, ids) if measure else None
+        for ids, bits in itertools.islice(self._steps(measure), task.max_length):
             drawn = ids.tolist() if self.several else [ids]
             for number in tuple(going):
                 sample = self.written[number]
@@ -230,8 +224,8 @@ class Drawing:
                 "training text. Raise --temperature or --length."
             )
 
-    def _steps(self) -> Iterator[tuple[Any, Floats]]:
-        """Yield the ids of each step, an int or (B,), and the logits that they were drawn from."""
+    def _steps(self, measure: bool) -> Iterator[tuple[Any, Any]]:
+        """Yield each step's ids, an int or (B,), and their surprisal, None without `measure`."""
         task, prompt = self.task, self.task.prompt.ids
         model = task.checkpoint.model
         open_decoder = decoders_on(model, task.checkpoint.weights, task.device)
@@ -240,7 +234,8 @@ class Drawing:
         else:
             threads = threads_for(task.num_samples) if in_numpy(task.device) else 1
             threads = threads if can_start(threads) else 1
-            decoders, shares = divided(open_decoder, task.num_samples, threads)
+            in_pairs = model.decodes_on_two_cores
+            decoders, shares = divided(open_decoder, task.num_samples, threads, in_pairs=in_pairs)
         if self.several and len(prompt) > 1 and model.context is None:
             one = open_decoder(None)  # the prompt is the same for all: it is read once
             one.prefill(prompt[:-1])
@@ -249,22 +244,26 @@ class Drawing:
             prompt = prompt[-1:]
         how = task.sampling, task.random_seed
         if len(decoders) > 1:
-            return generate_in_threads(decoders, prompt, *how, shares, self.first_stream)
+            first = self.first_stream
+            return generate_in_threads(decoders, prompt, *how, shares, first, measure=measure)
         streams = task.num_samples if self.several else None
-        return generate_with_logits(decoders[0], prompt, *how, streams, self.first_stream)
+        return generate_with_bits(
+            decoders[0], prompt, *how, streams, self.first_stream, measure=measure
+        )
 
 
 def divided(
-    open_decoder: OpenDecoder, streams: int, threads: int
+    open_decoder: OpenDecoder, streams: int, threads: int, *, in_pairs: bool
 ) -> tuple[list[Decoder], list[int]]:
-    """Decoders that together keep so many threads busy, and how many of the streams each has."""
-    if threads > 1:
-        shares = shares_of(streams, threads // 2)
-        decoders = [open_decoder(share) for share in shares]
-        if all(decoder.use_second_core() for decoder in decoders):
-            return decoders, shares
-    shares = shares_of(streams, threads)
-    return [open_decoder(share) for share in shares], shares
+    """Decoders that together keep so many threads busy, and how many of the streams each has: a
+    thread each or, `in_pairs`, two threads and twice the streams as far as there are two."""
+    pairs = threads // 2 if in_pairs else 0
+    single = shares_of(streams, threads)[2 * pairs :]
+    shares = [*shares_of(streams - sum(single), pairs), *single]
+    decoders = [open_decoder(share) for share in shares]
+    for decoder in decoders[:pairs]:
+        decoder.use_second_core()
+    return decoders, shares
 
 
 def shares_of(count: int, parts: int) -> list[int]:

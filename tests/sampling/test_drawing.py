@@ -1,5 +1,6 @@
 """Sampling: drawing one character, the loop, and the surprisal of what is drawn."""
 
+import tracemalloc
 from itertools import islice, product
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from charrnn_cli.models.decoder import Decoder
+from charrnn_cli.sampling import drawing as drawing_module
 from charrnn_cli.sampling.drawing import (
     draw,
     generate,
     generate_in_threads,
+    generate_with_bits,
     generate_with_logits,
     surprisal,
 )
@@ -145,12 +148,41 @@ def test_a_stream_does_not_depend_on_how_many_there_are():
 
 
 def test_streams_are_the_same_in_threads():
-    together = generate_with_logits(random_chain(), [0], SamplingConfig(), 5, 7, first_stream=2)
+    how = [0], SamplingConfig(), 5
+    together = generate_with_bits(random_chain(), *how, 7, first_stream=2, measure=True)
     chains = [random_chain() for _ in range(3)]
-    divided = generate_in_threads(chains, [0], SamplingConfig(), 5, [3, 2, 2], first_stream=2)
-    for (ids, logits), (others, other_logits) in islice(zip(together, divided, strict=True), 300):
+    divided = generate_in_threads(chains, *how, [3, 2, 2], first_stream=2, measure=True)
+    for (ids, bits), (others, other_bits) in islice(zip(together, divided, strict=True), 300):
         np.testing.assert_array_equal(ids, others)
-        np.testing.assert_array_equal(logits, other_logits)
+        np.testing.assert_array_equal(bits, other_bits)
+
+
+class ManyCharacters(Decoder):
+    """A decoder of a large vocabulary whose characters are all as likely, always."""
+
+    vocabulary_size = 2000
+
+    def step(self, ids):
+        return np.zeros((len(ids), self.vocabulary_size), np.float32)
+
+    def set_state(self, state, rows=slice(None)):
+        """It has none."""
+
+
+@pytest.mark.parametrize("measure", [False, True])
+def test_threads_keep_no_logits_of_steps_ahead(monkeypatch, measure):
+    steps, streams = 64, 20
+    monkeypatch.setattr(drawing_module, "STEPS_AT_ONCE", steps)
+    decoders = [ManyCharacters(), ManyCharacters()]
+    drawn = generate_in_threads(
+        decoders, [0], SamplingConfig(), 5, [streams // 2] * 2, measure=measure
+    )
+    tracemalloc.start()
+    for _ in islice(drawn, steps + 1):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < steps * streams * ManyCharacters.vocabulary_size * 4  # bytes of their logits
 
 
 def test_streams_differ_from_each_other():

@@ -26,13 +26,13 @@ def records(samples: Samples) -> list[dict]:
 
 def interrupt_after(count, monkeypatch):
     """Let Ctrl-C come when so many steps have been drawn."""
-    steps = written_module.generate_with_logits
+    steps = written_module.generate_with_bits
 
-    def interrupted(*arguments):
-        yield from itertools.islice(steps(*arguments), count)
+    def interrupted(*arguments, **options):
+        yield from itertools.islice(steps(*arguments, **options), count)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(written_module, "generate_with_logits", interrupted)
+    monkeypatch.setattr(written_module, "generate_with_bits", interrupted)
 
 
 def until_ctrl_c(pieces):

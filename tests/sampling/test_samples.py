@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories import ask_to_write, make_checkpoint, save_checkpoint, save_cycle, texts
 
-from charrnn_cli import environment as environment_module
+from charrnn_cli.sampling import threads as threads_module
 from charrnn_cli.sampling import written as written_module
 from charrnn_cli.sampling.samples import Samples
 from charrnn_cli.settings.configs import SamplingConfig
@@ -35,10 +35,41 @@ def test_several_samples_differ(abc_runs):
 
 @pytest.mark.parametrize("cores", [2, 3, 5])
 def test_samples_do_not_depend_on_the_number_of_cores(abc_runs, monkeypatch, cores):
-    monkeypatch.setattr(environment_module, "available_cores", lambda: 1)
+    monkeypatch.setattr(threads_module, "available_cores", lambda: 1)
     alone = texts(ask_to_write(abc_runs, seed="abc", num_samples=70))
-    monkeypatch.setattr(environment_module, "available_cores", lambda: cores)
+    monkeypatch.setattr(threads_module, "available_cores", lambda: cores)
     assert texts(ask_to_write(abc_runs, seed="abc", num_samples=70)) == alone
+
+
+@pytest.mark.parametrize(
+    ("architecture", "cores", "opened"),
+    [
+        ("gru", 1, [(16, 1)]),
+        ("gru", 2, [(32, 2)]),
+        ("gru", 3, [(32, 2), (16, 1)]),
+        ("gru", 4, [(32, 2), (32, 2)]),
+        ("gru", 5, [(32, 2), (32, 2), (16, 1)]),
+        ("llama", 3, [(16, 1), (16, 1), (16, 1)]),
+    ],
+)
+def test_samples_are_divided_among_all_cores(tmp_path, monkeypatch, architecture, cores, opened):
+    checkpoint = make_checkpoint(architecture, vocabulary="abc")
+    save_checkpoint(tmp_path / "abc" / "best.safetensors", checkpoint)
+    open_decoders, decoders = written_module.decoders_on, []
+
+    def kept(*arguments):
+        def open_decoder(streams):
+            decoders.append((streams, open_decoders(*arguments)(streams)))
+            return decoders[-1][1]
+
+        return open_decoder
+
+    monkeypatch.setattr(written_module, "decoders_on", kept)
+    monkeypatch.setattr(threads_module, "available_cores", lambda: cores)
+    texts(ask_to_write(tmp_path, seed="a", num_samples=16 * cores))
+    helped = [getattr(decoder, "thread", None) is not None for _, decoder in decoders]
+    streams = [count for count, _ in decoders]
+    assert list(zip(streams, [1 + one for one in helped], strict=True)) == opened
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SamplingConfig(), SamplingConfig(top_k=3)])

@@ -30,3 +30,10 @@ def test_numpy_has_one_thread_and_the_variables_are_as_they_were():
 
 def test_a_number_of_threads_that_the_user_has_set_is_kept():
     assert printed(OPENBLAS_NUM_THREADS="2")[1] == "2"
+
+
+def test_the_threads_of_samples_are_counted_before_numpy_is_imported():
+    counted = "from charrnn_cli.commands import sample; sample.threads_for(64)"
+    words = [sys.executable, "-c", f"{counted}; import sys; print('numpy' in sys.modules)"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

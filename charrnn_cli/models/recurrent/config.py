@@ -37,6 +37,7 @@ class RecurrentConfig(ModelConfig):
     """
 
     dropout_between_parts: ClassVar[bool] = True
+    decodes_on_two_cores: ClassVar[bool] = True
     # Momentum changes slowly, and an update takes as long as computing the gradients.
     muon_interval: ClassVar[int] = 4
 

@@ -36,11 +36,10 @@ class RecurrentDecoder(Decoder):
         self._logits = _zeros(config.vocabulary_size, streams)
         self.thread: ProductThread | None = None
 
-    def use_second_core(self) -> bool:
+    def use_second_core(self) -> None:
         """See `Decoder`: products with the states are computed beside the rest of the step."""
         if self.layers[0].by_column:
             self.thread = ProductThread()
-        return self.thread is not None
 
     def step(self, ids: Any) -> Floats:
         """Read one character of each stream, an int or ids (B,); return the logits (V,) or (B, V)

@@ -78,8 +78,9 @@ def columns(name: str, given: int | Sequence[int] | None) -> str | None:
     """Columns in the form in which the command takes them, `1,3`. Raises UsageError."""
     if given is None:
         return None
-    several = isinstance(given, Iterable) and not isinstance(given, bytes)
-    numbers: Iterable[Any] = given if several else (given,)
+    numbers: list[Any] = [given]
+    if isinstance(given, Iterable) and not isinstance(given, bytes):
+        numbers = list(given)
     try:
         return ",".join(str(of_type(name, column, int)) for column in numbers)
     except UsageError:

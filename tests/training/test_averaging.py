@@ -81,10 +81,11 @@ def test_a_run_goes_on_from_its_best(rain, tmp_path):
 
 def test_a_run_from_its_best_can_be_stopped_and_ends_with_the_same_bytes(rain, tmp_path):
     _, stopped = train(rain, tmp_path / "a", stop_at=20, **AVERAGED)
+    start = load(stopped.run.best).progress.step
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    _, undisturbed = train(None, tmp_path / "a", resume="", from_best=True)
-    halfway = (load(stopped.run.best).progress.step + undisturbed.progress.step) // 2
-    _, first = train(None, tmp_path / "b", stop_at=halfway, resume="", from_best=True)
+    _, undisturbed = train(rain, tmp_path / "a", resume="", from_best=True)
+    halfway = (start + undisturbed.progress.step) // 2
+    _, first = train(rain, tmp_path / "b", stop_at=halfway, resume="", from_best=True)
     assert first.progress.step == halfway
     _, resumed = train(None, tmp_path / "b", resume="")
     assert files(resumed.run) == files(undisturbed.run)

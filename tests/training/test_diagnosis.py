@@ -140,7 +140,7 @@ def test_without_the_middle_of_a_run_a_new_one_is_advised(rain, tmp_path):
     trainer.history = tuple(history(falling(1.0), falling(1.2)))
     trainer.run.middle.unlink()
     *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
-    assert re.search(r"to zero: charrnn train \S*rain\.txt .*--epochs 8\. To go on all", line)
+    assert re.search(r"has fallen: charrnn train \S*rain\.txt .*--epochs 8\. To go on all", line)
 
 
 @pytest.mark.slow

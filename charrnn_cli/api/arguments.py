@@ -67,21 +67,26 @@ def paths(name: str, given: Source | Sequence[Source] | None) -> tuple[str, ...]
     """The paths of a text, of several or of none. Raises UsageError."""
     if given is None:
         return ()
-    several = [given] if isinstance(given, str | PathLike) else given
-    try:
-        return tuple(fspath(one) for one in several)
-    except TypeError:
-        raise UsageError(f"{name} {shown(given)}: must be a path or a list of paths.") from None
+    if isinstance(given, str | PathLike):
+        return (path(name, given),)
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"{name} {shown(given)}: must be a path or a list of paths.")
+    return tuple(path(name, one) for one in given)
 
 
 def columns(name: str, given: int | Sequence[int] | None) -> str | None:
     """Columns in the form in which the command takes them, `1,3`. Raises UsageError."""
     if given is None:
         return None
-    numbers = tuple(given) if isinstance(given, Iterable) else (given,)
-    if not all(type(column) is int for column in numbers):
-        raise UsageError(f"{name} {shown(given)}: must be numbers of columns, such as [1, 3].")
-    return ",".join(map(str, numbers))
+    numbers: list[Any] = [given]
+    if isinstance(given, Iterable) and not isinstance(given, bytes):
+        numbers = list(given)
+    try:
+        return ",".join(str(of_type(name, column, int)) for column in numbers)
+    except UsageError:
+        raise UsageError(
+            f"{name} {shown(given)}: must be numbers of columns, such as [1, 3]."
+        ) from None
 
 
 def several(name: str, given: Any, what: str) -> list[Any]:

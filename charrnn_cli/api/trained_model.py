@@ -91,15 +91,15 @@ class TrainedModel:
         return "".join(piece for _, piece in samples.draw())
 
     @overload
-    def score(self, text: str) -> Score: ...
+    def score(self, text: str, /) -> Score: ...
 
     @overload
     def score(
-        self, text: Iterable[tuple[str, str]], *, symbols: str | None = None
+        self, text: Iterable[tuple[str, str]], /, *, symbols: str | None = None
     ) -> PairScore: ...
 
     def score(
-        self, text: str | Iterable[tuple[str, str]], *, symbols: str | None = None
+        self, text: str | Iterable[tuple[str, str]], /, *, symbols: str | None = None
     ) -> Score | PairScore:
         """How well the model knows a text, or pairs, as `charrnn score` measures it.
 

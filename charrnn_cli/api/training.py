@@ -17,6 +17,7 @@ from charrnn_cli.api.arguments import (
     paths,
     setting,
     settings,
+    shown,
 )
 from charrnn_cli.checkpoints.shipped import example_text
 from charrnn_cli.errors import UsageError
@@ -71,16 +72,20 @@ def train(
     if example is not None:
         if text is not None:
             raise UsageError("example: stands for a text: leave text out.")
-        text = example_text(example)
+        text = example_text(of_type("example", example, str))
     sources, val_sources = paths("text", text), paths("val_text", val_text)
     optional("glob", glob, str)
     check_sources(Sources(sources + val_sources, glob))
     reading = {
         "source_columns": columns("source_columns", source_columns),
-        "target_column": target_column,
+        "target_column": optional("target_column", target_column, int),
         "feature_columns": columns("feature_columns", feature_columns),
-        "max_length": max_length,
+        "max_length": optional("max_length", max_length, int),
     }
+    pairs, skip_bad_lines = (
+        of_type("pairs", pairs, bool),
+        of_type("skip_bad_lines", skip_bad_lines, bool),
+    )
     how = _of_pairs(pairs, reading, val_sources, skip_bad_lines, best_by)
     from charrnn_cli.training.early_checks import check_request, check_runs
     from charrnn_cli.training.request import PairsRequest, Request
@@ -95,8 +100,8 @@ def train(
         started=time.monotonic(),
         name=optional("name", name, str),
         resume=optional("resume", resume, str),
-        from_best=from_best,
-        changed_text=changed_text,
+        from_best=of_type("from_best", from_best, bool),
+        changed_text=of_type("changed_text", changed_text, bool),
         init_from=None if init_from is None else path("init_from", init_from),
         device=of_type("device", device, str),
         **settings(threads=threads, save_every=save_every),
@@ -132,13 +137,10 @@ def _of_pairs(
             if wish is not None:
                 raise UsageError(f"{name}: is for pairs. Add pairs=True.")
         return None
-    for name in ("target_column", "max_length"):
-        if reading[name] is not None and type(reading[name]) is not int:
-            raise UsageError(f"{name} {reading[name]!r}: must be a whole number.")
     if len(val_sources) > 1:
         raise UsageError("val_text: give one file of held-out pairs.")
     if best_by not in (None, *BEST_BY):
-        raise UsageError(f"best_by {best_by!r}: must be one of {', '.join(BEST_BY)}.")
+        raise UsageError(f"best_by {shown(best_by)}: must be one of {', '.join(BEST_BY)}.")
     return {
         "format": make_format(**reading),
         "val_source": next(iter(val_sources), None),

@@ -235,7 +235,7 @@ def _model_config(values: Any) -> ModelConfig:
     """A model's configuration from its stored form. Raises one of `_DAMAGE`."""
     architecture = typed("model", values["model"], str)
     cls = config_class(architecture)
-    sizes = checked({**cls.meant, **values}, stored_fields(architecture))
+    sizes = checked({**cls.defaults_when_absent, **values}, stored_fields(architecture))
     return cls(architecture=sizes.pop("model"), **sizes)
 
 

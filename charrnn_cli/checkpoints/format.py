@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn_cli.errors import CheckpointError
+from charrnn_cli.models.registry import config_class
 from charrnn_cli.settings.configs import MEANT_BY_FORMAT_2, MEANT_BY_FORMAT_3
 from charrnn_cli.settings.table import AVERAGED
 
@@ -19,7 +20,7 @@ Array = npt.NDArray[Any]
 # The newest format. Format 1 had no checksums. Format 2 had only the architectures in `FORMAT_2`,
 # and neither schedules nor shuffling. Format 3 had no models of pairs, no lists of lines, no texts
 # of several files, no normal forms and no held-out part but the end of the text. Format 4 had no
-# averages of weights.
+# averages of weights, and no fields of models that `ModelConfig.defaults_when_absent` names.
 FORMAT = 5
 FORMAT_2 = {"gru", "lstm", "rnn"}
 MAX_HEADER = 16 << 20  # Limit of a header in bytes: a vocabulary of all code points takes 10 MB.
@@ -44,13 +45,14 @@ def oldest_format(header: Mapping[str, Any]) -> int:
 
     It is the one written, so that older versions of charrnn can read as many files as possible.
     """
-    train = header["train"].keys()
-    if header["train"].get("schedule") == AVERAGED:
+    train, architecture = header["train"].keys(), header["model"]["model"]
+    newer_fields = header["model"].keys() & config_class(architecture).defaults_when_absent.keys()
+    if newer_fields or header["train"].get("schedule") == AVERAGED:
         return 5
     of_several = train & MEANT_BY_FORMAT_3.keys() or header["corpus"].keys() & SEVERAL_FILES
     if "pairs" in header or of_several:
         return 4
-    return 2 if header["model"]["model"] in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
+    return 2 if architecture in FORMAT_2 and not train & MEANT_BY_FORMAT_2.keys() else 3
 
 
 def sealed(header: Mapping[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:

@@ -48,8 +48,9 @@ class ModelConfig(ABC):
     dropout: float
     """Probability with which a value is set to zero in training."""
 
-    meant: ClassVar[Mapping[str, Any]] = {}
-    """The values of fields that a checkpoint leaves out; no option sets these fields."""
+    defaults_when_absent: ClassVar[Mapping[str, Any]] = {}
+    """Fields that were added later, with the values that the models before them had. A checkpoint
+    leaves out a field with this value, and no option sets one."""
     input_kind: ClassVar[str] = "one-hot"
     """How the first layer represents a character, for `info`."""
     dropout_between_parts: ClassVar[bool] = False
@@ -160,7 +161,7 @@ class ModelConfig(ABC):
     def starting_from(self, other: "ModelConfig") -> "ModelConfig":
         """The configuration for starting from the weights of another model of the same kind and
         sizes: with its values of the fields that no option sets."""
-        return replace(self, **{name: getattr(other, name) for name in self.meant})
+        return replace(self, **{name: getattr(other, name) for name in self.defaults_when_absent})
 
     @classmethod
     def choose(cls, sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,9 +177,10 @@ class ModelConfig(ABC):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as a checkpoint stores them: those of `meant` only if they differ."""
-        values = asdict(self)
-        stored = {n: value for n, value in values.items() if (n, value) not in self.meant.items()}
+        """The fields as a checkpoint stores them: those of `defaults_when_absent` only if
+        they differ."""
+        absent = self.defaults_when_absent.items()
+        stored = dict(field for field in asdict(self).items() if field not in absent)
         return {"model": stored.pop("architecture"), **stored}
 
 

@@ -57,8 +57,8 @@ class TrainConfig(_Checked):
     weight_decay: float = 0.01  # PyTorch's default for AdamW
     """Decoupled weight decay: the learning rate times this is the fraction lost per step."""
     schedule: str = "cosine"
-    """How the learning rate falls, `cosine`, `linear`, or `averaged`, with which what is evaluated
-    and stored is an average of the weights; see `training.optimizer` and `training.averaging`."""
+    """How the learning rate falls: `cosine`, `linear` or `averaged`, see `training.optimizer`. With
+    `averaged`, an average of the weights is evaluated and stored, see `training.averaging`."""
     shuffle: bool = False
     """Whether windows are read in random order, for models that carry no state."""
     lines: bool = False

@@ -108,25 +108,27 @@ def _advice(request: Request, trainer: Trainer, resume: str, held_out: HeldOut) 
 
 
 def _advice_on_overfitting(trainer: Trainer, held_out: HeldOut) -> str:
-    baselines, of_this_course = trainer.baselines, trainer.to_beat is None
+    baselines, best_is_older = trainer.baselines, trainer.to_beat is not None
     by_heart = (
         not isinstance(baselines, Baselines)
         or trainer.history[-1]["train_loss"] < baselines.five_gram
     )
-    if by_heart and not of_this_course:
+    if by_heart and best_is_older:
         return (
-            "This course learned the text by heart, and its held-out loss ended above that of the "
-            "earlier one. More text would help, or more --dropout, or a smaller --hidden-size."
+            "Since it was resumed, it has learned the text by heart, and its held-out loss ended "
+            "above that of the best, which is older. More text would help, or more --dropout, or a "
+            "smaller --hidden-size."
         )
     if by_heart:
         return (
             "Towards its end it learned the text by heart, so the best is from before. More text "
             "would help, or more --dropout, or a smaller --hidden-size."
         )
-    if not of_this_course:
+    if best_is_older:
         return (
-            "The held-out loss of this course ended above that of the earlier one, although it has "
-            "not learned the text by heart. More text would help, or another --val-text."
+            "Since it was resumed, its held-out loss ended above that of the best, which is older, "
+            "although it has not learned the text by heart. More text would help, or another "
+            "--val-text."
         )
     if held_out.too_short:
         return (
@@ -173,9 +175,8 @@ def _advice_for_pairs(request: Request, trainer: Trainer, resume: str) -> str:
         return "It had settled: more time would gain little. More pairs would gain more."
     if trainer.to_beat is not None:
         return (
-            "Towards its end this course got fewer held-out pairs right, and the best is still "
-            "from the earlier one. More pairs would help, or more --dropout, or a smaller "
-            "--hidden-size."
+            "Since it was resumed, it ended with fewer held-out pairs right than the best has, "
+            "which is older. More pairs would help, or more --dropout, or a smaller --hidden-size."
         )
     return (
         "Towards its end it got fewer held-out pairs right, so the best is from before. More pairs "

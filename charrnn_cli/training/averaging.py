@@ -1,5 +1,6 @@
-"""The weights that a run evaluates and stores: those of its last step, or an average of its last
-ones, which loses less than any one step's while the learning rate is high."""
+"""The weights that a run evaluates and stores: those of its last step, or an average over all
+steps, above all the last ones. While the learning rate is high, the average has a lower loss than
+the weights of any one step."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ class EvaluatedWeights:
         if self.averaged:
             self.steps += 1
             share = (POWER + 1) / (POWER + self.steps)
+            # not public, but PyTorch's own averaging (torch.optim.swa_utils) calls it: one call for
+            # all parameters, where on a GPU a loop of `lerp_` would start a kernel for each
             torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), share)
 
     @property
@@ -40,26 +43,28 @@ class EvaluatedWeights:
 
     @contextmanager
     def in_model(self) -> Iterator[None]:
-        """Within it, the model has these weights, and afterwards its own again."""
+        """Within it, the model has these weights, and afterwards those of its last step again."""
         if not self.averaged:
             yield
             return
-        own = {name: p.clone() for name, p in self.parameters.items()}
+        last_step = {name: p.clone() for name, p in self.parameters.items()}
         self._give(self.values)
         try:
             yield
         finally:
-            self._give(own)
+            self._give(last_step)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What a resume needs besides these weights: the last step's, if these are averaged."""
+    def last_step(self) -> dict[str, Tensor]:
+        """The weights of the last step, which a resume needs besides an average; empty if these
+        weights are not averaged."""
         return self.parameters if self.averaged else {}
 
-    def restore(self, tensors: Mapping[str, Tensor], steps: int) -> None:
-        """Continue from the `tensors` after so many steps; the model has the averaged weights."""
+    def restore(self, last_step: Mapping[str, Tensor], steps: int) -> None:
+        """Continue after so many steps, from the weights of `last_step`; the model has the averaged
+        ones."""
         if self.averaged:
             self.steps = steps
-            self._give(tensors)
+            self._give(last_step)
 
     def _give(self, values: Mapping[str, Tensor]) -> None:
         for name, parameter in self.parameters.items():

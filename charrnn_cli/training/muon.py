@@ -46,22 +46,13 @@ class Muon:
         polar = config.muon_polar and dtype == torch.float32
         self.orthogonalize = polar_express if polar else partial(newton_schulz, dtype=dtype)
         blocks = config.matrices()
-        shapes = {
-            name: (blocks[name], p.shape[0] // blocks[name], p.shape[1])
-            for name, p in matrices.items()
-        }
-        together: dict[object, list[str]] = {}
-        for name, shape in shapes.items():
-            together.setdefault(shape[1:] if config.muon_polar else name, []).append(name)
-        self.stacks = [
-            _Stack([matrices[name] for name in names], [shapes[name] for name in names])
-            for names in together.values()
-        ]
-        views = (view for stack in self.stacks for view in stack.views())
-        found = dict(
-            zip((name for names in together.values() for name in names), views, strict=True)
-        )
-        self.momentum = {name: found[name] for name in matrices}
+        together: dict[object, dict[str, Tensor]] = {}
+        for name, p in matrices.items():
+            shape = (p.shape[0] // blocks[name], p.shape[1])
+            together.setdefault(shape if config.muon_polar else name, {})[name] = p
+        self.stacks = [_Stack(group, blocks) for group in together.values()]
+        momentum = {name: part for stack in self.stacks for name, part in stack.parts()}
+        self.momentum = {name: momentum[name] for name in matrices}
 
     def moves(self, step: int) -> bool:
         """Whether update number `step` changes the matrices."""
@@ -82,26 +73,28 @@ class Muon:
 
 
 class _Stack:
-    """Matrices whose blocks have one shape, and are computed together; `momentum` is (N, R, C)."""
+    """Matrices by name, whose `blocks` all have one shape (R, C) and are computed together;
+    `momentum` is (N, R, C), N the number of blocks of all matrices."""
 
-    def __init__(self, matrices: list[Tensor], shapes: list[tuple[int, int, int]]) -> None:
-        self.matrices, self.shapes = matrices, shapes
-        self.counts = [count for count, _, _ in shapes]
-        self.momentum = matrices[0].new_zeros(sum(self.counts), *shapes[0][1:])
+    def __init__(self, matrices: Mapping[str, Tensor], blocks: Mapping[str, int]) -> None:
+        self.names, self.matrices = list(matrices), list(matrices.values())
+        self.counts = [blocks[name] for name in self.names]
+        first = self.matrices[0]
+        self.shape = (first.shape[0] // self.counts[0], first.shape[1])
+        self.momentum = first.new_zeros(sum(self.counts), *self.shape)
 
-    def views(self) -> Iterator[Tensor]:
-        """Each matrix's part of the momentum."""
-        for matrix, part in zip(
-            self.matrices, torch.split(self.momentum, self.counts), strict=True
-        ):
-            yield part.view(matrix.shape)
+    def parts(self) -> Iterator[tuple[str, Tensor]]:
+        """Each matrix's part of the momentum, by its name."""
+        parts = torch.split(self.momentum, self.counts)
+        for name, matrix, part in zip(self.names, self.matrices, parts, strict=True):
+            yield name, part.view(matrix.shape)
 
     def gradient(self) -> Tensor:
         """The matrices' gradients, (N, R, C)."""
         gradients = []
-        for matrix, shape in zip(self.matrices, self.shapes, strict=True):
+        for matrix, count in zip(self.matrices, self.counts, strict=True):
             assert matrix.grad is not None
-            gradients.append(matrix.grad.view(shape))
+            gradients.append(matrix.grad.view(count, *self.shape))
         return gradients[0] if len(gradients) == 1 else torch.cat(gradients)
 
     def subtract(self, update: Tensor, kept: Tensor) -> None:

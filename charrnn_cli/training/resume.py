@@ -216,8 +216,10 @@ def _read_pairs(
     try:
         return reader.pairs(source, pairs)
     except TextError:
+        if request.changed_text:
+            raise
         files = (source, checkpoint.corpus), (pairs.val_source, checkpoint.val_text)
-        for path, stored in () if request.changed_text else files:
+        for path, stored in files:
             if path is None or stored is None or not os.path.isfile(path):
                 continue
             if (sha256 := checksum(path)) != stored.sha256:

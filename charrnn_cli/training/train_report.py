@@ -163,10 +163,10 @@ def end_lines(event: Finished, request: Request, trainer: Trainer) -> list[str]:
 
 
 def earlier_best(trainer: Trainer) -> str:
-    """That the best checkpoint is from another course of the run than the one that just ended."""
+    """That the best checkpoint was made before the run was resumed, and none since is better."""
     loss = trainer.progress.best_val_loss
     since = "" if loss is None else f" Since then the best was {loss:.4f} nats."
-    return f"That one is from an earlier course of the run, and is kept.{since}"
+    return f"That one was made before the run was resumed, and is kept.{since}"
 
 
 def sample_text(trainer: Trainer) -> str:

@@ -151,7 +151,7 @@ class Updates:
     def stored(self) -> dict[str, Array]:
         """The tensors that a resume needs besides the weights, for all processes' batch rows."""
         tensors = {f"optimizer.{name}": array(t) for name, t in self.optimizer.tensors()}
-        for name, values in self.weights.tensors().items():
+        for name, values in self.weights.last_step().items():
             tensors[f"{UNAVERAGED}{name}"] = array(values)
         for name, state in self.state.items():
             tensors[f"{STATE}{name}"] = array(self.group.gather(state, self.config.batch_size))
@@ -165,8 +165,8 @@ class Updates:
         device = self.rate.device
         tensors = {name: torch.tensor(values, device=device) for name, values in stored.items()}
         self.set_state({name: tensors[f"{STATE}{name}"][rows] for name in self.state})
-        own = {name: tensors[f"{UNAVERAGED}{name}"] for name in self.weights.tensors()}
-        self.weights.restore(own, step)
+        last_step = {name: tensors[f"{UNAVERAGED}{name}"] for name in self.weights.last_step()}
+        self.weights.restore(last_step, step)
         if self.loss_scale.needed:
             self.loss_scale.restore(stored["loss_scale"])
         self.optimizer.restore(

@@ -1,5 +1,6 @@
 """Training in Python: the same runs as those of the command."""
 
+import numpy as np
 import pytest
 from factories import NOISE, metrics_of, words
 from terminal import loaded_by
@@ -39,17 +40,25 @@ def test_a_wrong_setting_is_named(tmp_path, settings, named):
         ({"pairs": True, "source_columns": ["1"]}, "source_columns"),
         ({"pairs": True, "source_columns": [1, 1]}, "named twice"),
         ({"pairs": True, "source_columns": 1.5}, "source_columns 1.5"),
+        ({"pairs": True, "source_columns": b"1"}, "source_columns b'1'"),
+        ({"pairs": True, "source_columns": [True]}, r"source_columns \[True\]"),
         ({"pairs": True, "target_column": "2"}, "target_column '2'"),
         ({"pairs": True, "target_column": 2.5}, "target_column 2.5"),
         ({"pairs": True, "max_length": "5"}, "max_length '5'"),
         ({"pairs": True, "max_length": 0}, "--max-length 0"),
         ({"val_text": 3}, "val_text 3"),
-        ({"val_text": ["a.txt", 3]}, r"val_text \['a.txt', 3\]"),
+        ({"val_text": b"a.txt"}, "val_text b'a.txt'"),
+        ({"val_text": ["a.txt", 3]}, "val_text 3: must be a path"),
+        ({"val_text": ["a.txt", b"a.txt"]}, "val_text b'a.txt': must be a path"),
         ({"pairs": True, "best_by": "luck"}, "best_by 'luck'"),
         ({"pairs": True, "val_text": ["a.txt", "a.txt"]}, "one file of held-out pairs"),
         ({"glob": "*.md"}, "--glob"),
         ({"example": "sonnets"}, "leave text out"),
         ({"from_best": True}, "--from-best"),
+        ({"pairs": "no"}, "pairs 'no': must be True or False"),
+        ({"from_best": "no"}, "from_best 'no': must be True or False"),
+        ({"changed_text": 1}, "changed_text 1: must be True or False"),
+        ({"pairs": True, "skip_bad_lines": "no"}, "skip_bad_lines 'no': must be True or False"),
         ({"name": 3}, "name 3: must be a text"),
         ({"threads": "2"}, "threads '2': must be a whole number"),
         ({"save_every": None}, "save_every None: must be a number"),
@@ -102,6 +111,18 @@ def test_pairs_are_read_from_the_columns_that_are_named(tmp_path):
     assert info.source.features == ("PL",)
     assert (info.format.source_columns, info.format.max_length) == ((3,), 4)
     assert (info.skip_bad_lines, info.best_by) == (True, "loss")
+
+
+@pytest.mark.slow
+def test_columns_may_be_numbers_of_numpy(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"x\t{w}\t{w}s\n" for w in words(200).split()))
+    made = trained_on(
+        tmp_path / "c", tmp_path / "pairs.tsv", pairs=True, source_columns=np.array([3]),
+        target_column=np.int64(2), feature_columns=np.int32(1), max_length=np.int64(4),
+    )  # fmt: skip
+    read = made.pairs.format
+    columns = read.source_columns, read.target_column, read.feature_columns
+    assert (*columns, read.max_length) == ((3,), 2, (1,), 4)
 
 
 @pytest.mark.slow

@@ -32,6 +32,12 @@ def test_where_a_transformer_of_pairs_has_its_positions_is_read_back(tmp_path, a
     assert (b"adds_positions" in path.read_bytes()) is adds
 
 
+@pytest.mark.parametrize(("adds", "newest"), [(False, 4), (True, 5)])
+def test_a_field_that_format_4_has_not_is_stored_in_format_5(tmp_path, adds, newest):
+    checkpoint = make_pair_checkpoint("transformer", adds_positions=adds)
+    assert load(save_checkpoint(tmp_path / "c.safetensors", checkpoint)).format == newest
+
+
 def test_optional_values_are_read_back_set_or_unset(tmp_path):
     checkpoint = dataclasses.replace(
         TINY,

@@ -1,5 +1,7 @@
 """The schedule `averaged`: what is evaluated and stored is an average of the weights."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,18 @@ def test_a_run_goes_on_from_its_best(rain, tmp_path):
             assert np.array_equal(values, best.weights[name])
         events = list(trainer.steps())
     assert events[-1].reason == "complete"
+
+
+def test_a_run_from_its_best_can_be_stopped_and_ends_with_the_same_bytes(rain, tmp_path):
+    _, stopped = train(rain, tmp_path / "a", stop_at=20, **AVERAGED)
+    start = load(stopped.run.best).progress.step
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    _, undisturbed = train(rain, tmp_path / "a", resume="", from_best=True)
+    halfway = (start + undisturbed.progress.step) // 2
+    _, first = train(rain, tmp_path / "b", stop_at=halfway, resume="", from_best=True)
+    assert first.progress.step == halfway
+    _, resumed = train(None, tmp_path / "b", resume="")
+    assert files(resumed.run) == files(undisturbed.run)
 
 
 def test_an_average_needs_the_newest_format_and_other_runs_an_older_one(whole, rain, tmp_path):

@@ -99,7 +99,7 @@ def test_a_best_that_was_never_beaten_is_what_the_end_names(rain, tmp_path):
     assert first.run.best.read_bytes() == best
     said = end_lines(events[-1], ask_to_train(rain, tmp_path), longer)
     assert said[0].startswith("Best held-out loss 0.0125 nats")
-    assert said[1].startswith("That one is from an earlier course of the run, and is kept.")
+    assert said[1].startswith("That one was made before the run was resumed, and is kept.")
     assert f"Since then the best was {longer.progress.best_val_loss:.4f} nats." in said[1]
     assert result(events[-1], longer)["val_loss"] == 0.0125
 

@@ -55,8 +55,8 @@ def _composed(joined: Tensor, rotation: Rotation | None) -> Tensor:
         queries_and_keys = norm_and_rotate(queries_and_keys, norms, cosine, sine)
     queries, keys = queries_and_keys.permute(2, 1, 3, 0, 4)  # (B, N, T, D)
     values = values.permute(1, 2, 0, 3)
-    taken = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-    return _by_position(taken)
+    outputs = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+    return _by_position(outputs)
 
 
 class _Attention(Function):
@@ -64,9 +64,9 @@ class _Attention(Function):
     def forward(ctx: Any, joined: Tensor) -> Tensor:
         heads = _by_head(joined)
         heads[0].mul_(heads.shape[-1] ** -0.5)
-        taken, weights = _attend(heads)
+        outputs, weights = _attend(heads)
         ctx.save_for_backward(heads, *weights)
-        return _by_position(taken)
+        return _by_position(outputs)
 
     @staticmethod
     @once_differentiable
@@ -97,9 +97,9 @@ class _RotaryAttention(Function):
         tables = _tables(norms, cosine, sine)
         torch.mul(normed, tables[0], out=heads[:2])
         _add_partners(heads[:2], normed, tables[1])
-        taken, weights = _attend(heads)
+        outputs, weights = _attend(heads)
         ctx.save_for_backward(heads, normed, inverse, norms, cosine, sine, *weights)
-        return _by_position(taken)
+        return _by_position(outputs)
 
     @staticmethod
     @once_differentiable
@@ -128,9 +128,9 @@ def _by_head(joined: Tensor) -> Tensor:
     return joined.new_empty(3, rows, heads, steps, size).copy_(joined.permute(2, 0, 3, 1, 4))
 
 
-def _by_position(taken: Tensor) -> Tensor:
-    """What was attended to, (B, N, T, D), as (B, T, N*D)."""
-    return taken.transpose(1, 2).flatten(2)
+def _by_position(outputs: Tensor) -> Tensor:
+    """Outputs of attention, (B, N, T, D), as (B, T, N*D)."""
+    return outputs.transpose(1, 2).flatten(2)
 
 
 def _joined_like(heads: Tensor) -> Tensor:
@@ -159,11 +159,11 @@ def _blocks(steps: int) -> list[tuple[int, int]]:
 
 
 def _attend(heads: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """What each position attends to, (B, N, T, D), from scaled queries, keys and values
-    (3, B, N, T, D); and the attention weights of each block of queries, (B*N, Q, K)."""
+    """The outputs of attention, (B, N, T, D), of scaled queries, keys and values (3, B, N, T, D);
+    and the attention weights of each block of queries, (B*N, Q, K)."""
     queries, keys, values = heads.flatten(1, 2)  # (B*N, T, D)
-    taken, kept = torch.empty_like(heads[0]), []
-    flat = taken.flatten(0, 1)
+    outputs, kept = torch.empty_like(heads[0]), []
+    flat = outputs.flatten(0, 1)
     future = heads.new_full((BLOCK, BLOCK), -torch.inf).triu_(1)
     for begin, end in _blocks(heads.shape[3]):
         scores = torch.bmm(queries[:, begin:end], keys[:, :end].mT)
@@ -171,7 +171,7 @@ def _attend(heads: Tensor) -> tuple[Tensor, list[Tensor]]:
         weights = torch.softmax(scores, -1)
         torch.bmm(weights, values[:, :end], out=flat[:, begin:end])
         kept.append(weights)
-    return taken, kept
+    return outputs, kept
 
 
 def _attend_backward(gradient: Tensor, heads: Tensor, kept: list[Tensor]) -> Tensor:
@@ -186,6 +186,8 @@ def _attend_backward(gradient: Tensor, heads: Tensor, kept: list[Tensor]) -> Ten
     for (begin, end), weights in reversed(list(zip(_blocks(steps), kept, strict=True))):
         own = above[:, begin:end]
         grad_weights = torch.bmm(own, values[:, :end].mT)
+        # not public, but the kernel that autograd calls for softmax: it reads the weights once,
+        # where public operations (multiply, sum, subtract) would read and write them several times
         grad_scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
         torch.bmm(grad_scores, keys[:, :end], out=grad_queries[:, begin:end])
         last = end == steps

@@ -24,7 +24,7 @@ class Seq2SeqTransformerConfig(PairConfig):
     adds_positions: bool = field()
     """Whether sinusoids of each place are added to the embeddings; the first models had none."""
 
-    meant: ClassVar[Mapping[str, Any]] = {"adds_positions": False}
+    defaults_when_absent: ClassVar[Mapping[str, Any]] = {"adds_positions": False}
     input_kind = "embedding"
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ from charrnn_cli.training.planning import Plan, make_plan, plan_from_weights
 from charrnn_cli.training.request import Reader, Request, Training
 from charrnn_cli.training.resume import as_resume, resume_training
 from charrnn_cli.training.texts import SharedReader, read_dataset
-from charrnn_cli.training.throughput import Speeds
+from charrnn_cli.training.throughput import CHOICE_SECONDS, Speeds
 from charrnn_cli.training.trainer import Trainer
 
 MOST_RESERVED = 0.2  # the first evaluation reserves at most this share of a time limit
@@ -175,7 +175,8 @@ class MeasuredPlans:
         self.given = {name: value for name, value in given.items() if name != "precision"}
         self.device, self.group = device, group
         self.parts = dataset.split(given.get("val_fraction", SETTINGS["val_fraction"].planned))
-        self.speeds = Speeds(self.parts[0], device, group)
+        least_seconds = 0.0 if given.get("minutes") is None else CHOICE_SECONDS
+        self.speeds = Speeds(self.parts[0], device, group, least_seconds)
 
     def make(self) -> Plan:
         """A plan, by the speed with the number of threads set now. Raises UsageError."""

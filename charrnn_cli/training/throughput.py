@@ -23,16 +23,27 @@ from charrnn_cli.training.updates import NotFiniteError, Updates
 TIMED_UPDATES = 3  # The speed is the median of three updates, timed after a warm-up.
 # On a CPU, measuring ends after so many seconds: with at least one timed update, or without any.
 MAX_SECONDS, MAX_WARM_UP_SECONDS = 1.0, 5.0
+# Where a plan hangs on it, updates are timed for at least so many seconds: those of a small model
+# take so little time that another program can hold up all three.
+CHOICE_SECONDS = 0.4
 # An update is timed on at most so many characters: longer windows take as long per character.
 MAX_TIMED_CHARACTERS = 1 << 14
 MIN_SPEEDUP = 1.25  # A single thread is used if it is at least so many times as fast.
 
 
 class Speeds:
-    """Measures the training speed of models on a text, once for each size of model and batch."""
+    """Measures the training speed of models on a text, once for each size of model and batch, for
+    at least `least_seconds` each."""
 
-    def __init__(self, train_part: Dataset, device: torch.device, group: Group = ALONE) -> None:
+    def __init__(
+        self,
+        train_part: Dataset,
+        device: torch.device,
+        group: Group = ALONE,
+        least_seconds: float = 0.0,
+    ) -> None:
         self.train_part, self.device, self.group = train_part, device, group
+        self.least_seconds = least_seconds
         self._known: dict[tuple[object, ...], float] = {}
 
     def __call__(self, model: ModelConfig, train: TrainConfig) -> float:
@@ -41,7 +52,9 @@ class Speeds:
         like = *sizes, train.optimizer, train.precision, torch.get_num_threads()
         if like not in self._known:
             new = new_model(model, train, self.device)
-            self._known[like] = measure_speed(new, train, self.train_part, self.group)
+            self._known[like] = measure_speed(
+                new, train, self.train_part, self.group, self.least_seconds
+            )
         return self._known[like]
 
     def one_is_faster(self, threads: int, model: ModelConfig, train: TrainConfig) -> bool:
@@ -62,11 +75,16 @@ class Speeds:
 
 
 def measure_speed(
-    model: Model, config: TrainConfig, train_part: Dataset, group: Group = ALONE
+    model: Model,
+    config: TrainConfig,
+    train_part: Dataset,
+    group: Group = ALONE,
+    least_seconds: float = 0.0,
 ) -> float:
     """The training speed in characters per second, of all processes of a group together.
 
-    It is that of the median update. The model's weights are not changed.
+    It is that of the median update, of three or of `least_seconds` of them. The model's weights are
+    not changed.
     """
     device = next(model.parameters()).device
     rows = group.rows(config.batch_size)
@@ -77,7 +95,7 @@ def measure_speed(
     def median_seconds(step: int, warm_up: int) -> float:
         """The median time of update number `step`, in seconds."""
         taken: list[float] = []
-        while len(taken) < warm_up + TIMED_UPDATES:
+        while len(taken) < warm_up + TIMED_UPDATES or sum(taken[warm_up:]) < least_seconds:
             begun = time.perf_counter()
             with contextlib.suppress(NotFiniteError):  # training reports it
                 updates.step(batch, 0.0, step)

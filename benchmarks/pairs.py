@@ -51,7 +51,7 @@ TASKS = {
 }
 # The configuration of yoyodyne's attention LSTM, after its own examples.
 YOYODYNE = """
-trainer: {{max_epochs: 1000000, max_time: "00:{minutes:02.0f}:{seconds:02.0f}:00",
+trainer: {{max_epochs: 1000000, max_time: "00:00:{minutes:02.0f}:{seconds:02.0f}",
   enable_progress_bar: false, logger: false, default_root_dir: {folder}}}
 seed_everything: {seed}
 model: {{class_path: yoyodyne.models.SoftAttentionLSTMModel, init_args: {{

@@ -1,6 +1,5 @@
-"""Presets for the transformer encoder-decoder, measured for targets of ten and a hundred thousand
-characters (benchmarks/RESULTS.md). Those for fewer and for more follow from these and are not
-compared.
+"""Presets for the transformer encoder-decoder, measured for targets of ten thousand characters
+(benchmarks/RESULTS.md). Those for fewer and for more follow from these and are not compared.
 
 `characters` are those of the targets; `batch_size` counts pairs.
 """

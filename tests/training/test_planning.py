@@ -1,7 +1,6 @@
 """Plans: which settings the size of a text and the time allowed choose."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -48,19 +47,12 @@ def test_beyond_the_presets_the_outermost_is_taken(characters, preset):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("hidden_size", 77), ("num_layers", 3), ("dropout", 0.123)],
+    [("model", "lstm"), ("hidden_size", 77), ("num_layers", 3), ("dropout", 0.123)],
 )
 def test_a_given_model_setting_overrides_its_part_alone(name, value):
     planned, default = plan_for(*SONNETS, {name: value}), plan_for(*SONNETS, {})
     assert planned.model.to_dict() == default.model.to_dict() | {name: value}
     assert planned.train == default.train
-
-
-def test_the_plan_of_an_lstm_is_that_of_a_gru_but_for_averaged_weights():
-    planned, default = plan_for(*SONNETS, {"model": "lstm"}), plan_for(*SONNETS, {})
-    assert planned.model.to_dict() == default.model.to_dict() | {"model": "lstm"}
-    assert default.train.schedule == "averaged"
-    assert planned.train == replace(default.train, schedule="cosine")
 
 
 @pytest.mark.parametrize(

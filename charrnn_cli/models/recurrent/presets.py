@@ -77,12 +77,9 @@ TANH_DROPOUT_FACTOR = 0.25
 
 
 def presets(architecture: str) -> tuple[Preset, ...]:
-    """The presets of an architecture. Averaging was measured with GRUs alone."""
+    """The presets of an architecture. Averaging was not measured with tanh RNNs."""
     if architecture != "rnn":
-        gated = tuple(preset for preset in PRESETS if preset is not TANH)
-        if architecture == "gru":
-            return gated
-        return tuple(replace(preset, schedule="cosine") for preset in gated)
+        return tuple(preset for preset in PRESETS if preset is not TANH)
     return tuple(
         replace(
             preset,

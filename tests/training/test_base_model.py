@@ -103,8 +103,8 @@ def test_a_folder_of_that_name_stops_no_training(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("characters", "wishes", "share"),
-    [(10_000, {}, 1 / 16), (94_000, {"optimizer": "adamw"}, 1)],
-    ids=["short", "longer"],
+    [(2_500, {}, 1 / 4), (10_000, {}, 1 / 16), (94_000, {"optimizer": "adamw"}, 1)],
+    ids=["very short", "short", "longer"],
 )
 def test_only_on_a_short_text_a_model_from_weights_learns_at_a_lower_rate(
     characters, wishes, share, tmp_path

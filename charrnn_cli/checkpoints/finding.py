@@ -9,6 +9,8 @@ from charrnn_cli.checkpoints.shipped import known_names, shipped_models
 from charrnn_cli.errors import CheckpointError
 from charrnn_cli.formatting import did_you_mean
 
+LISTED = 10  # An error names so many runs at most.
+
 
 def find_named(name: str, checkpoints: Path) -> Run:
     """The run of that name in the folder of the runs, to rename or delete it, or to compare it with
@@ -21,10 +23,9 @@ def find_named(name: str, checkpoints: Path) -> Run:
         raise CheckpointError(f"no run in {checkpoints} yet. {HOW_TO_TRAIN}")
     if name in shipped_models():
         raise CheckpointError(
-            f"{name}: comes with charrnn and is no run in {checkpoints}. "
-            f"Runs there: {', '.join(names[:10])}"
+            f"{name}: comes with charrnn and is no run in {checkpoints}. {_runs_there(names)}"
         )
-    hint = did_you_mean(name, names) or f"Runs there: {', '.join(names[:10])}"
+    hint = did_you_mean(name, names) or _runs_there(names)
     raise CheckpointError(f"no run {name!r} in {checkpoints}. {hint}")
 
 
@@ -55,7 +56,7 @@ def find_run(which: str | None, checkpoints: Path, *, resumable: bool = False) -
             f"from it: charrnn train TEXT --init-from {which}"
         )
     names = [run.name for run in with_state]
-    known = f"Runs there: {', '.join(names[:10])}" if names else HOW_TO_TRAIN
+    known = _runs_there(names) if names else HOW_TO_TRAIN
     hint = did_you_mean(which, names if resumable else known_names(checkpoints)) or known
     raise CheckpointError(f"no run or file {which!r} (looked in {checkpoints}). {hint}")
 
@@ -85,6 +86,12 @@ def find_checkpoint(which: str | None, checkpoints: Path, *, of_pairs: bool | No
         named = Run(checkpoints / which)  # a text file may have the same name as its run
         return named.checkpoint if named.newest else Path(which)
     return find_run(which, checkpoints).checkpoint
+
+
+def _runs_there(names: list[str]) -> str:
+    """The first names of a folder's runs in a sentence, and how many more there are."""
+    others = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"Runs there: {', '.join(names[:LISTED])}{others}"
 
 
 def _fits(file: Path, of_pairs: bool | None) -> bool:

@@ -13,7 +13,7 @@ from charrnn_cli.checkpoints.finding import find_checkpoint
 from charrnn_cli.checkpoints.pairs_info import PairsInfo
 from charrnn_cli.checkpoints.runs import Run
 from charrnn_cli.environment import available_cores
-from charrnn_cli.errors import TextError, UsageError
+from charrnn_cli.errors import CheckpointError, TextError, UsageError
 from charrnn_cli.models.decoder import Array, Floats
 from charrnn_cli.models.registry import build_pair_decoder
 from charrnn_cli.sampling.beam_search import attention_of, search_all
@@ -84,7 +84,14 @@ def open_translator(request: TranslateRequest) -> "Translator":
             f"--beam-size {request.beam_size}: finds no {request.n_best} translations. Make it at "
             "least as large as --n-best."
         )
-    file = find_checkpoint(request.checkpoint, request.checkpoints, of_pairs=True)
+    try:
+        file = find_checkpoint(request.checkpoint, request.checkpoints, of_pairs=True)
+    except CheckpointError as error:
+        if request.checkpoint is None:
+            raise
+        raise CheckpointError(
+            f"{error} The model comes before the lines: charrnn translate MODEL LINE"
+        ) from None
     checkpoint = load(file)
     if checkpoint.pairs is None:
         raise UsageError(

@@ -177,6 +177,13 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
         find_checkpoint("mine", tmp_path)
 
 
+def test_of_many_runs_an_error_names_ten_and_counts_the_others(tmp_path):
+    for number in range(12):
+        make_run(tmp_path, f"run{number}", number + 100)
+    with pytest.raises(CheckpointError, match=r"run11, .*, run2 and 2 more$"):
+        find_checkpoint("mine", tmp_path)
+
+
 def test_an_unknown_name_without_any_run_says_how_to_make_one(tmp_path):
     with pytest.raises(CheckpointError, match=r"no run or file 'mine'.*charrnn train TEXT"):
         find_checkpoint("mine", tmp_path)

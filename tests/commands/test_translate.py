@@ -215,6 +215,12 @@ def test_wishes_that_contradict_are_refused(translate, words, message):
     assert message in one_line_error(translate(*words), ExitCode.USAGE)
 
 
+def test_a_line_where_the_model_belongs_is_told_that_the_model_comes_first(invoke, capitals):
+    result = invoke("translate", "3. Mai 1987", "--checkpoints", capitals)
+    line = one_line_error(result, ExitCode.CHECKPOINT)
+    assert "The model comes before the lines: charrnn translate MODEL LINE" in line
+
+
 def test_a_file_that_is_not_there_is_told(translate):
     line = one_line_error(translate("--file", "nosuch.txt"), ExitCode.TEXT)
     assert "nosuch.txt: no such file" in line

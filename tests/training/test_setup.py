@@ -102,7 +102,7 @@ def test_init_from_trains_at_a_lower_rate_unless_one_is_given(rain, tmp_path):
     _, anew = train(rain, tmp_path, stop_at=1)
     _, begun = train(rain, tmp_path, init_from="rain", stop_at=1)
     assert anew.config.optimizer == "adamw"
-    assert begun.config.learning_rate == anew.config.learning_rate / 16
+    assert anew.config.learning_rate / 16 < begun.config.learning_rate < anew.config.learning_rate
     _, chosen = train(rain, tmp_path, init_from="rain", stop_at=1, learning_rate=0.02)
     assert chosen.config.learning_rate == 0.02
 

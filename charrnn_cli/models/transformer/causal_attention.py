@@ -19,8 +19,9 @@ from charrnn_cli.models.transformer.kernels import norm_and_rotate, on_cpu_and_e
 
 # Queries are computed in blocks of so many positions, and see no keys after their own block.
 BLOCK = 128
-# The attention weights that are kept grow with the square of the positions.
-MAX_STEPS = 1024
+# The attention weights of a layer that are kept, at most: 64 MB. They grow with the square of the
+# positions, and PyTorch's kernel keeps none.
+MAX_KEPT = 1 << 24
 
 Rotation = tuple[Tensor, Tensor, Tensor, Tensor]
 """The weights (D,) of the RMSNorms of queries and of keys; cosine and sine (T, D)."""
@@ -29,13 +30,16 @@ Rotation = tuple[Tensor, Tensor, Tensor, Tensor]
 def causal_attention(joined: Tensor, rotation: Rotation | None = None) -> Tensor:
     """Outputs (B, T, N*D) of causal attention, from queries, keys and values (B, T, 3, N, D).
 
-    Without gradients, in other precisions and on other devices, PyTorch's kernel computes them.
+    Without gradients, in other precisions, on other devices and for many positions, PyTorch's
+    kernel computes them.
 
     With a `rotation`, queries and keys are first normalised by head (RMSNorm), and rotated by the
     angles of their positions. Its tables `cosine` and `sine` are equal in both halves of D; units
     i and i + D/2 are rotated together (Su et al. 2021).
     """
-    if not torch.is_grad_enabled() or not on_cpu_and_exact(joined) or joined.shape[1] > MAX_STEPS:
+    rows, steps, _, heads, _ = joined.shape
+    too_many = rows * heads * steps**2 > MAX_KEPT
+    if not torch.is_grad_enabled() or not on_cpu_and_exact(joined) or too_many:
         return _composed(joined, rotation)
     with torch.autocast("cpu", enabled=False):
         if rotation is None:

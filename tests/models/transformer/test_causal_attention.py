@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn_cli.models.transformer.causal_attention import BLOCK, MAX_STEPS, causal_attention
+from charrnn_cli.models.transformer.causal_attention import BLOCK, MAX_KEPT, causal_attention
 from charrnn_cli.models.transformer.config import NORM_EPSILON, TransformerConfig
 from charrnn_cli.models.transformer.decoder import rotation_tables
 
@@ -94,9 +94,16 @@ def test_scores_beyond_the_range_of_exponentials_are_no_hindrance():
     torch.testing.assert_close(attention(joined), composed(joined))
 
 
-def test_more_positions_than_it_is_made_for_are_computed_as_well():
-    joined = random(1, MAX_STEPS + 1, 3, 1, 4)
-    torch.testing.assert_close(attention(joined), composed(joined))
+def test_many_positions_keep_no_attention_weights():
+    heads, steps = 8, 1 + int((MAX_KEPT / 8) ** 0.5)
+    joined = random(1, steps, 3, heads, 4)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.numel()) or t, lambda t: t
+    ):
+        outputs = attention(joined)
+    torch.testing.assert_close(outputs, composed(joined))
+    assert sum(kept) < MAX_KEPT / 16
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

@@ -1,6 +1,5 @@
 """What a run's losses say about it, and what to do next."""
 
-import math
 import shlex
 from collections.abc import Iterator
 
@@ -154,11 +153,11 @@ def _still_improving(request: Request, trainer: Trainer, resume: str) -> str:
     if _goes_on_from_middle(trainer.run):
         seconds = _longer_seconds(trainer, beginning_at=MIDDLE / 2)
         return (
-            "It was still improving when it ended, and learns more in twice its length, which "
+            f"It was still improving when it ended, and learns more in {_longer(trainer)}, which "
             f"takes about {duration(seconds)} more, from its middle on: {resume}"
         )
     return (
-        "It was still improving when it ended. A new run of twice the length, which takes about "
+        f"It was still improving when it ended. A new run of {_longer(trainer)}, which takes about "
         f"{duration(_longer_seconds(trainer))}, learns more than this one gone on with, whose "
         f"learning rate has fallen: {longer_command(request, trainer)}. "
         f"To go on all the same: {resume}"
@@ -221,8 +220,7 @@ def train_command(request: Request, trainer: Trainer, more: str = "") -> str:
 def resume_command(request: Request, trainer: Trainer) -> str:
     """The command that goes on with a run for about as long again."""
     if (minutes := _minutes(trainer)) is not None:
-        # at least a minute: starting up takes part of a short time, and would again
-        more = f" --minutes {max(1, math.ceil(2 * minutes))}"
+        more = f" --minutes {_longer_minutes(minutes):.3g}"
     else:
         more = f" --epochs {_more_epochs(trainer):.3g}"
     return train_command(request, trainer, more)
@@ -233,6 +231,18 @@ def _more_epochs(trainer: Trainer) -> float:
     return max(2 * trainer.progress.epoch, min(1, WORTHWHILE_STEPS / trainer.epoch_steps))
 
 
+def _longer_minutes(minutes: float) -> float:
+    """Twice the minutes of a run, and at least one: starting up takes part of a short time, and
+    would again."""
+    return max(1.0, 2 * minutes)
+
+
+def _longer(trainer: Trainer) -> str:
+    """The length of a longer run in words."""
+    minutes = _minutes(trainer)
+    return "twice its length" if minutes is None or 2 * minutes >= 1 else "a minute"
+
+
 def _minutes(trainer: Trainer) -> float | None:
     """The time limit of a run, if that ended it."""
     return trainer.config.minutes if trainer.progress.step < trainer.total_steps else None
@@ -241,7 +251,7 @@ def _minutes(trainer: Trainer) -> float | None:
 def _longer_seconds(trainer: Trainer, beginning_at: float = 0.0) -> float:
     """How long the run of `longer_command` takes from this share of it on."""
     if (minutes := _minutes(trainer)) is not None:
-        return (1 - beginning_at) * 60 * max(1, 2 * minutes)
+        return (1 - beginning_at) * 60 * _longer_minutes(minutes)
     steps = (1 - beginning_at) * _more_epochs(trainer) * trainer.epoch_steps
     return max(1.0, trainer.start_up + steps * step_seconds(trainer))
 
@@ -284,7 +294,7 @@ def longer_command(request: Request, trainer: Trainer) -> str:
     if request.threads is not None:
         words += ["--threads", str(request.threads)]
     if (minutes := _minutes(trainer)) is not None:
-        words += ["--minutes", f"{max(1, 2 * minutes):.3g}"]
+        words += ["--minutes", f"{_longer_minutes(minutes):.3g}"]
     else:
         words += ["--epochs", f"{_more_epochs(trainer):.3g}"]
     return ("COMMAND | " if "-" in sources else "") + shlex.join(words)

@@ -51,7 +51,8 @@ def diagnosis_of_pairs(history: Sequence[Mapping[str, float]]) -> Diagnosis:
     """How a run on pairs ended, from the `exact_matches` of its evaluations.
 
     The mean of the last third is compared with that of the third before. `improving`: it rose by
-    more than `EXACT_NOISE`; `overfitting`: it fell by more; `settled`: neither of these.
+    more than `EXACT_NOISE`, and the last evaluation is that close to the best; `overfitting`: it
+    fell by more; `settled`: neither of these.
     """
     if len(history) < 2 * MIN_EVALUATIONS:
         return "unclear"
@@ -60,7 +61,9 @@ def diagnosis_of_pairs(history: Sequence[Mapping[str, float]]) -> Diagnosis:
     rise = (sum(shares[-count:]) - sum(shares[-2 * count : -count])) / count
     if abs(rise) <= EXACT_NOISE:
         return "settled"
-    return "improving" if rise > 0 else "overfitting"
+    if rise < 0:
+        return "overfitting"
+    return "improving" if shares[-1] >= max(shares) - EXACT_NOISE else "settled"
 
 
 def _drop(records: Sequence[Mapping[str, float]], name: str) -> float:

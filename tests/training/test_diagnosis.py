@@ -134,6 +134,23 @@ def test_the_time_of_a_longer_run_is_that_of_its_steps_and_of_one_start(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("minutes", "length", "longer"), [(0.25, "a minute", "1"), (1.5, "twice its length", "3")]
+)
+def test_of_a_timed_run_the_length_is_named_that_the_command_has(
+    minutes, length, longer, rain, tmp_path
+):
+    wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
+    _, trainer = train(rain, tmp_path, **wishes)
+    trainer.history = tuple(history(falling(1.0), falling(1.2)))
+    trainer.config = dataclasses.replace(trainer.config, minutes=minutes)
+    trainer.progress = dataclasses.replace(trainer.progress, step=trainer.progress.step - 1)
+    *_, line = diagnosis_lines(ask_to_train(rain, tmp_path, **wishes), trainer)
+    assert f"more in {length}, which takes about" in line
+    assert line.endswith(f"--minutes {longer}")
+
+
+@pytest.mark.slow
 def test_without_the_middle_of_a_run_a_new_one_is_advised(rain, tmp_path):
     wishes = {"hidden_size": 64, "num_layers": 1, "epochs": 4.0}
     _, trainer = train(rain, tmp_path, **wishes)

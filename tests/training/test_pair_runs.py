@@ -221,6 +221,7 @@ def test_best_is_by_exact_matches_and_then_the_loss_or_by_the_loss(best_by, exac
     [
         ([0.1, 0.2, 0.3], "unclear"),
         ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], "improving"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, 0.8], "settled"),  # the end is not the best
         ([0.1, 0.4, 0.7, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8], "settled"),
         ([0.1, 0.4, 0.7, 0.8, 0.8, 0.8, 0.7, 0.6, 0.5], "overfitting"),
     ],

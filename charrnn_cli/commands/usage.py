@@ -35,6 +35,8 @@ OTHER_OPTIONS = {
     "--model": "--checkpoint", "--run": "--checkpoint", "--list": "--all",
 }  # fmt: skip
 
+MODEL_OPTIONS = ("--checkpoint", "--model", "--run")
+
 
 def explain(error: Any) -> str:
     """The one-line message for an error of Typer's, which is known by what it offers."""
@@ -45,7 +47,8 @@ def explain(error: Any) -> str:
     help_line = f"See {command} --help"
     message = str(error.format_message())
     if hasattr(error, "possibilities"):  # NoSuchOption
-        return f"{command}: no option {error.option_name}. {_options_like(error, help_line)}"
+        hint = _model_comes_first(error, command) or _options_like(error, help_line)
+        return f"{command}: no option {error.option_name}. {hint}"
     if found := re.fullmatch(r"No such command '(.*?)'\..*", message, re.DOTALL):
         return _no_command(found[1], context)
     if found := re.fullmatch(r"Option '(.*)' requires an argument\.", message):
@@ -66,6 +69,14 @@ def explain(error: Any) -> str:
     if setting is not None and setting.type in (int, float):
         return f"{setting.option} {_value_of(context, setting)}: must be {setting.kind}."
     return message
+
+
+def _model_comes_first(error: Any, command: str) -> str:
+    """How to name a model where an option for it was typed, if it is an argument there."""
+    arguments = [p.name for p in error.ctx.command.params if p.param_type_name == "argument"]
+    if error.option_name not in MODEL_OPTIONS or "checkpoint" not in arguments:
+        return ""
+    return f"Name the model without an option: {command} MODEL"
 
 
 def _options_like(error: Any, help_line: str) -> str:

@@ -22,6 +22,11 @@ from charrnn_cli.errors import ExitCode
         ("zzz", "no command 'zzz'. There are: train, sample, "),
         ("train a.txt --lr 1", "charrnn train: no option --lr. Did you mean --learning-rate?"),
         ("sample --temp 1", "charrnn sample: no option --temp. Did you mean --temperature?"),
+        (
+            "sample --checkpoint sonnets",
+            "charrnn sample: no option --checkpoint. Name the model without an option: charrnn "
+            "sample MODEL",
+        ),
         ("sample --lenght 5", "charrnn sample: no option --lenght. Did you mean --length?"),
         ("info --zzz", "charrnn info: no option --zzz. See charrnn info --help"),
         # values

@@ -34,7 +34,7 @@ class Settings:
         )  # fmt: skip
 
     def words(self) -> list[str]:
-        """They as options of `charrnn train`."""
+        """The settings as options of `charrnn train`."""
         given = {name: value for name, value in asdict(self).items() if name != "epochs"}
         given |= {"epochs": self.epochs} if self.epochs else {}
         return [w for n, v in given.items() for w in ("--" + n.replace("_", "-"), f"{v}")]

@@ -35,10 +35,10 @@ ASSUMED_SPEED = 50_000.0  # characters per second of training, where the speed i
 # The learning rate of a plan for AdamW times this is that of a model that starts from weights. With
 # the base model on 10 kB of verse, times 1, 1/4, 1/8 and 1/16: 2.070, 1.819, 1.691 and 1.617 nats.
 INIT_RATE = 1 / 16
-# A shorter text than that one gives too few steps for so low a rate: on a thousand characters of a
-# licence times 1/16, 1/4, 1/2 and 1 gave 11.18, 8.27, 6.24 and 4.85 nats.
+# A shorter text than that gives too few steps for so low a rate: on a thousand characters of a
+# licence, the rate times 1/16, 1/4, 1/2 and 1 gave 11.18, 8.27, 6.24 and 4.85 nats.
 MEASURED_LENGTH = 10_000
-MOST_FROM_WEIGHTS = 50_000  # characters of a text for which that was measured
+MOST_FROM_WEIGHTS = 50_000  # The longest text, in characters, that has a lower rate.
 MIN_SHARE_OF_EPOCHS = 0.75  # a timed run that gets this far through its epochs counts as complete
 # At this share of a run its state is kept for a longer resume: the learning rate is still above
 # half of its highest.

@@ -73,8 +73,9 @@ def best_in_time(
 ) -> Preset:
     """The preset whose model is expected to learn most in a run with a time limit: a larger model
     learns more from as many characters, but is trained on fewer. `epochs_of` says how many epochs
-    of a text of `characters` a run with a preset makes; more than the preset that `ends` makes gain
-    nothing. Asks for as few presets as possible: the answer may have to be measured."""
+    of a text of `characters` a run with a preset makes. Epochs beyond those of the preset that
+    `ends` count for nothing. Asks for as few presets as possible: the answer may have to be
+    measured."""
     most = min((preset.epochs for preset in candidates if preset.ends), default=math.inf)
     by_size = sorted(candidates, key=lambda preset: preset.sizes["hidden_size"])
     best, best_loss = by_size[0], math.inf

@@ -144,8 +144,8 @@ def _prepare(
         plan = again if plans.one_thread_is_faster(again, threads) else plan
     if init is not None:
         plan = dataclasses.replace(plan, model=plan.model.starting_from(init.model))
-    if init is not None and "learning_rate" not in given:
-        plan = plan_from_weights(plan, dataset)
+        if "learning_rate" not in given:
+            plan = plan_from_weights(plan, dataset)
     train, speed = plan.train, plans.speeds(plan.model, plan.train)
 
     model = new_model(plan.model, train, device)
